@@ -1,0 +1,49 @@
+"""The error tree. Every error that a user can meet says what was found, where, what is allowed and what to do.
+
+    ExpanderError            exit 1
+    ├── UsageError           exit 2    a wrong argument, a name that exists or does not
+    │   └── SpaceError       exit 2    a search space or an exported config that is wrong
+    ├── DataError            exit 1    a manifest or its videos
+    ├── StoreError           exit 1    the SQL store
+    ├── TrialError           exit 1    one training that cannot go on
+    ├── StepFailed           exit 1    a step without the outcomes that its decision needs
+    └── Interrupted          exit 130  Ctrl-C
+"""
+
+
+class ExpanderError(Exception):
+    """Base of every error that is reported without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(ExpanderError):
+    """The user's mistake: fix the command and run it again."""
+
+    exit_code = 2
+
+
+class SpaceError(UsageError):
+    """A search space or an exported config is wrong; lists every mistake of the file."""
+
+
+class DataError(ExpanderError):
+    """A manifest cannot be read, or more of its videos are damaged than the space allows."""
+
+
+class StoreError(ExpanderError):
+    """The SQL store is missing, unreadable or written by another version."""
+
+
+class TrialError(ExpanderError):
+    """One training that cannot go on, such as a loss that is not a number."""
+
+
+class StepFailed(ExpanderError):
+    """A step lacks the outcomes that its decision needs."""
+
+
+class Interrupted(ExpanderError):
+    """Stopped by the user; everything recorded is kept."""
+
+    exit_code = 130

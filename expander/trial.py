@@ -1,0 +1,134 @@
+"""One training, named by its content, and what comes back from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from expander.geometry import Geometry
+from expander.recipe import Recipe
+
+# Test clips have a shorter side of 128 γs for a crop of 112 γs (Sec. 4).
+TEST_SCALE = 128 / 112
+
+
+@dataclass(frozen=True)
+class Views:
+    """What a video is scored from: `clips` evenly spread, each with one centre crop or three along the longer side."""
+
+    clips: int = 10
+    crops: Literal["center", "left-center-right"] = "center"
+
+    @property
+    def per_video(self) -> int:
+        """Views of one video."""
+        return self.clips * (3 if self.crops == "left-center-right" else 1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON and YAML."""
+        return {"clips": self.clips, "crops": self.crops}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: geometry, recipe, data (a fingerprint), views and seed; the same work has the same id."""
+
+    geometry: Geometry
+    recipe: Recipe
+    data: str
+    views: Views
+    seed: int
+
+    @cached_property
+    def id(self) -> str:
+        """Sixteen hexadecimal digits, from the content alone."""
+        return content_id(self.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; `from_dict` reads them back."""
+        return {
+            "geometry": self.geometry.as_dict(),
+            "recipe": self.recipe.as_dict(),
+            "data": self.data,
+            "views": self.views.as_dict(),
+            "seed": self.seed,
+        }
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Trial:
+        """The trial that `as_dict` wrote."""
+        return Trial(
+            geometry=Geometry.from_dict(values["geometry"]),
+            recipe=Recipe.from_dict(values["recipe"]),
+            data=values["data"],
+            views=Views(**values["views"]),
+            seed=values["seed"],
+        )
+
+
+def content_id(values: Any) -> str:
+    """Sixteen hexadecimal digits of the SHA-256 of `values` as canonical JSON."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Scores on validation: shares of videos in [0, 1] and the mean cross-entropy of the averaged views, in nats."""
+
+    top1: float
+    top5: float
+    loss: float
+    videos: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a trial, reported as soon as its checkpoint is on disk. `number` counts from 1.
+
+    loss, top1: on the training clips of the epoch. rate: the learning rate of its last step. seconds: wall time.
+    """
+
+    trial: str
+    number: int
+    epochs: int
+    loss: float
+    top1: float
+    rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The outcome of a trial that finished. seconds: wall time of this attempt, from its start to its last score.
+
+    weights: path of the trained weights (safetensors). damaged: videos that did not decode. versions: what ran it.
+    """
+
+    trial: str
+    metrics: Metrics
+    seconds: float
+    weights: str | None = None
+    damaged: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        """J(𝒳): top-1 on validation, in [0, 1]."""
+        return self.metrics.top1
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The outcome of one attempt that did not finish. reason: one line for people; traceback: for developers."""
+
+    trial: str
+    reason: str
+    traceback: str = ""
+
+
+Outcome = Completed | Failed

@@ -1,0 +1,1 @@
+"""From a manifest and its videos to clips and views."""
