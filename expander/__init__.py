@@ -1,1 +1,1 @@
-"""What to train next, and why: the expansion algebra, the search and its loop (architecture in docs/architecture.md)."""
+"""What to train next, and why: the expansion algebra, the search and its loop."""

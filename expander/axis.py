@@ -72,7 +72,9 @@ def expand(factors: Factors, axis: Axis, value: float, *, first_stride: int) -> 
     match axis:
         case Axis.FAST | Axis.TEMPORAL:
             frames = int(value)
-            stride = None if frames == 1 else stride_after(axis, factors.gamma_tau, factors.gamma_t, frames, first_stride)
+            stride = (
+                None if frames == 1 else stride_after(axis, factors.gamma_tau, factors.gamma_t, frames, first_stride)
+            )
             return replace(factors, gamma_t=frames, gamma_tau=stride)
         case Axis.SPATIAL:
             return replace(factors, gamma_s=value)

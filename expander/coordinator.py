@@ -2,41 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from typing import Protocol
 
-from expander.search import Decision, Instance, Step
-from expander.trial import Completed, Epoch, Failed, Outcome, Trial
+from expander.search import Decision, Instance, Step, decide, ending, instances, next_step, prescribe, prescribed_axis
+from expander.space import SearchSpace
+from expander.trial import Event, Failed, Outcome, Trial
 
 
 class Store(Protocol):
     """What is remembered of one search. Every method is one transaction."""
 
     def decisions(self) -> Sequence[Decision]:
-        """The search's decisions, in order."""
+        """The search's decisions, in the order in which they were made."""
 
     def enroll(self, step: Step) -> None:
         """Record the step, its candidates and the trials that they need. Idempotent."""
 
-    def unfinished(self, step: Step) -> Sequence[Trial]:
-        """The step's trials to be trained now: not completed, and failed no more often than the space retries."""
+    def unfinished(self, step: Step, retries: int) -> Sequence[Trial]:
+        """The step's trials to be trained: not completed, and failed at most `retries` times."""
 
-    def record(self, event: Epoch | Outcome) -> None:
-        """Record an epoch's metrics or an attempt's outcome. A completed trial stays completed."""
+    def record(self, event: Event) -> None:
+        """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later."""
 
-    def outcomes(self, step: Step) -> Sequence[Completed | Failed]:
+    def outcomes(self, step: Step) -> Sequence[Outcome]:
         """The outcome of every trial of the step that has one: Completed, else its last Failed."""
 
-    def commit(self, decision: Decision, instances: Sequence[Instance]) -> None:
-        """Record a decision and the instances that it settles. Refuses a second, different decision on a step."""
+    def commit(self, decision: Decision, settled: Sequence[Instance]) -> None:
+        """Record a decision and every instance settled so far. Raises StoreError on a second, different decision."""
 
 
 class Dispatcher(Protocol):
     """Carries trials out, in this process or on a cluster."""
 
-    def run(self, trials: Sequence[Trial]) -> Iterator[Epoch | Outcome]:
-        """Train `trials`; yield each epoch as it ends and exactly one outcome a trial, as they arrive.
+    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
+        """Train `trials`; yield what happens as it happens, and exactly one outcome for each attempt.
 
-        A trial that fails is an outcome, never an exception. Closing the iterator, or an exception at its yield,
-        stops every running trial before it returns.
+        A trial that fails is an outcome, never an exception: `again`, asked once the Failed has been yielded, says
+        whether it is tried anew, at once. Closing the generator stops every running trial before it returns.
         """
+
+
+def run_search(
+    space: SearchSpace,
+    store: Store,
+    dispatcher: Dispatcher,
+    data: str,
+    watch: Callable[[Step, Event | Decision | None], None],
+) -> str:
+    """Take every step that is left, and return why the search ended. Resume is run: all state is in the store.
+
+    data: fingerprint of the videos. watch: is told of each step as it begins (None), its events and its decision.
+    """
+    while step := next_step(space, decisions := store.decisions(), data):
+        store.enroll(step)
+        watch(step, None)
+        if space.prescribed:
+            decision = prescribe(step, prescribed_axis(space, step, decisions))
+        else:
+            _train(space, step, store, dispatcher, watch)
+            decision = decide(step, store.outcomes(step), skip_failed=space.failures.then == "skip")
+        store.commit(decision, instances(space, [*decisions, decision]))
+        watch(step, decision)
+    reason = ending(space, decisions)
+    assert reason is not None
+    return reason
+
+
+def _train(
+    space: SearchSpace,
+    step: Step,
+    store: Store,
+    dispatcher: Dispatcher,
+    watch: Callable[[Step, Event | Decision | None], None],
+) -> None:
+    retries = space.failures.retries
+    if not (todo := store.unfinished(step, retries)):
+        return
+
+    def again(failed: Failed) -> bool:
+        return any(trial.id == failed.trial for trial in store.unfinished(step, retries))
+
+    with closing(dispatcher.run(todo, again)) as events:
+        for event in events:
+            store.record(event)
+            watch(step, event)

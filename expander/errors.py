@@ -1,13 +1,13 @@
 """The error tree. Every error that a user can meet says what was found, where, what is allowed and what to do.
 
-    ExpanderError            exit 1
-    ├── UsageError           exit 2    a wrong argument, a name that exists or does not
-    │   └── SpaceError       exit 2    a search space or an exported config that is wrong
-    ├── DataError            exit 1    a manifest or its videos
-    ├── StoreError           exit 1    the SQL store
-    ├── TrialError           exit 1    one training that cannot go on
-    ├── StepFailed           exit 1    a step without the outcomes that its decision needs
-    └── Interrupted          exit 130  Ctrl-C
+ExpanderError            exit 1
+├── UsageError           exit 2    a wrong argument, a name that exists or does not
+│   └── SpaceError       exit 2    a search space or an exported config that is wrong
+├── DataError            exit 1    a manifest or its videos
+├── StoreError           exit 1    the SQL store
+├── TrialError           exit 1    one training that cannot go on
+├── StepFailed           exit 1    a step without the outcomes that its decision needs
+└── Interrupted          exit 130  Ctrl-C
 """
 
 

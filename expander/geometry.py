@@ -143,9 +143,15 @@ _LISTS = ("widths", "inner_widths", "squeeze_widths", "blocks")
 def _from_dict(values: Mapping[str, Any]) -> Geometry:
     mistakes = [f"unknown key {key!r}" for key in values if key not in (*_NUMBERS, *_LISTS, "stride")]
     mistakes += [f"missing key {key!r}" for key in (*_NUMBERS, *_LISTS, "stride") if key not in values]
-    mistakes += [f"{key}: {values[key]!r} is not a whole number of at least 1" for key in _NUMBERS if key in values and not _whole(values[key])]
+    mistakes += [
+        f"{key}: {values[key]!r} is not a whole number of at least 1"
+        for key in _NUMBERS
+        if key in values and not _whole(values[key])
+    ]
     for key in _LISTS:
-        if key in values and not (isinstance(values[key], list | tuple) and values[key] and all(map(_whole, values[key]))):
+        if key in values and not (
+            isinstance(values[key], list | tuple) and values[key] and all(map(_whole, values[key]))
+        ):
             mistakes.append(f"{key}: {values[key]!r} is not a list of whole numbers of at least 1")
     if not mistakes:
         if len({len(values[key]) for key in _LISTS}) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -87,6 +87,14 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Started:
+    """An attempt has a worker and begins. worker: where, as 'host:pid'."""
+
+    trial: str
+    worker: str
+
+
+@dataclass(frozen=True)
 class Epoch:
     """One epoch of a trial, reported as soon as its checkpoint is on disk. `number` counts from 1.
 
@@ -132,3 +140,6 @@ class Failed:
 
 
 Outcome = Completed | Failed
+Event = Started | Epoch | Completed | Failed
+# What a dispatcher carries out: trains one trial, reporting each epoch; raises when it cannot go on.
+Training = Callable[[Trial, Callable[[Epoch], None]], Completed]

@@ -1,0 +1,334 @@
+"""The search itself, as pure functions of the space and the decisions so far (Sec. 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from expander.axis import Axis, Factors
+from expander.complexity import Complexity, measure
+from expander.errors import StepFailed
+from expander.geometry import Geometry, realise
+from expander.recipe import Recipe, recipe_at
+from expander.solve import Infeasible, Solution, contract, solve
+from expander.space import SearchSpace
+from expander.trial import Completed, Failed, Outcome, Trial
+
+Kind = Literal["expansion", "contraction"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The frontier moved along one axis; infeasible where there is a reason, which `solution` then illustrates.
+
+    trial: its training, None where it is infeasible or nothing is trained.
+    """
+
+    axis: Axis
+    solution: Solution | None
+    reason: str | None = None
+    trial: Trial | None = None
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the step can choose it."""
+        return self.reason is None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One round: candidates, their trials, one decision.
+
+    number: counts expansions from 1; a contraction has the number of the step that overshot, and the regime that it
+    serves. bound_flops: the target of an expansion, the bound of a contraction. frontier_flops: what its candidates
+    started from.
+    """
+
+    number: int
+    kind: Kind
+    regime: str | None
+    frontier: Factors
+    frontier_flops: int
+    bound_flops: float
+    recipe: Recipe
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def key(self) -> str:
+        """Its name within the search: '7', or '7-X3D-S' for a contraction."""
+        return str(self.number) if self.regime is None else f"{self.number}-{self.regime}"
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The different trials of its candidates; candidates that are the same work share one."""
+        return tuple({c.trial.id: c.trial for c in self.candidates if c.trial is not None}.values())
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One candidate in a decision: its score, or the reason why it has none."""
+
+    axis: Axis
+    flops: int | None
+    trial: str | None
+    score: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which candidate a step keeps, and the ranking that says why, best first."""
+
+    number: int
+    kind: Kind
+    regime: str | None
+    axis: Axis
+    factors: Factors
+    flops: int
+    trial: str | None
+    score: float | None
+    ranking: tuple[Ranked, ...]
+
+    @property
+    def key(self) -> str:
+        """The key of its step."""
+        return str(self.number) if self.regime is None else f"{self.number}-{self.regime}"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The network kept for a regime: the decision of `kind` at step `step`, or the basis at step 0."""
+
+    name: str
+    bound_flops: float
+    step: int
+    kind: Literal["basis", "expansion", "contraction"]
+    factors: Factors
+    geometry: Geometry
+    complexity: Complexity
+    trial: str | None
+    score: float | None
+
+
+def next_step(space: SearchSpace, decisions: Sequence[Decision], data: str | None = None) -> Step | None:
+    """The step that follows `decisions`, None where the search has ended (`ending` says why).
+
+    data: fingerprint of the videos; without it candidates carry no trials.
+    """
+    trained = None if space.prescribed else data
+    for name, bound in _unsettled(space, decisions):
+        step = _contraction(space, decisions, name, bound, trained)
+        if step is not None and not any(decision.key == step.key for decision in decisions):
+            return step
+    if ending(space, decisions) is not None:
+        return None
+    return _expansion(space, decisions, trained)
+
+
+def ending(space: SearchSpace, decisions: Sequence[Decision]) -> str | None:
+    """Why no expansion follows `decisions`; None while one does."""
+    taken = len(_expansions(decisions))
+    if len(instances(space, decisions)) == len(space.regimes.bounds):
+        return "every regime has its instance"
+    if all(_frontier(space, decisions)[1] > _limit(space, bound) for bound in space.regimes.bounds.values()):
+        return "the frontier is beyond every regime"
+    if taken == space.expansion.max_steps:
+        return f"expansion.max_steps ({taken}) is reached"
+    if space.prescribed and taken == len(space.expansion.path):
+        return f"the prescribed path ends after {taken} steps"
+    step = _expansion(space, decisions, None)
+    if not any(candidate.feasible for candidate in step.candidates):
+        reasons = "; ".join(f"{candidate.axis}: {candidate.reason}" for candidate in step.candidates)
+        return f"no axis can be expanded at step {step.number} ({reasons})"
+    return None
+
+
+def decide(step: Step, outcomes: Iterable[Outcome], *, skip_failed: bool = False) -> Decision:
+    """The candidate with the best score; of equal scores the cheapest, then the first axis.
+
+    Raises StepFailed when a trial failed, unless `skip_failed` leaves its candidates out and others remain.
+    """
+    by_trial = {outcome.trial: outcome for outcome in outcomes}
+    ranking = [_ranked(candidate, by_trial) for candidate in step.candidates]
+    failed = [ranked for ranked in ranking if ranked.trial is not None and ranked.score is None]
+    scored = sorted((r for r in ranking if r.score is not None), key=lambda r: (-(r.score or 0), r.flops or 0))
+    if failed and not (skip_failed and scored):
+        reasons = "\n".join(f"  {ranked.axis} (trial {ranked.trial}): {ranked.reason}" for ranked in failed)
+        raise StepFailed(
+            f"step {step.key}: {len(failed)} of {len(step.trials)} trials failed\n{reasons}\n"
+            "Fix the cause and resume the search, which trains only these again; or set failures.then: skip in the"
+            " space to decide without them."
+        )
+    rest = [ranked for ranked in ranking if ranked.score is None]
+    return _decision(step, scored[0].axis, (*scored, *rest))
+
+
+def prescribe(step: Step, axis: Axis) -> Decision:
+    """The decision for `axis` without training. Raises StepFailed when it is infeasible at this step."""
+    candidate = next((c for c in step.candidates if c.axis is axis), None)
+    if candidate is None or not candidate.feasible:
+        reason = candidate.reason if candidate else "it is not among expansion.axes"
+        raise StepFailed(f"step {step.key}: the path prescribes {axis}, which is infeasible: {reason}")
+    return _decision(step, axis, tuple(_ranked(c, {}) for c in step.candidates))
+
+
+def prescribed_axis(space: SearchSpace, step: Step, decisions: Sequence[Decision]) -> Axis:
+    """What the path keeps at `step`; at a contraction the axis that was expanded, where it has a candidate."""
+    if step.kind == "expansion":
+        return space.expansion.path[step.number - 1]
+    expanded = next(d.axis for d in decisions if d.key == str(step.number))
+    feasible = [candidate.axis for candidate in step.candidates if candidate.feasible]
+    return expanded if expanded in feasible else feasible[0]
+
+
+def instances(space: SearchSpace, decisions: Sequence[Decision]) -> tuple[Instance, ...]:
+    """The instances that `decisions` settle, in the order of their bounds."""
+    found = (_instance(space, decisions, name, bound) for name, bound in _regimes(space))
+    return tuple(instance for instance in found if instance is not None)
+
+
+def _expansion(space: SearchSpace, decisions: Sequence[Decision], data: str | None) -> Step:
+    frontier, flops = _frontier(space, decisions)
+    number = len(_expansions(decisions)) + 1
+    recipe = recipe_at(number, space.base_recipe, space.regularisation_expansion)
+    rate, tolerance = space.expansion.rate, space.expansion.tolerance
+    solved = [(axis, solve(space.lattice, frontier, axis, rate, tolerance)) for axis in space.expansion.axes]
+    candidates = tuple(_candidate(space, axis, solution, recipe, data) for axis, solution in solved)
+    return Step(number, "expansion", None, frontier, flops, rate * flops, recipe, candidates)
+
+
+def _contraction(
+    space: SearchSpace, decisions: Sequence[Decision], name: str, bound: float, data: str | None
+) -> Step | None:
+    """The contraction that regime `name` needs: its first step beyond the bound is there, the last within too small.
+
+    None where no contraction is needed or none is possible.
+    """
+    within, beyond = _around(space, decisions, _limit(space, bound))
+    if beyond is None or within.flops >= space.regimes.fill * bound:
+        return None
+    recipe = recipe_at(beyond.number, space.base_recipe, space.regularisation_expansion)
+    axes = [beyond.axis] if space.regimes.contract == "expanded-axis" else space.expansion.axes
+    limit, candidates = _limit(space, bound), []
+    for axis in axes:
+        again = axis is beyond.axis
+        origin = within.factors if again else beyond.factors
+        solved = contract(space.lattice, origin, axis, limit, within.flops, beyond.factors if again else None)
+        candidates.append(_candidate(space, axis, solved, recipe, data))
+    if not any(candidate.feasible for candidate in candidates):
+        return None
+    return Step(beyond.number, "contraction", name, within.factors, within.flops, limit, recipe, tuple(candidates))
+
+
+def _candidate(
+    space: SearchSpace, axis: Axis, solved: Solution | Infeasible, recipe: Recipe, data: str | None
+) -> Candidate:
+    if isinstance(solved, Infeasible):
+        return Candidate(axis, solved.nearest, solved.reason)
+    trial = None if data is None else Trial(solved.geometry, recipe, data, space.test_views, space.seed)
+    return Candidate(axis, solved, None, trial)
+
+
+def _instance(space: SearchSpace, decisions: Sequence[Decision], name: str, bound: float) -> Instance | None:
+    within, beyond = _around(space, decisions, _limit(space, bound))
+    if within.flops >= space.regimes.fill * bound:
+        return _kept(space, name, bound, within) if beyond or _is_last(space, decisions, bound) else None
+    if beyond is None:
+        return None
+    contracted = next((d for d in decisions if d.kind == "contraction" and d.regime == name), None)
+    if contracted is not None:
+        return _kept(space, name, bound, contracted)
+    # Nothing lies between the last step within the bound and the first beyond it: the former is all there is.
+    return _kept(space, name, bound, within) if _contraction(space, decisions, name, bound, None) is None else None
+
+
+def _is_last(space: SearchSpace, decisions: Sequence[Decision], bound: float) -> bool:
+    """Whether no candidate of the next expansion could still be within the bound."""
+    taken = len(_expansions(decisions))
+    if taken == space.expansion.max_steps or (space.prescribed and taken == len(space.expansion.path)):
+        return True
+    feasible = [c.solution for c in _expansion(space, decisions, None).candidates if c.feasible and c.solution]
+    return all(solution.complexity.flops > _limit(space, bound) for solution in feasible)
+
+
+def _kept(space: SearchSpace, name: str, bound: float, decision: Decision) -> Instance:
+    geometry = realise(decision.factors, space.lattice.basis)
+    kind = "basis" if decision.number == 0 else decision.kind
+    return Instance(
+        name,
+        bound,
+        decision.number,
+        kind,
+        decision.factors,
+        geometry,
+        measure(geometry),
+        decision.trial,
+        decision.score,
+    )
+
+
+def _around(space: SearchSpace, decisions: Sequence[Decision], limit: float) -> tuple[Decision, Decision | None]:
+    """The last expansion within `limit` (the basis, as step 0, if none is) and the first beyond it."""
+    path = [_basis(space), *_expansions(decisions)]
+    within = [decision for decision in path if decision.flops <= limit]
+    beyond = [decision for decision in path if decision.flops > limit]
+    return within[-1], beyond[0] if beyond else None
+
+
+def _basis(space: SearchSpace) -> Decision:
+    """The basis as the decision of step 0; its axis is never read."""
+    flops = measure(realise(Factors(), space.lattice.basis)).flops
+    return Decision(0, "expansion", None, Axis.FAST, Factors(), flops, None, None, ())
+
+
+def _frontier(space: SearchSpace, decisions: Sequence[Decision]) -> tuple[Factors, int]:
+    last = [_basis(space), *_expansions(decisions)][-1]
+    return last.factors, last.flops
+
+
+def _expansions(decisions: Sequence[Decision]) -> list[Decision]:
+    return [decision for decision in decisions if decision.kind == "expansion"]
+
+
+def _regimes(space: SearchSpace) -> list[tuple[str, float]]:
+    return sorted(space.regimes.bounds.items(), key=lambda item: item[1])
+
+
+def _unsettled(space: SearchSpace, decisions: Sequence[Decision]) -> list[tuple[str, float]]:
+    settled = {instance.name for instance in instances(space, decisions)}
+    return [(name, bound) for name, bound in _regimes(space) if name not in settled]
+
+
+def _limit(space: SearchSpace, bound: float) -> float:
+    return bound * (1 + space.regimes.grace)
+
+
+def _ranked(candidate: Candidate, outcomes: dict[str, Outcome]) -> Ranked:
+    flops = candidate.solution.complexity.flops if candidate.solution else None
+    if candidate.trial is None:
+        return Ranked(candidate.axis, flops, None, None, candidate.reason)
+    match outcomes.get(candidate.trial.id):
+        case Completed() as completed:
+            return Ranked(candidate.axis, flops, completed.trial, completed.score)
+        case Failed() as failed:
+            return Ranked(candidate.axis, flops, failed.trial, None, failed.reason)
+        case None:
+            return Ranked(candidate.axis, flops, candidate.trial.id, None, "it has no outcome")
+
+
+def _decision(step: Step, axis: Axis, ranking: tuple[Ranked, ...]) -> Decision:
+    ranked = next(r for r in ranking if r.axis is axis)
+    candidate = next(c for c in step.candidates if c.axis is axis)
+    assert candidate.solution is not None
+    return Decision(
+        number=step.number,
+        kind=step.kind,
+        regime=step.regime,
+        axis=axis,
+        factors=candidate.solution.factors,
+        flops=candidate.solution.complexity.flops,
+        trial=ranked.trial,
+        score=ranked.score,
+        ranking=ranking,
+    )
