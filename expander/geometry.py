@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from expander.axis import EPSILON, Factors, round_half_up
-from expander.errors import SpaceError
 
 WIDTH_DIVISOR = 8
 SQUEEZE_RATIO = 1 / 16
@@ -98,8 +97,11 @@ class Geometry:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Geometry:
-        """The geometry that `as_dict` wrote. Raises SpaceError when a key is missing, unknown or out of range."""
-        return _from_dict(values)
+        """The geometry that `as_dict` wrote."""
+        lists = (values[key] for key in ("blocks", "widths", "inner_widths", "squeeze_widths"))
+        stages = tuple(Stage(*numbers) for numbers in zip(*lists, strict=True))
+        numbers = {key: values[key] for key in ("frames", "stride", "crop", "classes", "head_width", "stem_kernel")}
+        return Geometry(stages=stages, **numbers)
 
 
 def round_width(width: float) -> int:
@@ -134,45 +136,3 @@ def realise(factors: Factors, basis: Basis) -> Geometry:
         head_width=basis.head_width,
         stem_kernel=basis.stem_kernel,
     )
-
-
-_NUMBERS = ("frames", "crop", "classes", "head_width", "stem_kernel")
-_LISTS = ("widths", "inner_widths", "squeeze_widths", "blocks")
-
-
-def _from_dict(values: Mapping[str, Any]) -> Geometry:
-    mistakes = [f"unknown key {key!r}" for key in values if key not in (*_NUMBERS, *_LISTS, "stride")]
-    mistakes += [f"missing key {key!r}" for key in (*_NUMBERS, *_LISTS, "stride") if key not in values]
-    mistakes += [
-        f"{key}: {values[key]!r} is not a whole number of at least 1"
-        for key in _NUMBERS
-        if key in values and not _whole(values[key])
-    ]
-    for key in _LISTS:
-        if key in values and not (
-            isinstance(values[key], list | tuple) and values[key] and all(map(_whole, values[key]))
-        ):
-            mistakes.append(f"{key}: {values[key]!r} is not a list of whole numbers of at least 1")
-    if not mistakes:
-        if len({len(values[key]) for key in _LISTS}) > 1:
-            mistakes.append(f"{', '.join(_LISTS)} must have one entry a stage each, all of one length")
-        if values["stem_kernel"] % 2 == 0:
-            mistakes.append(f"stem_kernel: {values['stem_kernel']} is even; a centred kernel is odd")
-        if values["frames"] == 1 and values["stride"] is not None:
-            mistakes.append(f"stride: {values['stride']!r} with one frame; it must be null")
-        if values["frames"] > 1 and not _whole(values["stride"]):
-            mistakes.append(f"stride: {values['stride']!r} is not a whole number of at least 1")
-    if mistakes:
-        raise SpaceError("geometry: " + "; ".join(mistakes))
-    return Geometry(
-        stride=values["stride"],
-        stages=tuple(
-            Stage(blocks, width, inner, squeeze)
-            for width, inner, squeeze, blocks in zip(*(values[key] for key in _LISTS), strict=True)
-        ),
-        **{key: values[key] for key in _NUMBERS},
-    )
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from expander.axis import EPSILON, Axis, Factors, expand, factor_of
 from expander.complexity import Complexity, measure
@@ -66,6 +67,8 @@ class Infeasible:
     nearest: Solution | None = None
 
 
+# A step asks again for what an instance's bound already had to know.
+@lru_cache(maxsize=1024)
 def solve(lattice: Lattice, frontier: Factors, axis: Axis, rate: float, tolerance: float) -> Solution | Infeasible:
     """Move `axis` so that the complexity comes as near as possible, in ratio, to `rate` x the frontier's.
 
@@ -181,7 +184,8 @@ class Line:
     def end(self) -> str:
         """Why the line ends where it does."""
         if self.axis is Axis.FAST and self.origin.gamma_tau is not None and _fastest(self.origin) == self.last_value():
-            return f"a stride of {self.origin.gamma_tau} can sample no more than {_fastest(self.origin)} frames of the same duration"
+            stride, fastest = self.origin.gamma_tau, _fastest(self.origin)
+            return f"a stride of {stride} leaves no more than {fastest} frames of the same duration"
         return f"the limit of {self.axis} is reached at {_unit(self.axis, self.origin, self.lattice)}"
 
     def last_value(self) -> float | None:

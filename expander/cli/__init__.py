@@ -1,0 +1,33 @@
+"""The command `expander`: the only place where everything meets."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from expander.cli.output import notes, print_json
+from expander.cli.plan import cost, plan
+from expander.errors import ExpanderError
+
+app = typer.Typer(
+    help="Searches for efficient video networks by expanding a tiny 2D one, axis by axis (X3D).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(plan)
+app.command()(cost)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with a message and exit code 2, never a traceback."""
+    try:
+        app()
+    except ExpanderError as error:
+        if "--json" in sys.argv:
+            print_json({"error": str(error), "exit_code": error.exit_code})
+        notes().print("[bold red]error:[/] ", end="")
+        notes().print(str(error), markup=False)
+        sys.exit(error.exit_code)

@@ -1,0 +1,256 @@
+"""`expander plan` and `expander cost`: answers in closed form, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from expander.axis import Axis, Factors
+from expander.cli.files import load_space
+from expander.cli.output import Json, document, human, notes, print_json
+from expander.complexity import measure
+from expander.errors import UsageError
+from expander.geometry import Basis, Geometry, realise
+from expander.plan import Plan, PlannedStep
+from expander.plan import plan as make_plan
+from expander.search import Candidate, Instance
+
+
+def plan(
+    space: Annotated[str, typer.Argument(help="A shipped search space or a YAML file.")],
+    axes: Annotated[str | None, typer.Option(help="The axis of each step in order: bottleneck,fast,...")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Set a key of the space: key=value.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show every step's candidates, what they cost and what training them costs. Trains nothing."""
+    searched, _ = load_space(space, overrides or [])
+    planned = make_plan(searched, _parse_axes(axes, searched.expansion.axes))
+    if as_json:
+        print_json({"space": space, **plan_document(planned)})
+    else:
+        _print_plan(space, planned)
+
+
+def _parse_axes(text: str | None, allowed: list[Axis]) -> list[Axis] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    wrong = [name for name in names if name not in allowed]
+    if wrong:
+        raise UsageError(
+            f"--axes: {', '.join(map(repr, wrong))} not among the space's axes; allowed: {', '.join(allowed)}"
+        )
+    return [Axis(name) for name in names]
+
+
+def plan_document(planned: Plan) -> dict[str, Any]:
+    """The plan as plain values."""
+    return {
+        "assumed": planned.assumed,
+        "ending": planned.ending,
+        "training_flops": planned.training_flops,
+        "steps": [_step_document(step) for step in planned.steps],
+        "instances": [_instance_document(instance) for instance in planned.instances],
+    }
+
+
+def _step_document(planned: PlannedStep) -> dict[str, Any]:
+    step = planned.step
+    return {
+        "number": step.number,
+        "kind": step.kind,
+        "regime": step.regime,
+        "frontier_flops": step.frontier_flops,
+        "bound_flops": step.bound_flops,
+        "recipe": step.recipe.as_dict(),
+        "candidates": [_candidate_document(candidate) for candidate in step.candidates],
+        "chosen": planned.chosen,
+        "trainings": planned.trainings,
+        "training_flops": planned.training_flops,
+    }
+
+
+def _candidate_document(candidate: Candidate) -> dict[str, Any]:
+    values: dict[str, Any] = {"axis": candidate.axis, "feasible": candidate.feasible, "reason": candidate.reason}
+    found = candidate.solution
+    cost = found.complexity.as_dict() if found else dict.fromkeys(("flops", "params", "params_without_batchnorm"))
+    return values | {
+        "geometry": found.geometry.as_dict() if found else None,
+        "factors": found.factors.as_dict() if found else None,
+        **cost,
+        "achieved_rate": round(found.achieved_rate, 6) if found else None,
+    }
+
+
+def _instance_document(instance: Instance) -> dict[str, Any]:
+    return {
+        "name": instance.name,
+        "bound_flops": instance.bound_flops,
+        "step": instance.step,
+        "kind": instance.kind,
+        "geometry": instance.geometry.as_dict(),
+        "factors": instance.factors.as_dict(),
+        **instance.complexity.as_dict(),
+    }
+
+
+def _print_plan(space: str, planned: Plan) -> None:
+    console = document()
+    order = "assumed path: a search decides for itself" if planned.assumed else "path as prescribed"
+    table = Table(title=f"{space} ({order})", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("step", "axis", "clip", "crop", "blocks", "γw", "γb", "FLOPs", "params", "rate"):
+        table.add_column(heading, justify="left" if heading in ("step", "axis", "blocks") else "right")
+    for number, step in enumerate(planned.steps):
+        if number:
+            table.add_section()
+        for candidate in step.step.candidates:
+            _add_candidate(table, step, candidate)
+    console.print(table)
+    console.print(_training_table(planned))
+    if planned.instances:
+        console.print(_instance_table(planned))
+    notes().print(f"The plan ends here: {planned.ending}.")
+
+
+def _add_candidate(table: Table, planned: PlannedStep, candidate: Candidate) -> None:
+    first = candidate is planned.step.candidates[0]
+    label = (
+        (f"{planned.step.number}" if planned.step.kind == "expansion" else f"{planned.step.regime}") if first else ""
+    )
+    style = "bold" if candidate.axis is planned.chosen else ("dim" if not candidate.feasible else "")
+    mark = "→ " if candidate.axis is planned.chosen else "  "
+    found = candidate.solution
+    if found is None or not candidate.feasible:
+        table.add_row(label, mark + candidate.axis, f"infeasible: {candidate.reason}", style=style)
+        return
+    geometry = found.geometry
+    table.add_row(
+        label,
+        mark + candidate.axis,
+        geometry.clip,
+        str(geometry.crop),
+        " ".join(map(str, geometry.blocks)),
+        f"{found.factors.gamma_w:g}",
+        f"{found.factors.gamma_b:g}",
+        human(found.complexity.flops),
+        human(found.complexity.params),
+        f"{found.achieved_rate:.3f}",
+        style=style,
+    )
+
+
+def _training_table(planned: Plan) -> Table:
+    table = Table(title="Training, in multiply-adds", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("step", "kept", "trainings", "FLOPs"):
+        table.add_column(heading, justify="left" if heading in ("step", "kept") else "right")
+    for step in planned.steps:
+        label = str(step.step.number) if step.step.kind == "expansion" else f"{step.step.regime} (contraction)"
+        table.add_row(label, step.chosen or "", str(step.trainings), human(step.training_flops))
+    table.add_section()
+    total = sum(step.trainings for step in planned.steps)
+    table.add_row("search", "", str(total), human(planned.training_flops))
+    return table
+
+
+def _instance_table(planned: Plan) -> Table:
+    table = Table(title="Instances", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("name", "step", "clip", "crop", "blocks", "widths", "FLOPs", "params", "(no BN)"):
+        table.add_column(heading, justify="left" if heading in ("name", "step", "blocks", "widths") else "right")
+    for instance in planned.instances:
+        geometry, cost = instance.geometry, instance.complexity
+        step = f"{instance.step}" + (" contracted" if instance.kind == "contraction" else "")
+        blocks, widths = " ".join(map(str, geometry.blocks)), " ".join(map(str, geometry.widths))
+        counts = (human(cost.flops), human(cost.params), human(cost.params_without_batchnorm))
+        table.add_row(instance.name, step, geometry.clip, str(geometry.crop), blocks, widths, *counts)
+    return table
+
+
+def cost(
+    config: Annotated[Path | None, typer.Argument(help="An exported config, instead of the options.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of the clip.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="Side of the crop in pixels.")] = None,
+    gamma_w: Annotated[float | None, typer.Option(help="Multiplier of the widths.")] = None,
+    gamma_b: Annotated[float | None, typer.Option(help="Multiplier of the inner widths.")] = None,
+    gamma_d: Annotated[float | None, typer.Option(help="Multiplier of the blocks.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="Classes of the last layer.")] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Also count the real network with fvcore.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what one geometry costs, in closed form."""
+    options = {
+        "frames": frames,
+        "crop": crop,
+        "gamma-w": gamma_w,
+        "gamma-b": gamma_b,
+        "gamma-d": gamma_d,
+        "classes": classes,
+    }
+    given = [name for name, value in options.items() if value is not None]
+    if config is not None and given:
+        raise UsageError(f"--{given[0]}: the geometry is the one of {config}; give a config or the options, not both")
+    for name in ("gamma-w", "gamma-b", "gamma-d"):
+        value = options[name]
+        if value is not None and not 0 < value < 1e6:
+            raise UsageError(f"--{name}: found {value:g}; expected more than 0")
+    geometry = _geometry_of(config) if config else _geometry_from(frames, crop, gamma_w, gamma_b, gamma_d, classes)
+    complexity = measure(geometry)
+    values: dict[str, Any] = {"geometry": geometry.as_dict(), **complexity.as_dict()}
+    if trace:
+        from trainers.networks.trace import trace as count
+
+        values["traced"] = count(geometry).as_dict()
+    if as_json:
+        print_json(values)
+    else:
+        _print_cost(values)
+
+
+def _geometry_of(config: Path) -> Geometry:
+    from expander.cli.files import load_config
+
+    return load_config(config).geometry
+
+
+def _geometry_from(
+    frames: int | None,
+    crop: int | None,
+    gamma_w: float | None,
+    gamma_b: float | None,
+    gamma_d: float | None,
+    classes: int | None,
+) -> Geometry:
+    basis = Basis() if classes is None else Basis(classes=classes)
+    factors = Factors(
+        gamma_t=frames or 1,
+        gamma_s=(crop or basis.crop) / basis.crop,
+        gamma_w=gamma_w or 1.0,
+        gamma_b=gamma_b or 1.0,
+        gamma_d=gamma_d or 1.0,
+    )
+    return realise(factors, basis)
+
+
+def _print_cost(values: dict[str, Any]) -> None:
+    table = Table(show_header=True)
+    for heading in ("", "closed form", *(["traced by fvcore"] if "traced" in values else [])):
+        table.add_column(heading, justify="left" if not heading else "right")
+    labels = {
+        "flops": "FLOPs (multiply-adds)",
+        "params": "params",
+        "params_without_batchnorm": "params without BN",
+        "activations": "activations",
+    }
+    for key, label in labels.items():
+        table.add_row(label, f"{values[key]:,}", *([f"{values['traced'][key]:,}"] if "traced" in values else []))
+    geometry = values["geometry"]
+    console = document()
+    console.print(
+        f"{geometry['frames']} frames, crop {geometry['crop']}, blocks {geometry['blocks']},"
+        f" widths {geometry['widths']}, inner widths {geometry['inner_widths']}, {geometry['classes']} classes",
+        markup=False,
+    )
+    console.print(table)

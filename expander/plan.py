@@ -1,0 +1,90 @@
+"""The whole search on paper: every step's candidates along a given order of axes, and what training them costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from expander.axis import Axis
+from expander.complexity import measure
+from expander.geometry import Geometry, crop_at
+from expander.search import (
+    Decision,
+    Instance,
+    Step,
+    ending,
+    instances,
+    next_step,
+    prescribe,
+    prescribed_axis,
+)
+from expander.space import SearchSpace
+from expander.trial import TEST_SCALE, Views
+
+# A backward pass computes two products for each of the forward pass: by the weights and by the inputs.
+TRAINING_PASSES = 3
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step with the axis that the plan keeps, None where it was given none; flops are multiply-adds."""
+
+    step: Step
+    chosen: Axis | None
+    trainings: int
+    training_flops: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every step of a search along one order of axes. assumed: the order is a guess of the space, not prescribed."""
+
+    steps: tuple[PlannedStep, ...]
+    instances: tuple[Instance, ...]
+    assumed: bool
+    ending: str
+
+    @property
+    def training_flops(self) -> int:
+        """Multiply-adds of every training and validation of the search."""
+        return sum(planned.training_flops for planned in self.steps)
+
+
+def plan(space: SearchSpace, axes: Sequence[Axis] | None = None) -> Plan:
+    """The search along `axes`, or along the space's own path. Raises StepFailed where that is infeasible."""
+    path = list(space.expansion.path if axes is None else axes)
+    assumed = axes is None and not space.prescribed
+    expansion = space.expansion.model_copy(update={"path": path, "path_is": "prescribed"})
+    along = space.model_copy(update={"expansion": expansion})
+    steps: list[PlannedStep] = []
+    decisions: list[Decision] = []
+    while step := next_step(along, decisions):
+        decision = prescribe(step, prescribed_axis(along, step, decisions))
+        decisions.append(decision)
+        steps.append(_planned(space, step, decision.axis))
+    end = ending(along, decisions) or ""
+    if not path and (first := next_step(space, [])) is not None:
+        steps.append(_planned(space, first, None))
+        end = "the space assumes no path: give --axes, or expansion.path in the space, to plan further"
+    return Plan(tuple(steps), instances(along, decisions), assumed, end)
+
+
+def training_flops(space: SearchSpace, step: Step, geometry: Geometry) -> int:
+    """Multiply-adds of one training of `geometry` at `step`: every epoch's clips and the validation after the last."""
+    train = TRAINING_PASSES * measure(geometry).flops * step.recipe.epochs * space.data.train_videos
+    return train + inference_flops(geometry, space.test_views) * space.data.val_videos
+
+
+def inference_flops(geometry: Geometry, views: Views) -> int:
+    """Multiply-adds of scoring one video from `views` (Fig. 3: flops of a view x number of views)."""
+    if views.crops == "left-center-right":
+        # These crops are 128 γs, where a centre crop is 112 γs (Sec. 4).
+        geometry = replace(geometry, crop=crop_at(TEST_SCALE, geometry.crop))
+    return measure(geometry).flops * views.per_video
+
+
+def _planned(space: SearchSpace, step: Step, chosen: Axis | None) -> PlannedStep:
+    found = {c.solution.geometry for c in step.candidates if c.feasible and c.solution}
+    if space.prescribed:
+        return PlannedStep(step, chosen, 0, 0)
+    return PlannedStep(step, chosen, len(found), sum(training_flops(space, step, geometry) for geometry in found))

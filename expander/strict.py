@@ -1,0 +1,147 @@
+"""Strict sections of a YAML file, and one clear message for each mistake in it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from expander.errors import SpaceError
+
+Key = tuple[str | int, ...]
+
+
+class Section(BaseModel):
+    """A frozen mapping that allows its own keys only, and no silent conversion (1 is no bool, '2' no number)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=Section)
+
+
+def check(
+    model: type[Model],
+    values: object,
+    where: Mapping[Key, str],
+    source: str,
+    conflicts: Callable[[Model], Sequence[tuple[Key, str]]],
+) -> Model:
+    """`values` as a `model`. `conflicts` finds values that are possible by themselves and impossible together.
+
+    `where` names the place of each key ('file.yaml:12'), `source` the whole. Raises one SpaceError with every mistake.
+    """
+    if not isinstance(values, dict):
+        allowed = ", ".join(model.model_fields)
+        raise SpaceError(f"{source}: expected a mapping with some of the keys {allowed}, found {_shown(values)}")
+    mistakes: list[tuple[Key, str]] = []
+    try:
+        valid: Model | None = model.model_validate(values)
+    except ValidationError as error:
+        mistakes = [(tuple(detail["loc"]), _message(model, detail)) for detail in error.errors()]
+        valid = _valid_part(model, values, error)
+    if valid is not None:
+        mistakes += conflicts(valid)
+        if not mistakes:
+            return valid
+    lines = sorted({f"{_place(key, where, source)}: {text}" for key, text in mistakes}, key=_natural)
+    raise SpaceError("\n".join(lines))
+
+
+def _valid_part(model: type[Model], values: Mapping[str, Any], error: ValidationError) -> Model | None:
+    """The sections without a mistake of their own, the others at their defaults: conflicts among them still show."""
+    wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+    try:
+        return model.model_validate({key: value for key, value in values.items() if key not in wrong})
+    except ValidationError:
+        return None
+
+
+def _place(loc: Sequence[str | int], where: Mapping[Key, str], source: str) -> str:
+    """'file.yaml:12: recipe.epochs', from the deepest key of `loc` that has a line."""
+    path = tuple(loc)
+    line = next((where[path[:end]] for end in range(len(path), 0, -1) if path[:end] in where), source)
+    return f"{line}: {'.'.join(str(part) for part in path)}" if path else line
+
+
+def _message(model: type[Section], detail: ErrorDetails) -> str:
+    """What was found and what is allowed, in words."""
+    found, context = _shown(detail["input"]), detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            return _unknown_key(model, detail["loc"])
+        case "missing":
+            return "is missing; it has no default"
+        case "greater_than_equal":
+            return f"found {found}; expected at least {context['ge']:g}"
+        case "greater_than":
+            return f"found {found}; expected more than {context['gt']:g}"
+        case "less_than_equal":
+            return f"found {found}; expected at most {context['le']:g}"
+        case "less_than":
+            return f"found {found}; expected less than {context['lt']:g}"
+        case "enum" | "literal_error":
+            allowed = context["expected"].replace("'", "").replace(" or ", ", ")
+            return f"found {found}; expected one of {allowed}{_closest(detail['input'], allowed.split(', '))}"
+        case "too_short":
+            return f"found {found}; expected at least {context['min_length']} entries"
+        case "too_long":
+            return f"found {found}; expected at most {context['max_length']} entries"
+        case kind if kind in _EXPECTED:
+            return f"found {found}; expected {_EXPECTED[kind]}"
+        case _:
+            return f"found {found}; {detail['msg']}"
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+def _unknown_key(model: type[Section], loc: Sequence[str | int]) -> str:
+    section: Any = model
+    for part in loc[:-1]:
+        if isinstance(part, str):
+            section = section.model_fields[part].annotation
+            if getattr(section, "__origin__", None) is list:
+                section = section.__args__[0]
+    names = list(cast("type[Section]", section).model_fields)
+    return f"unknown key; allowed: {', '.join(names)}{_closest(loc[-1], names)}"
+
+
+def _closest(found: object, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(found), allowed, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "nothing (null)"
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "a mapping"
+        case list() if len(value) > 8:
+            return f"a list of {len(value)}"
+        case _:
+            return repr(value)
+
+
+def _natural(line: str) -> tuple[str, int, str]:
+    """Sort by file, then line number, then text."""
+    name, _, rest = line.partition(":")
+    number, _, text = rest.partition(":")
+    return (name, int(number) if number.isdigit() else 0, text or rest)

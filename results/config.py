@@ -1,0 +1,123 @@
+"""InstanceConfig: what an exported instance says of itself; `expander export` writes it, other commands read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from expander.complexity import Complexity, measure
+from expander.geometry import Geometry
+from expander.recipe import Recipe
+from expander.space import Count, RecipeSection, ViewsSection, Whole
+from expander.strict import Key, Section, check
+from expander.trial import Views
+
+
+class GeometrySection(Section):
+    """The integers of the network and its clip."""
+
+    frames: Count
+    stride: Count | None
+    crop: Count
+    widths: Annotated[list[Count], Field(min_length=1)]
+    inner_widths: Annotated[list[Count], Field(min_length=1)]
+    squeeze_widths: Annotated[list[Count], Field(min_length=1)]
+    blocks: Annotated[list[Count], Field(min_length=1)]
+    classes: Count
+    head_width: Count
+    stem_kernel: Count
+
+
+class ConfigSection(Section):
+    """A whole config; `complexity` is checked against the geometry."""
+
+    name: str
+    geometry: GeometrySection
+    factors: dict[str, float | int | None] = {}
+    complexity: dict[str, int] = {}
+    recipe: RecipeSection = RecipeSection()
+    views: ViewsSection = ViewsSection()
+    seed: Whole = 0
+    weights: str | None = None
+    class_names: list[str] = []
+    provenance: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class InstanceConfig:
+    """One network with all that is needed to train, test and trace it.
+
+    weights: file beside the config, None where nothing was trained. provenance: search, step, trial, score, data and
+    versions that it came from.
+    """
+
+    name: str
+    geometry: Geometry
+    factors: Mapping[str, float | int | None]
+    recipe: Recipe
+    views: Views
+    seed: int
+    weights: str | None
+    class_names: tuple[str, ...]
+    provenance: Mapping[str, Any]
+
+    @property
+    def complexity(self) -> Complexity:
+        """What the geometry costs."""
+        return measure(self.geometry)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values in the order in which a person reads them; `read_config` reads them back."""
+        return {
+            "name": self.name,
+            "geometry": self.geometry.as_dict(),
+            "factors": dict(self.factors),
+            "complexity": self.complexity.as_dict(),
+            "recipe": self.recipe.as_dict(),
+            "views": self.views.as_dict(),
+            "seed": self.seed,
+            "weights": self.weights,
+            "class_names": list(self.class_names),
+            "provenance": dict(self.provenance),
+        }
+
+
+def read_config(values: object, where: Mapping[Key, str], source: str) -> InstanceConfig:
+    """The config in `values`, plain data as YAML gives it. Raises one SpaceError with every mistake."""
+    section = check(ConfigSection, values, where, source, _conflicts)
+    return InstanceConfig(
+        name=section.name,
+        geometry=Geometry.from_dict(section.geometry.model_dump()),
+        factors=section.factors,
+        recipe=Recipe.from_dict(section.recipe.model_dump()),
+        views=Views(**section.views.model_dump()),
+        seed=section.seed,
+        weights=section.weights,
+        class_names=tuple(section.class_names),
+        provenance=section.provenance,
+    )
+
+
+def _conflicts(section: ConfigSection) -> list[tuple[Key, str]]:
+    geometry, found = section.geometry, list[tuple[Key, str]]()
+    stages = {key: len(getattr(geometry, key)) for key in ("widths", "inner_widths", "squeeze_widths", "blocks")}
+    if len(set(stages.values())) > 1:
+        counts = ", ".join(f"{key} {count}" for key, count in stages.items())
+        found.append((("geometry",), f"entries differ in number ({counts}); give one a stage in each"))
+    if geometry.stem_kernel % 2 == 0:
+        found.append((("geometry", "stem_kernel"), f"{geometry.stem_kernel} is even; a centred kernel is odd"))
+    if (geometry.frames == 1) != (geometry.stride is None):
+        allowed = "null with one frame" if geometry.frames == 1 else "a whole number with several frames"
+        found.append((("geometry", "stride"), f"found {geometry.stride!r}; expected {allowed}"))
+    if section.class_names and len(section.class_names) != geometry.classes:
+        found.append((("class_names",), f"{len(section.class_names)} names for geometry.classes {geometry.classes}"))
+    if not found:
+        actual = measure(Geometry.from_dict(geometry.model_dump())).as_dict()
+        for key, value in section.complexity.items():
+            if actual.get(key) != value:
+                expected = f"{actual[key]:,}" if key in actual else f"one of {', '.join(actual)}"
+                found.append((("complexity", key), f"found {value:,}; the geometry has {expected}"))
+    return found
