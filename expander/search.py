@@ -117,26 +117,22 @@ def next_step(space: SearchSpace, decisions: Sequence[Decision], data: str | Non
     data: fingerprint of the videos; without it candidates carry no trials.
     """
     trained = None if space.prescribed else data
-    for name, bound in _unsettled(space, decisions):
-        step = _contraction(space, decisions, name, bound, trained)
-        if step is not None and not any(decision.key == step.key for decision in decisions):
-            return step
-    if ending(space, decisions) is not None:
-        return None
-    return _expansion(space, decisions, trained)
+    if (due := _due(space, decisions, trained)) is not None:
+        return due
+    return _expansion(space, decisions, trained) if ending(space, decisions) is None else None
 
 
 def ending(space: SearchSpace, decisions: Sequence[Decision]) -> str | None:
-    """Why no expansion follows `decisions`; None while one does."""
+    """Why the search ends after `decisions`; None while a step follows."""
     taken = len(_expansions(decisions))
+    if _due(space, decisions, None) is not None:
+        return None
     if len(instances(space, decisions)) == len(space.regimes.bounds):
         return "every regime has its instance"
-    if all(_frontier(space, decisions)[1] > _limit(space, bound) for bound in space.regimes.bounds.values()):
-        return "the frontier is beyond every regime"
-    if taken == space.expansion.max_steps:
-        return f"expansion.max_steps ({taken}) is reached"
-    if space.prescribed and taken == len(space.expansion.path):
-        return f"the prescribed path ends after {taken} steps"
+    if _path_ends(space, decisions):
+        return f"the path ends after {taken} steps"
+    if _steps_end(space, decisions):
+        return f"expansion.max_steps ({space.expansion.max_steps}) is reached"
     step = _expansion(space, decisions, None)
     if not any(candidate.feasible for candidate in step.candidates):
         reasons = "; ".join(f"{candidate.axis}: {candidate.reason}" for candidate in step.candidates)
@@ -151,17 +147,24 @@ def decide(step: Step, outcomes: Iterable[Outcome], *, skip_failed: bool = False
     """
     by_trial = {outcome.trial: outcome for outcome in outcomes}
     ranking = [_ranked(candidate, by_trial) for candidate in step.candidates]
-    failed = [ranked for ranked in ranking if ranked.trial is not None and ranked.score is None]
     scored = sorted((r for r in ranking if r.score is not None), key=lambda r: (-(r.score or 0), r.flops or 0))
-    if failed and not (skip_failed and scored):
-        reasons = "\n".join(f"  {ranked.axis} (trial {ranked.trial}): {ranked.reason}" for ranked in failed)
-        raise StepFailed(
-            f"step {step.key}: {len(failed)} of {len(step.trials)} trials failed\n{reasons}\n"
-            "Fix the cause and resume the search, which trains only these again; or set failures.then: skip in the"
-            " space to decide without them."
-        )
     rest = [ranked for ranked in ranking if ranked.score is None]
+    failed = [ranked for ranked in rest if ranked.trial is not None]
+    if failed and not (skip_failed and scored):
+        raise StepFailed(_failure(step, failed, skip_failed))
     return _decision(step, scored[0].axis, (*scored, *rest))
+
+
+def _failure(step: Step, failed: Sequence[Ranked], skip_failed: bool) -> str:
+    axes: dict[str, list[Ranked]] = {}
+    for ranked in failed:
+        axes.setdefault(ranked.trial or "", []).append(ranked)
+    lines = [f"step {step.key}: {len(axes)} of {len(step.trials)} trials failed"]
+    for trial, shared in axes.items():
+        lines.append(f"  {', '.join(ranked.axis for ranked in shared)} (trial {trial}): {shared[0].reason}")
+    advice = "Fix the cause and resume the search, which trains only these again"
+    skip = "; or set failures.then: skip in the space to decide without them"
+    return "\n".join([*lines, f"{advice}{'' if skip_failed else skip}."])
 
 
 def prescribe(step: Step, axis: Axis) -> Decision:
@@ -209,13 +212,18 @@ def _contraction(
     if beyond is None or within.flops >= space.regimes.fill * bound:
         return None
     recipe = recipe_at(beyond.number, space.base_recipe, space.regularisation_expansion)
-    axes = [beyond.axis] if space.regimes.contract == "expanded-axis" else space.expansion.axes
-    limit, candidates = _limit(space, bound), []
-    for axis in axes:
-        again = axis is beyond.axis
-        origin = within.factors if again else beyond.factors
-        solved = contract(space.lattice, origin, axis, limit, within.flops, beyond.factors if again else None)
-        candidates.append(_candidate(space, axis, solved, recipe, data))
+    limit = _limit(space, bound)
+
+    def contracted(axis: Axis) -> Candidate:
+        shrink = axis is not beyond.axis
+        origin = beyond.factors if shrink else within.factors
+        solved = contract(space.lattice, origin, axis, limit, within.flops, shrink=shrink)
+        return _candidate(space, axis, solved, recipe, data)
+
+    candidates = [contracted(beyond.axis)]
+    # A grid may hold nothing between the two steps, as between one frame and two: then the other axes are offered.
+    if space.regimes.contract == "every-axis" or not candidates[0].feasible:
+        candidates = [contracted(axis) for axis in space.expansion.axes]
     if not any(candidate.feasible for candidate in candidates):
         return None
     return Step(beyond.number, "contraction", name, within.factors, within.flops, limit, recipe, tuple(candidates))
@@ -230,26 +238,41 @@ def _candidate(
     return Candidate(axis, solved, None, trial)
 
 
+def _due(space: SearchSpace, decisions: Sequence[Decision], data: str | None) -> Step | None:
+    """The contraction of the smallest regime that needs one and has none."""
+    contracted = {decision.regime for decision in decisions}
+    steps = (_contraction(space, decisions, *regime, data) for regime in _regimes(space) if regime[0] not in contracted)
+    return next((step for step in steps if step is not None), None)
+
+
 def _instance(space: SearchSpace, decisions: Sequence[Decision], name: str, bound: float) -> Instance | None:
-    within, beyond = _around(space, decisions, _limit(space, bound))
-    if within.flops >= space.regimes.fill * bound:
-        return _kept(space, name, bound, within) if beyond or _is_last(space, decisions, bound) else None
-    if beyond is None:
-        return None
-    contracted = next((d for d in decisions if d.kind == "contraction" and d.regime == name), None)
+    contracted = next((decision for decision in decisions if decision.regime == name), None)
     if contracted is not None:
         return _kept(space, name, bound, contracted)
-    # Nothing lies between the last step within the bound and the first beyond it: the former is all there is.
-    return _kept(space, name, bound, within) if _contraction(space, decisions, name, bound, None) is None else None
+    within, beyond = _around(space, decisions, _limit(space, bound))
+    if beyond is None:
+        settled = within.flops >= space.regimes.fill * bound and _is_last(space, decisions, bound)
+    else:
+        # Where nothing lies between it and the first step beyond the bound, the last step within is all there is.
+        settled = _contraction(space, decisions, name, bound, None) is None
+    return _kept(space, name, bound, within) if settled else None
 
 
 def _is_last(space: SearchSpace, decisions: Sequence[Decision], bound: float) -> bool:
     """Whether no candidate of the next expansion could still be within the bound."""
-    taken = len(_expansions(decisions))
-    if taken == space.expansion.max_steps or (space.prescribed and taken == len(space.expansion.path)):
+    if _path_ends(space, decisions) or _steps_end(space, decisions):
         return True
     feasible = [c.solution for c in _expansion(space, decisions, None).candidates if c.feasible and c.solution]
     return all(solution.complexity.flops > _limit(space, bound) for solution in feasible)
+
+
+def _path_ends(space: SearchSpace, decisions: Sequence[Decision]) -> bool:
+    return space.prescribed and len(_expansions(decisions)) >= len(space.expansion.path)
+
+
+def _steps_end(space: SearchSpace, decisions: Sequence[Decision]) -> bool:
+    most = space.expansion.max_steps
+    return most is not None and len(_expansions(decisions)) >= most
 
 
 def _kept(space: SearchSpace, name: str, bound: float, decision: Decision) -> Instance:
@@ -293,11 +316,6 @@ def _expansions(decisions: Sequence[Decision]) -> list[Decision]:
 
 def _regimes(space: SearchSpace) -> list[tuple[str, float]]:
     return sorted(space.regimes.bounds.items(), key=lambda item: item[1])
-
-
-def _unsettled(space: SearchSpace, decisions: Sequence[Decision]) -> list[tuple[str, float]]:
-    settled = {instance.name for instance in instances(space, decisions)}
-    return [(name, bound) for name, bound in _regimes(space) if name not in settled]
 
 
 def _limit(space: SearchSpace, bound: float) -> float:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
 
 from expander.axis import EPSILON, Axis, Factors, expand, factor_of
 from expander.complexity import Complexity, measure
-from expander.geometry import Basis, Geometry, realise
+from expander.geometry import Basis, Geometry, crop_at, realise
 
 
 @dataclass(frozen=True)
 class Grids:
     """The step of each factor's grid: whole frames, pixels of crop, multiples of γw and γb.
 
-    Depth needs none: its grid is every γd at which some stage gains a block.
+    The basis is a place of every grid, the multiples above it are the others. Depth needs no step: its grid is every
+    γd at which some stage is about to gain a block.
     """
 
     frames: int = 1
@@ -77,188 +80,179 @@ def solve(lattice: Lattice, frontier: Factors, axis: Axis, rate: float, toleranc
     """
     line = Line(lattice, frontier, axis)
     start = measure(realise(frontier, lattice.basis)).flops
-    target = rate * start
-    over = line.first(lambda flops: flops >= target)
-    under = line.last if over is None else over - 1
-    indices = [] if over is None else [over]
     # A step of the grid that rounding undoes costs what the frontier costs: that would expand nothing.
-    if under is not None and under >= line.start and line.flops(under) > start:
-        indices.append(line.plateau(line.flops(under)))
-    if not indices:
-        return Infeasible(line.end())
-    best = min(indices, key=lambda index: (round(_distance(line.flops(index), target), 12), line.flops(index)))
+    first, last = line.over(start + 1, line.next, line.last), line.last
+    if first is None:
+        return Infeasible(f"nothing on the grid is larger than the frontier: {line.end()}")
+    target = rate * start
+    over, under = line.over(target, first, last), line.under(target, first, last)
+    places = [place for place in (under, over) if place is not None]
+    best = min(places, key=lambda place: round(_off(line.flops(place), target), 12))
     solution = line.solution(best, start)
-    off = math.exp(_distance(solution.complexity.flops, target)) - 1
-    if off < tolerance - EPSILON:
+    off = _off(solution.complexity.flops, target)
+    if off - 1 < tolerance - EPSILON:
         return solution
-    side = "over" if solution.complexity.flops > target else "under"
-    limit = f" ({line.end()})" if over is None else ""
     reason = (
-        f"nearest is {solution.achieved_rate:.3f} x the frontier, {off:.0%} {side} the target of {rate:g} x"
-        f" (tolerance {tolerance:.0%}){limit}"
+        f"the nearest is {solution.achieved_rate:.3f} x the frontier where {rate:g} x is wanted:"
+        f" off by a factor of {off:.3f}, and expansion.tolerance allows less than {1 + tolerance:g}"
+    )
+    return Infeasible(reason if over is not None else f"{reason}; {line.end()}", solution)
+
+
+def contract(
+    lattice: Lattice, origin: Factors, axis: Axis, bound_flops: float, floor_flops: int, *, shrink: bool
+) -> Solution | Infeasible:
+    """The largest geometry within `bound_flops` that has `axis` moved from `origin`.
+
+    Without `shrink`, `origin` is the frontier before the step that overshot: its expansion is applied again by a
+    smaller amount. With it, `origin` is too large itself and moves back, not under the basis. Infeasible where that
+    costs no more than `floor_flops`, the last step within the bound; the achieved rate is over that step.
+    """
+    line = Line(lattice, origin, axis)
+    first, last = (0, line.previous) if shrink else (line.next, line.last)
+    if last < first:
+        return Infeasible(f"at {line.here:g}, {axis} is the basis' and does not shrink" if shrink else line.end())
+    place = line.under(math.floor(bound_flops) + 1, first, last)
+    if place is None:
+        smallest = line.solution(first, floor_flops)
+        flops = smallest.complexity.flops
+        return Infeasible(
+            f"the smallest has {flops / 1e9:.4g} GFLOPs, over the bound of {bound_flops / 1e9:.4g}", smallest
+        )
+    solution = line.solution(place, floor_flops)
+    if solution.complexity.flops > floor_flops:
+        return solution
+    reason = (
+        f"the largest within {bound_flops / 1e9:.4g} GFLOPs has {solution.complexity.flops / 1e9:.4g},"
+        f" no more than the last step within has ({floor_flops / 1e9:.4g})"
     )
     return Infeasible(reason, solution)
 
 
-def contract(
-    lattice: Lattice, origin: Factors, axis: Axis, bound_flops: float, floor_flops: int, beyond: Factors | None = None
-) -> Solution | Infeasible:
-    """The largest geometry within `bound_flops` that has `axis` moved from `origin`.
-
-    With `beyond`, `origin` is the frontier before the step that overshot to `beyond`: its expansion is applied again
-    by a smaller amount. Without, `origin` itself is too large and shrinks, not under the basis. A geometry that costs
-    no more than `floor_flops`, the last step within the bound, is infeasible. The rate is over that step.
-    """
-    line = Line(lattice, origin, axis, down=beyond is None)
-    if beyond is None:
-        index = line.first(lambda flops: flops <= bound_flops)
-    else:
-        over = line.first(lambda flops: flops > bound_flops)
-        top = line.last if over is None else over - 1
-        index = None if top is None or top < line.start else line.plateau(line.flops(top))
-    if index is None:
-        return Infeasible(f"no {axis} on the grid is within {bound_flops / 1e9:.4g} GFLOPs")
-    solution = line.solution(index, floor_flops)
-    if solution.complexity.flops <= floor_flops:
-        reason = (
-            f"the largest within {bound_flops / 1e9:.4g} GFLOPs has {solution.complexity.flops / 1e9:.4g},"
-            f" no more than the last step within the bound"
-        )
-        return Infeasible(reason, solution)
-    return solution
-
-
-def _distance(flops: int, target: float) -> float:
-    return abs(math.log(flops / target))
+def _off(flops: int, target: float) -> float:
+    """How far off the target, as a ratio of at least 1."""
+    return max(flops / target, target / flops)
 
 
 class Line:
-    """The grid along one axis through `origin`, as indices from `start` on; complexity is monotone along it."""
+    """The grid along one axis through `origin`: place 0 is the basis, and complexity never falls from place to place.
 
-    def __init__(self, lattice: Lattice, origin: Factors, axis: Axis, *, down: bool = False) -> None:
-        self.lattice, self.origin, self.axis, self.down = lattice, origin, axis, down
-        self.values = _values(lattice, axis)
-        self._costs: dict[int, int] = {}
-        here = factor_of(origin, axis)
-        if down:
-            # Counting down from the value under `origin` to the basis: index 0 is the nearest.
-            top = _search(lambda index: self.values(index) >= here - EPSILON) - 1
-            bottom = _search(lambda index: self.values(index) >= 1 - EPSILON)
-            self.start, self.last = 0, top - bottom if top >= bottom else -1
-            rising = self.values
-            self.values = lambda index: rising(top - index)
-        else:
-            self.start = _search(lambda index: self.values(index) > here + EPSILON)
-            highest = _highest(lattice, origin, axis)
-            self.last = None if highest is None else _search(lambda index: self.values(index) > highest + EPSILON) - 1
+    here: the factor of `origin`, in the unit of its limit. next, previous: the places around it. last: the last place
+    within the limits.
+    """
 
-    last: int | None
+    def __init__(self, lattice: Lattice, origin: Factors, axis: Axis) -> None:
+        self.lattice, self.origin, self.axis = lattice, origin, axis
+        self.value = _grid(lattice, axis)
+        factor, limit = factor_of(origin, axis), _limit(lattice, origin, axis)
+        self.here = crop_at(factor, lattice.basis.crop) if axis is Axis.SPATIAL else factor
+        self.next = self._first_beyond(factor + EPSILON)
+        self.previous = self._first_beyond(factor - EPSILON) - 1
+        self.last = sys.maxsize if limit == math.inf else self._first_beyond(limit + EPSILON) - 1
 
-    def factors(self, index: int) -> Factors:
-        """The factors at one place of the line."""
-        return expand(self.origin, self.axis, self.values(index), first_stride=self.lattice.first_stride)
+    def over(self, flops: float, first: int, last: int) -> int | None:
+        """The smallest place of first..last that costs `flops` or more."""
+        return _search(lambda place: self.flops(place) >= flops, first, last)
 
-    def flops(self, index: int) -> int:
-        """Multiply-adds at one place of the line."""
-        if index not in self._costs:
-            self._costs[index] = measure(realise(self.factors(index), self.lattice.basis)).flops
-        return self._costs[index]
+    def under(self, flops: float, first: int, last: int) -> int | None:
+        """The most costly place of first..last that costs less than `flops`; of equal ones the smallest."""
+        over = self.over(flops, first, last)
+        top = last if over is None else over - 1
+        return None if top < first else self.over(self.flops(top), first, top)
 
-    def first(self, reached: Callable[[int], bool]) -> int | None:
-        """The first index whose flops satisfy `reached`, which stays true from there on; None past the end."""
-        return _search_within(lambda index: reached(self.flops(index)), self.start, self.last)
+    def factors(self, place: int) -> Factors:
+        """The factors at one place."""
+        return expand(self.origin, self.axis, self.value(place), first_stride=self.lattice.first_stride)
 
-    def plateau(self, flops: int) -> int:
-        """The first index that costs as much as `flops`, which some index costs."""
-        found = self.first(lambda cost: cost >= flops)
-        assert found is not None
-        return found
+    def flops(self, place: int) -> int:
+        """Multiply-adds at one place."""
+        return measure(realise(self.factors(place), self.lattice.basis)).flops
 
-    def solution(self, index: int, start_flops: int) -> Solution:
-        """What stands at one place of the line."""
-        factors = self.factors(index)
+    def solution(self, place: int, start_flops: int) -> Solution:
+        """What stands at one place; its rate is over `start_flops`."""
+        factors = self.factors(place)
         geometry = realise(factors, self.lattice.basis)
         complexity = measure(geometry)
         return Solution(factors, geometry, complexity, complexity.flops / start_flops)
 
     def end(self) -> str:
-        """Why the line ends where it does."""
-        if self.axis is Axis.FAST and self.origin.gamma_tau is not None and _fastest(self.origin) == self.last_value():
+        """Why the line ends at its last place."""
+        key = _limit_key(self.axis)
+        limit: float | None = getattr(self.lattice.limits, key)
+        if self.axis is Axis.FAST and (limit is None or _fastest(self.origin) <= limit):
             stride, fastest = self.origin.gamma_tau, _fastest(self.origin)
-            return f"a stride of {stride} leaves no more than {fastest} frames of the same duration"
-        return f"the limit of {self.axis} is reached at {_unit(self.axis, self.origin, self.lattice)}"
+            return f"a stride of {stride} at {self.here} frames leaves no more than {fastest:g} of the same duration"
+        return f"limits.{key} is {limit:g}, and the frontier stands at {self.here:g}"
 
-    def last_value(self) -> float | None:
-        """The largest value within the limits."""
-        return None if self.last is None else self.values(self.last)
-
-
-def _unit(axis: Axis, factors: Factors, lattice: Lattice) -> str:
-    match axis:
-        case Axis.FAST | Axis.TEMPORAL:
-            return f"{factors.gamma_t} frames (limits.frames: {lattice.limits.frames})"
-        case Axis.SPATIAL:
-            return f"a crop of {realise(factors, lattice.basis).crop} (limits.crop: {lattice.limits.crop})"
-        case Axis.DEPTH | Axis.WIDTH | Axis.BOTTLENECK:
-            return f"{factor_of(factors, axis):g} (limits.{axis}: {getattr(lattice.limits, axis)})"
+    def _first_beyond(self, factor: float) -> int:
+        place = _search(lambda place: self.value(place) > factor, 0, sys.maxsize)
+        assert place is not None
+        return place
 
 
-def _values(lattice: Lattice, axis: Axis) -> Callable[[int], float]:
-    """The rising grid of `axis`: index 1, 2, ... to a value in the unit of its factor."""
+def _grid(lattice: Lattice, axis: Axis) -> Callable[[int], float]:
+    """The rising grid of `axis`, place by place, in the unit of its factor; place 0 is the basis."""
     grids, basis = lattice.grids, lattice.basis
     match axis:
         case Axis.FAST | Axis.TEMPORAL:
-            # One frame is the basis, whatever the grid; its multiples follow.
-            return lambda index: 1 if index == 1 and grids.frames > 1 else (index - (grids.frames > 1)) * grids.frames
+            return _multiples(grids.frames, 1)
         case Axis.SPATIAL:
-            return lambda index: index * grids.crop / basis.crop
+            return _multiples(grids.crop, basis.crop)
         case Axis.WIDTH:
-            return lambda index: round(index * grids.width, 9)
+            return _multiples(grids.width, 1)
         case Axis.BOTTLENECK:
-            return lambda index: round(index * grids.bottleneck, 9)
+            return _multiples(grids.bottleneck, 1)
         case Axis.DEPTH:
-            # A stage of b blocks grows after every k / b, so k / b is the largest γd that gives its blocks.
-            parts = sorted({round(k / blocks, 9) for blocks in basis.blocks for k in range(1, blocks + 1)})
-            return lambda index: (index - 1) // len(parts) + parts[(index - 1) % len(parts)]
+            # A stage of b blocks grows after every k / b, so k / b is the largest γd that gives its blocks. Fractions:
+            # a decimal of 1 / 6 is over it or under it, and one too many or too few blocks follow.
+            parts = sorted({Fraction(k, blocks) for blocks in basis.blocks for k in range(1, blocks + 1)})
+            return lambda place: float(1 + (place - 1) // len(parts) + parts[(place - 1) % len(parts)])
 
 
-def _highest(lattice: Lattice, factors: Factors, axis: Axis) -> float | None:
-    """The largest value that limits and time allow on `axis`, None where nothing does."""
-    limits = lattice.limits
+def _multiples(step: float, unit: int) -> Callable[[int], float]:
+    """The multiples of `step` above `unit`, over `unit`; place 0 is `unit` itself, on the grid or not."""
+    below = math.floor(unit / step + EPSILON)
+    # Twelve digits: 29 x 0.05 is 1.4500000000000002 in binary.
+    return lambda place: round((below + place) * step, 12) / unit if place else 1
+
+
+def _limit_key(axis: Axis) -> str:
     match axis:
-        case Axis.FAST if factors.gamma_tau is not None:
-            # A stride under one frame of the video does not exist.
-            fastest = _fastest(factors)
-            return fastest if limits.frames is None else min(fastest, limits.frames)
         case Axis.FAST | Axis.TEMPORAL:
-            return limits.frames
+            return "frames"
         case Axis.SPATIAL:
-            return None if limits.crop is None else limits.crop / lattice.basis.crop
+            return "crop"
         case Axis.DEPTH | Axis.WIDTH | Axis.BOTTLENECK:
-            value: float | None = getattr(limits, axis)
-            return value
+            return axis.value
 
 
-def _fastest(factors: Factors) -> int:
-    return factors.gamma_t * (factors.gamma_tau or 1)
+def _limit(lattice: Lattice, origin: Factors, axis: Axis) -> float:
+    """The largest factor that limits and time allow on `axis`; infinite where nothing does."""
+    value: float | None = getattr(lattice.limits, _limit_key(axis))
+    limit = math.inf if value is None else value
+    match axis:
+        case Axis.FAST:
+            return min(limit, _fastest(origin))
+        case Axis.SPATIAL:
+            return limit / lattice.basis.crop
+        case _:
+            return limit
 
 
-def _search(reached: Callable[[int], bool]) -> int:
-    """The first index from 1 on that satisfies `reached`, which stays true from there on."""
-    found = _search_within(reached, 1, None)
-    assert found is not None
-    return found
+def _fastest(origin: Factors) -> float:
+    """The frames of the same duration at a stride of 1: nothing is between two frames of a video."""
+    return math.inf if origin.gamma_tau is None else origin.gamma_t * origin.gamma_tau
 
 
-def _search_within(reached: Callable[[int], bool], start: int, last: int | None) -> int | None:
-    """The first of start..last that satisfies `reached`, by galloping and halving."""
-    if last is not None and last < start:
+def _search(reached: Callable[[int], bool], first: int, last: int) -> int | None:
+    """The first of first..last that satisfies `reached`, which stays true from there on; by galloping and halving."""
+    if last < first:
         return None
-    stride, low, high = 1, start, start
+    stride, low, high = 1, first, first
     while not reached(high):
         if high == last:
             return None
-        low, high = high + 1, high + stride if last is None else min(high + stride, last)
+        low, high = high + 1, min(high + stride, last)
         stride *= 2
     while low < high:
         middle = (low + high) // 2

@@ -6,8 +6,12 @@ import sys
 
 import typer
 
+from expander.cli.export import export, report
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
+from expander.cli.search import resume, search
+from expander.cli.status import status
+from expander.cli.train import evaluate, train
 from expander.errors import ExpanderError
 
 app = typer.Typer(
@@ -17,8 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(plan)
-app.command()(cost)
+for command in (plan, cost, search, resume, status, export, train, report):
+    app.command()(command)
+app.command("test")(evaluate)
 
 
 def main() -> None:

@@ -99,19 +99,33 @@ def load_space(argument: str, overrides: Sequence[str] = ()) -> tuple[SearchSpac
     text, source = find_space(argument)
     shown = source if source == argument else argument
     values, where = load_yaml(text, f"{shown}.yaml" if source in shipped_spaces() else shown)
+    _locate_data(values, Path(source).parent if Path(source).is_file() else Path())
     for override in overrides:
         _apply(values, where, override)
     return read_space(values, where, shown), source
 
 
-def load_config(path: Path) -> InstanceConfig:
-    """The exported config in `path`. Raises UsageError where it is missing, SpaceError with every mistake in it."""
+def load_config(path: Path, overrides: Sequence[str] = ()) -> InstanceConfig:
+    """The exported config in `path` with `--set key=value` applied.
+
+    Raises UsageError where it is missing, SpaceError with every mistake in it.
+    """
     from results.config import read_config
 
     if not path.is_file():
         raise UsageError(f"config {path}: no such file; `expander export` writes one for each instance")
     values, where = load_yaml(path.read_text(), str(path))
+    for override in overrides:
+        _apply(values, where, override)
     return read_config(values, where, str(path))
+
+
+def _locate_data(values: Any, folder: Path) -> None:
+    """Paths in a space start from its own folder, whatever folder the command is run in."""
+    data = values.get("data") if isinstance(values, dict) else None
+    for key in ("train", "val", "root"):
+        if isinstance(data, dict) and isinstance(data.get(key), str):
+            data[key] = str((folder / data[key]).resolve())
 
 
 def _apply(values: Any, where: dict[Key, str], override: str) -> None:

@@ -1,0 +1,41 @@
+# Everything here works in a fresh clone: each target sets up .venv by itself.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+NAME ?= smoke
+STAMP := .venv/.installed
+
+.PHONY: install search test check smoke clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The main job: a small search on videos made here, its configs and its report, in runs/. Run again, it goes on.
+search: install
+	$(BIN)/python -m trainers.data.synthetic runs/videos
+	@if $(BIN)/expander status $(NAME) >/dev/null 2>&1; then set -x; \
+	  $(BIN)/expander resume $(NAME); \
+	else set -x; \
+	  $(BIN)/expander search smoke --name $(NAME) --train runs/videos/train.csv --val runs/videos/val.csv; \
+	fi
+	$(BIN)/expander export $(NAME) --out runs/$(NAME)/configs
+	$(BIN)/expander report $(NAME) --out runs/$(NAME)/report.html
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The wheel, as a user gets it: built, installed in a fresh environment outside the checkout, and asked for a plan.
+smoke: install
+	$(BIN)/python tests/wheel.py
+
+clean:
+	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,73 @@
+"""`expander export` and `expander report`: what a search leaves behind."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from expander.cli.output import Json, document, print_json
+from expander.cli.status import DEFAULT_STORE, Name, StoreUrl
+
+if TYPE_CHECKING:
+    from results.store import SearchStore
+
+
+def export(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="Folder for the configs and weights.")],
+    instance: Annotated[list[str] | None, typer.Option(help="An instance, such as X3D-S; else all of them.")] = None,
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: Json = False,
+) -> None:
+    """Write a config for each instance of a search, and its weights beside it."""
+    from results.export import export as write
+    from results.store import open_store
+
+    with closing(open_store(store)) as opened:
+        search = opened.search(name)
+        exported = write(search, instance or [], _class_names(search), out)
+    if as_json:
+        files = [
+            {"instance": e.instance, "config": str(e.config), "weights": str(e.weights) if e.weights else None}
+            for e in exported
+        ]
+        print_json({"search": name, "files": files})
+        return
+    for written in exported:
+        weights = f" and {written.weights.name}" if written.weights else " (no weights: nothing was trained)"
+        document().print(f"{written.config}{weights}", markup=False)
+
+
+def report(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")],
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: Json = False,
+) -> None:
+    """Write one self-contained page: accuracy against FLOPs, the chosen path, steps and instances."""
+    from results.report import write_report
+
+    from results.store import open_store
+
+    with closing(open_store(store)) as opened:
+        write_report(opened.search(name), out)
+    if as_json:
+        print_json({"search": name, "report": str(out)})
+    else:
+        document().print(str(out), markup=False)
+
+
+def _class_names(search: SearchStore) -> tuple[str, ...]:
+    """The names of the classes, where the search's manifest is still there and says them."""
+    from expander.cli.search import read_videos
+    from expander.errors import ExpanderError
+
+    if search.record_of.space.prescribed:
+        return ()
+    try:
+        return read_videos(search.record_of.space).class_names
+    except ExpanderError:
+        return ()

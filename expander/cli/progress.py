@@ -1,0 +1,148 @@
+"""What a search shows while it runs: a live table on a terminal, plain lines elsewhere. All of it on stderr."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.live import Live
+from rich.table import Table
+
+from expander.cli.output import duration, human, notes
+from expander.complexity import measure
+from expander.search import Decision, Step
+from expander.trial import Completed, Epoch, Event, Failed, Started
+
+if TYPE_CHECKING:
+    from results.store import SearchStore
+
+
+@dataclass
+class _Row:
+    """What is known of one trial of the step."""
+
+    axes: str
+    work: float
+    state: str = "pending"
+    epoch: Epoch | None = None
+    score: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class _Board:
+    """The step that is being trained."""
+
+    step: Step
+    rows: dict[str, _Row]
+    began: float = field(default_factory=time.monotonic)
+
+
+class Progress:
+    """Told of every event of the loop; shows step, trials with epoch and accuracy, and the time that is left."""
+
+    def __init__(self, store: SearchStore) -> None:
+        self.console = notes()
+        self.store = store
+        self.board: _Board | None = None
+        self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Progress:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.live.stop()
+
+    def watch(self, step: Step, event: Event | Decision | None) -> None:
+        """Show one event: a step that begins (None), what a dispatcher yielded, or the step's decision."""
+        match event:
+            case None:
+                self._begin(step)
+            case Decision():
+                self._decided(step, event)
+            case Started() | Epoch() | Completed() | Failed():
+                assert self.board is not None
+                self._update(self.board.rows[event.trial], event)
+
+    def _begin(self, step: Step) -> None:
+        rows: dict[str, _Row] = {}
+        for trial in step.trials:
+            axes = "/".join(c.axis for c in step.candidates if c.trial is not None and c.trial.id == trial.id)
+            rows[trial.id] = _Row(axes, measure(trial.geometry).flops * trial.recipe.epochs)
+        for outcome in self.store.outcomes(step):
+            if isinstance(outcome, Completed):
+                rows[outcome.trial].state, rows[outcome.trial].score = "completed", outcome.score
+        self.board = _Board(step, rows)
+        done = sum(row.state == "completed" for row in rows.values())
+        known = f", {done} of them trained already" if done else ""
+        what = f"contraction to {step.regime}" if step.regime else f"to {human(step.bound_flops)}FLOPs"
+        self._say(f"step {step.number}: {what}, {len(step.candidates)} candidates, {len(rows)} trials{known}")
+
+    def _update(self, row: _Row, event: Event) -> None:
+        match event:
+            case Started():
+                row.state = "running"
+            case Epoch():
+                row.state, row.epoch = "running", event
+                row.seconds += event.seconds
+                if not self.console.is_terminal:
+                    self._say(f"  {row.axes}: {_epoch(event)}; step ready in about {self._left()}")
+            case Completed():
+                row.state, row.score = "completed", event.score
+                damage = f", {len(event.damaged)} damaged videos left out" if event.damaged else ""
+                self._say(f"  {row.axes}: top-1 {event.score:.1%} in {duration(event.seconds)}{damage}")
+            case Failed():
+                row.state = "failed"
+                self._say(f"  {row.axes}: failed: {event.reason}")
+
+    def _decided(self, step: Step, decision: Decision) -> None:
+        scored = f", top-1 {decision.score:.1%}" if decision.score is not None else ""
+        what = f"{step.regime} contracted on" if step.regime else f"step {step.number} keeps"
+        self._say(f"{what} {decision.axis}: {human(decision.flops)}FLOPs{scored}")
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, markup=False)
+
+    def _left(self) -> str:
+        """Time until the step is ready, from what its trials have taken for each flop so far."""
+        if self.board is None:
+            return "?"
+        rows = self.board.rows.values()
+        done = sum(row.work * row.epoch.number / row.epoch.epochs for row in rows if row.epoch and row.seconds)
+        left = sum(
+            row.work * (1 - (row.epoch.number / row.epoch.epochs if row.epoch else 0))
+            for row in rows
+            if row.state != "completed"
+        )
+        spent = time.monotonic() - self.board.began
+        return duration(spent * left / done) if done else "?"
+
+    def _table(self) -> Table:
+        if self.board is None:
+            return Table.grid()
+        step = self.board.step
+        name = f"{step.number} (contraction to {step.regime})" if step.regime else str(step.number)
+        spent = duration(time.monotonic() - self.board.began)
+        title = f"step {name}: {spent} so far, ready in about {self._left()}"
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        for heading in ("axis", "trial", "state", "epoch", "loss", "train top-1", "top-1"):
+            table.add_column(heading, justify="right" if heading not in ("axis", "trial", "state") else "left")
+        for trial, row in self.board.rows.items():
+            epoch = row.epoch
+            shown = (
+                (f"{epoch.number}/{epoch.epochs}", f"{epoch.loss:.3f}", f"{epoch.top1:.1%}") if epoch else ("", "", "")
+            )
+            score = f"{row.score:.1%}" if row.score is not None else ""
+            table.add_row(row.axes, trial, row.state, *shown, score)
+        return table
+
+
+def _epoch(epoch: Epoch) -> str:
+    return f"epoch {epoch.number}/{epoch.epochs}, loss {epoch.loss:.3f}, train top-1 {epoch.top1:.1%}"

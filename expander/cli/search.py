@@ -1,0 +1,257 @@
+"""`expander search` and `expander resume`: behind both is the same loop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from expander.cli.files import load_space
+from expander.cli.output import Json, notes, print_json
+from expander.cli.progress import Progress
+from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
+from expander.coordinator import Dispatcher, run_search
+from expander.errors import ExpanderError, Interrupted, UsageError
+from expander.space import OPERATIONAL, SearchSpace, difference
+from expander.trial import Training
+
+if TYPE_CHECKING:
+    from results.store import SearchStore
+    from trainers.data.manifest import DataFingerprint, ManifestSource
+
+DispatcherName = Annotated[
+    Literal["ray", "inline"],
+    typer.Option("--dispatcher", help="Where trials run: on Ray, or one after the other in this process."),
+]
+RayAddress = Annotated[
+    str | None, typer.Option("--ray-address", help="A Ray cluster, such as auto or ray://host:10001; else a local Ray.")
+]
+
+
+@dataclass(frozen=True)
+class Videos:
+    """The manifests of a search, read and fingerprinted."""
+
+    train: ManifestSource
+    val: ManifestSource
+    fingerprint: DataFingerprint
+    class_names: tuple[str, ...]
+
+
+def search(
+    space: Annotated[str, typer.Argument(help="A shipped search space or a YAML file.")],
+    name: Annotated[str, typer.Option(help="Name of the search, new in the store.")],
+    train: Annotated[Path | None, typer.Option(help="Manifest of the training videos; else data.train.")] = None,
+    val: Annotated[Path | None, typer.Option(help="Manifest of the validation videos; else data.val.")] = None,
+    store: StoreUrl = DEFAULT_STORE,
+    runs: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path("runs"),
+    dispatcher: DispatcherName = "ray",
+    ray_address: RayAddress = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="End after so many expansions.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Set a key of the space: key=value.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Launch a search. It can be interrupted at any moment and resumed."""
+    given = [*(overrides or []), *([f"expansion.max_steps={steps}"] if steps else [])]
+    for key, manifest in (("train", train), ("val", val)):
+        if manifest is not None:
+            given.append(f"data.{key}={_quoted(manifest)}")
+    searched, source = load_space(space, given)
+    videos = None if searched.prescribed else read_videos(searched)
+    from results.store import open_store
+
+    with closing(open_store(store, create=True)) as opened:
+        created = opened.create(
+            name,
+            space=searched,
+            source=source,
+            overrides=given,
+            data=videos.fingerprint.as_dict() if videos else None,
+            runs=str(runs.resolve()),
+            versions=versions(),
+        )
+        _carry_on(created, searched, videos, runs.resolve(), dispatcher, ray_address, as_json)
+
+
+def resume(
+    name: Name,
+    store: StoreUrl = DEFAULT_STORE,
+    dispatcher: DispatcherName = "ray",
+    ray_address: RayAddress = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a search that was interrupted; refuses where its space or its data have changed."""
+    from results.store import open_store
+
+    with closing(open_store(store)) as opened:
+        resumed = opened.search(name)
+        space = _unchanged_space(resumed)
+        videos = None if space.prescribed else _unchanged_videos(resumed, space)
+        resumed.forgive()
+        _carry_on(resumed, space, videos, Path(resumed.record_of.runs), dispatcher, ray_address, as_json)
+
+
+def read_videos(space: SearchSpace) -> Videos:
+    """The manifests that `space` names. Raises UsageError where it names none, DataError where they are wrong."""
+    from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
+
+    if space.data.train is None or space.data.val is None:
+        missing = " and ".join(key for key in ("train", "val") if getattr(space.data, key) is None)
+        raise UsageError(
+            f"no {missing} manifest: give --train MANIFEST and --val MANIFEST, or data.train and data.val in the space"
+        )
+    root = None if space.data.root is None else Path(space.data.root).resolve()
+    train, val = (ManifestSource(Path(path).resolve(), root) for path in (space.data.train, space.data.val))
+    manifests = read_pair(train, val)
+    for manifest in manifests:
+        check_classes(manifest, space.basis.classes)
+    return Videos(train, val, fingerprint(*manifests), manifests[0].classes)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides and trains, for provenance."""
+    import platform
+    from importlib.metadata import version
+
+    found = {name: version(name) for name in ("x3d-expander", "torch", "av", "ray", "numpy")}
+    return {"python": platform.python_version(), **found}
+
+
+def _quoted(path: Path) -> str:
+    """An absolute path as a YAML text."""
+    return "'" + str(path.resolve()).replace("'", "''") + "'"
+
+
+def _unchanged_space(resumed: SearchStore) -> SearchSpace:
+    """The space of the search, with what may change as its file says now."""
+    record = resumed.record_of
+    try:
+        now, _ = load_space(record.source, record.overrides)
+    except UsageError as error:
+        notes().print(
+            f"{record.source} cannot be read any more ({error}); going on with the space in the store", markup=False
+        )
+        return record.space
+    changes = difference(record.space, now)
+    refused = [line for line in changes if line.split(".")[0].split(":")[0] not in OPERATIONAL]
+    if refused:
+        listed = "\n".join(f"  {line}" for line in refused)
+        raise UsageError(
+            f"{record.source} has changed since search {record.name!r} began\n{listed}\n"
+            "Going on would mix results. Undo these changes, or start a new search under another name: it takes over"
+            " every finished trial that is still the same work."
+        )
+    if changes:
+        resumed.update_space(now)
+        notes().print("\n".join(["the space has changed how trials are carried out:", *changes]), markup=False)
+    return now
+
+
+def _unchanged_videos(resumed: SearchStore, space: SearchSpace) -> Videos:
+    from trainers.data.manifest import DataFingerprint
+
+    record, videos = resumed.record_of, read_videos(space)
+    assert record.data is not None
+    changes = DataFingerprint.from_dict(record.data).difference(videos.fingerprint)
+    if changes:
+        listed = "\n".join(f"  {line}" for line in changes)
+        raise UsageError(
+            f"the data of search {record.name!r} have changed since it began\n{listed}\n"
+            "Going on would mix results. Restore the manifests, or start a new search under another name."
+        )
+    return videos
+
+
+def _carry_on(
+    store: SearchStore,
+    space: SearchSpace,
+    videos: Videos | None,
+    runs: Path,
+    dispatcher: str,
+    ray_address: str | None,
+    as_json: bool,
+) -> None:
+    """Claim the search, run the loop to its end and say what came of it."""
+    name = store.record_of.name
+    store.claim()
+    try:
+        with (
+            _interruptible(),
+            Progress(store) as progress,
+            _dispatcher(space, videos, runs, dispatcher, ray_address) as made,
+        ):
+            reason = run_search(space, store, made, videos.fingerprint.id if videos else "", progress.watch)
+    except KeyboardInterrupt:
+        store.release("interrupted", "stopped by a signal")
+        raise Interrupted(
+            f"search {name!r} stopped; everything recorded is kept. Go on with: expander resume {name}"
+        ) from None
+    except ExpanderError as error:
+        store.release("failed", str(error))
+        raise
+    except BaseException as error:
+        store.release("failed", f"{type(error).__name__}: {error}")
+        raise
+    store.release("completed", reason)
+    if as_json:
+        print_json(status_document(store))
+    else:
+        print_status(store)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM, which clusters send, stops as cleanly as Ctrl-C."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _dispatcher(
+    space: SearchSpace, videos: Videos | None, runs: Path, name: str, address: str | None
+) -> Iterator[Dispatcher]:
+    """The dispatcher that `name` asks for, with the training of this search; nothing where nothing is trained."""
+    from trainers.dispatch.inline import InlineDispatcher
+
+    if videos is None:
+        yield InlineDispatcher(_nothing)
+        return
+    training = _training(space, videos, runs)
+    if name == "inline":
+        yield InlineDispatcher(training)
+        return
+    from trainers.dispatch.cluster import RayDispatcher
+
+    resources = space.resources
+    made = RayDispatcher(training, cpus=resources.cpus, gpus=resources.gpus, address=address, runs=runs)
+    with made as entered:
+        yield entered
+
+
+def _training(space: SearchSpace, videos: Videos, runs: Path) -> Training:
+    from trainers.train import VideoTraining
+
+    return VideoTraining(
+        train=videos.train,
+        val=videos.val,
+        runs=runs,
+        damage_share=space.data.damage_share,
+        loader_workers=space.resources.loader_workers,
+        threads=max(1, int(space.resources.cpus)),
+    )
+
+
+def _nothing(*_: Any) -> Any:
+    raise AssertionError("a prescribed search trains nothing")

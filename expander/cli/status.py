@@ -1,0 +1,227 @@
+"""`expander status`: searches, and one search's steps, trials, decisions and instances."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from expander.cli.output import Json, document, duration, human, print_json
+
+if TYPE_CHECKING:
+    from results.records import CandidateRecord, InstanceRecord, SearchSummary, StepRecord
+    from results.store import SearchStore
+
+Name = Annotated[str, typer.Argument(help="Name of the search.")]
+StoreUrl = Annotated[
+    str,
+    typer.Option("--store", envvar="EXPANDER_STORE", help="URL of the SQL store, as SQLAlchemy writes it."),
+]
+DEFAULT_STORE = "sqlite:///runs/expander.db"
+
+
+def status(
+    name: Annotated[str | None, typer.Argument(help="Name of the search; without it all are listed.")] = None,
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: Json = False,
+) -> None:
+    """Show the searches in a store, or where one of them stands."""
+    from results.store import open_store
+
+    with closing(open_store(store)) as opened:
+        if name is None:
+            summaries = opened.searches()
+            if as_json:
+                print_json({"store": opened.url, "searches": [_summary_document(s) for s in summaries]})
+            else:
+                _print_searches(opened.url, summaries)
+            return
+        search = opened.search(name)
+        if as_json:
+            print_json(status_document(search))
+        else:
+            print_status(search)
+
+
+def status_document(search: SearchStore) -> dict[str, Any]:
+    """Where a search stands, as plain values."""
+    record = search.record_of
+    steps, instances = search.steps(), search.instances()
+    return {
+        "name": record.name,
+        "state": search.effective_state,
+        "reason": record.reason,
+        "space": record.source,
+        "created": record.created.isoformat(),
+        "runs": record.runs,
+        "frontier": _frontier(steps),
+        "steps": [_step_document(step) for step in steps],
+        "instances": [_instance_document(instance) for instance in instances],
+    }
+
+
+def _frontier(steps: tuple[StepRecord, ...]) -> dict[str, Any] | None:
+    """The candidate that the last expansion kept."""
+    for step in reversed(steps):
+        if step.kind == "expansion" and step.chosen is not None:
+            kept = next(candidate for candidate in step.candidates if candidate.axis == step.chosen)
+            return {"step": step.number, **_candidate_document(kept)}
+    return None
+
+
+def _step_document(step: StepRecord) -> dict[str, Any]:
+    return {
+        "number": step.number,
+        "kind": step.kind,
+        "regime": step.regime,
+        "bound_flops": step.bound_flops,
+        "frontier_flops": step.frontier_flops,
+        "candidates": [_candidate_document(candidate) for candidate in step.candidates],
+        "chosen": step.chosen,
+        "ranking": [asdict(ranked) for ranked in step.ranking],
+        "decided": step.decided_at.isoformat() if step.decided_at else None,
+    }
+
+
+def _candidate_document(candidate: CandidateRecord) -> dict[str, Any]:
+    return {
+        "axis": candidate.axis,
+        "feasible": candidate.feasible,
+        "reason": candidate.reason,
+        "trial": candidate.trial,
+        "state": candidate.state,
+        "score": candidate.score,
+        "top5": candidate.top5,
+        "loss": candidate.loss,
+        "epoch": candidate.epoch,
+        "epochs": candidate.epochs,
+        "seconds": candidate.seconds,
+        "failures": candidate.failures,
+        "failure": candidate.failure,
+        "flops": candidate.flops,
+        "params": candidate.params,
+        "params_without_batchnorm": candidate.params_without_batchnorm,
+        "achieved_rate": candidate.achieved_rate,
+        "geometry": candidate.geometry,
+        "factors": candidate.factors,
+    }
+
+
+def _instance_document(instance: InstanceRecord) -> dict[str, Any]:
+    return {
+        "name": instance.name,
+        "bound_flops": instance.bound_flops,
+        "step": instance.step,
+        "kind": instance.kind,
+        "geometry": instance.geometry,
+        "factors": instance.factors,
+        "flops": instance.flops,
+        "params": instance.params,
+        "params_without_batchnorm": instance.params_without_batchnorm,
+        "trial": instance.trial,
+        "score": instance.score,
+    }
+
+
+def _summary_document(summary: SearchSummary) -> dict[str, Any]:
+    return {
+        "name": summary.name,
+        "state": summary.state,
+        "created": summary.created.isoformat(),
+        "steps": summary.steps,
+        "axis": summary.axis,
+        "flops": summary.flops,
+        "instances": list(summary.instances),
+    }
+
+
+def _print_searches(url: str, summaries: tuple[SearchSummary, ...]) -> None:
+    table = Table(title=f"Searches in {url}", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("name", "state", "created (UTC)", "steps", "frontier", "instances"):
+        table.add_column(heading)
+    for summary in summaries:
+        frontier = f"{human(summary.flops)}FLOPs" if summary.flops else ""
+        created = f"{summary.created:%Y-%m-%d %H:%M}"
+        names = " ".join(summary.instances)
+        table.add_row(summary.name, summary.state, created, str(summary.steps), frontier, names)
+    document().print(table)
+
+
+def print_status(search: SearchStore) -> None:
+    """Where a search stands, for people."""
+    record, steps, instances = search.record_of, search.steps(), search.instances()
+    console = document()
+    why = f": {record.reason}" if record.reason else ""
+    console.print(f"{record.name} ({record.source}): {search.effective_state}{why}", markup=False)
+    table = Table(box=SIMPLE_HEAD)
+    for heading in ("step", "axis", "clip", "crop", "FLOPs", "params", "trial", "state", "top-1"):
+        table.add_column(
+            heading, justify="right" if heading in ("clip", "crop", "FLOPs", "params", "top-1") else "left"
+        )
+    for number, step in enumerate(steps):
+        if number:
+            table.add_section()
+        for candidate in step.candidates:
+            _add_candidate(table, step, candidate)
+    console.print(table)
+    if instances:
+        console.print(_instance_table(instances))
+    if search.effective_state == "interrupted":
+        console.print(f"Go on with: expander resume {record.name}", markup=False)
+
+
+def _add_candidate(table: Table, step: StepRecord, candidate: CandidateRecord) -> None:
+    first = candidate is step.candidates[0]
+    label = (f"{step.number}" if step.regime is None else f"{step.number} {step.regime}") if first else ""
+    kept = candidate.axis == step.chosen
+    axis = ("→ " if kept else "  ") + candidate.axis
+    if candidate.geometry is None or not candidate.feasible:
+        table.add_row(label, axis, "", "", "", "", "", f"infeasible: {candidate.reason}", style="dim")
+        return
+    geometry = candidate.geometry
+    clip = f"{geometry['frames']}x{geometry['stride']}" if geometry["stride"] else f"{geometry['frames']}"
+    score = f"{candidate.score:.1%}" if candidate.score is not None else ""
+    costs = (human(candidate.flops or 0), human(candidate.params or 0))
+    style = "bold" if kept else ""
+    table.add_row(
+        label, axis, clip, str(geometry["crop"]), *costs, candidate.trial or "", _state(candidate), score, style=style
+    )
+
+
+def _state(candidate: CandidateRecord) -> str:
+    match candidate.state:
+        case "running" if candidate.epoch:
+            return f"running, epoch {candidate.epoch}/{candidate.epochs}"
+        case "failed":
+            return f"failed {candidate.failures} x: {candidate.failure}"
+        case "completed" if candidate.seconds:
+            return f"completed in {duration(candidate.seconds)}"
+        case state:
+            return state
+
+
+def _instance_table(instances: tuple[InstanceRecord, ...]) -> Table:
+    table = Table(title="Instances", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("name", "step", "clip", "crop", "blocks", "FLOPs", "params", "top-1"):
+        table.add_column(heading, justify="left" if heading in ("name", "step", "blocks") else "right")
+    for instance in instances:
+        geometry = instance.geometry
+        clip = f"{geometry['frames']}x{geometry['stride']}" if geometry["stride"] else f"{geometry['frames']}"
+        step = f"{instance.step}" + (" contracted" if instance.kind == "contraction" else "")
+        score = f"{instance.score:.1%}" if instance.score is not None else "not trained"
+        blocks = " ".join(map(str, geometry["blocks"]))
+        table.add_row(
+            instance.name,
+            step,
+            clip,
+            str(geometry["crop"]),
+            blocks,
+            human(instance.flops),
+            human(instance.params),
+            score,
+        )
+    return table

@@ -1,0 +1,204 @@
+"""From a URL to transactions on the store behind it, with every error in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from expander.errors import StoreError, UsageError
+from results.schema import VERSION, Base, StoreInfo
+
+# How long a write waits for another process' write before it gives up, and a server for its connection.
+BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
+
+
+class Database:
+    """Transactions over one URL. shown: the URL without its password."""
+
+    def __init__(self, url: URL) -> None:
+        self.shown = _shown(url)
+        self.file = _file(url)
+        self._engine = _engine(url)
+        self._writer = self._engine.execution_options(writes=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One transaction that only reads. Raises StoreError where the database does."""
+        with self._in_words("read"), Session(self._engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction that is kept whole when the block ends, and not at all when it raises."""
+        with self._in_words("write to"), Session(self._writer) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _in_words(self, deed: str) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            raise StoreError(f"cannot {deed} the store {self.shown}: {' '.join(str(reason).split())}") from error
+
+
+def connect(text: str, *, create: bool) -> Database:
+    """The store at the URL `text`; an absent one is made when `create`, else a UsageError.
+
+    Raises StoreError for a wrong URL, a server that cannot be reached and a store of another version.
+    """
+    url = _parsed(text)
+    database = Database(url)
+    try:
+        if create:
+            _make_folder(database)
+        elif database.file is not None and not database.file.exists():
+            raise _absent(database)
+        _check(database, create)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _check(database: Database, create: bool) -> None:
+    version = _version(database)
+    if version is None and not create:
+        raise _absent(database)
+    if version is None:
+        version = _make(database)
+    if version != VERSION:
+        raise StoreError(
+            f"the store {database.shown} is of version {version}, this program reads version {VERSION}: use the program"
+            " that wrote it, or name another store with --store"
+        )
+
+
+def _version(database: Database) -> int | None:
+    with database.reading() as session:
+        return _version_in(session, database.shown)
+
+
+def _version_in(session: Session, shown: str) -> int | None:
+    """The version of the store's tables, None where there are none; 0 where the version is missing."""
+    tables = set(inspect(session.connection()).get_table_names())
+    if StoreInfo.__tablename__ in tables:
+        return session.scalar(select(StoreInfo.version)) or 0
+    if others := sorted(tables & set(Base.metadata.tables)):
+        raise StoreError(
+            f"{shown} holds tables of another program that are named as ours ({', '.join(others)}): name another"
+            " store with --store"
+        )
+    return None
+
+
+def _make(database: Database) -> int:
+    try:
+        with database.writing() as session:
+            if _version_in(session, database.shown) is None:
+                Base.metadata.create_all(session.connection(), checkfirst=False)
+                session.add(StoreInfo(id=1, version=VERSION, created_at=datetime.now(UTC)))
+    except StoreError:
+        # Servers let two programs make the same tables and fail the later; then the store is there.
+        if (version := _version(database)) is None:
+            raise
+        return version
+    return VERSION
+
+
+def _absent(database: Database) -> UsageError:
+    return UsageError(
+        f"there is no store at {database.shown}: `expander search` makes one, and --store names one that is elsewhere"
+    )
+
+
+def _make_folder(database: Database) -> None:
+    if database.file is None:
+        return
+    try:
+        database.file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder of the store {database.shown}: {error}") from error
+
+
+def _parsed(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise StoreError(
+            f"{_redacted(text)} is no URL of a store; expected sqlite:///runs/store.db or"
+            " postgresql+psycopg://user:password@host/name"
+        ) from error
+    # Only psycopg comes with our extra; a bare scheme means another driver in some versions of SQLAlchemy.
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _engine(url: URL) -> Engine:
+    options: dict[str, Any] = {}
+    match url.get_backend_name():
+        case "sqlite" if url.database in (None, "", ":memory:"):
+            # One connection is the whole database: every session must see that one.
+            options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+        case "sqlite":
+            options = {"connect_args": {"timeout": BUSY_SECONDS}}
+        case "postgresql":
+            options = {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+        case _:
+            options = {"pool_pre_ping": True}
+    try:
+        engine = create_engine(url, **options)
+    except NoSuchModuleError as error:
+        raise StoreError(f"{_shown(url)}: {url.drivername!r} is no database that SQLAlchemy knows") from error
+    except ImportError as error:
+        raise StoreError(
+            f"{_shown(url)}: its driver is not installed ({error}); for PostgreSQL install x3d-expander[postgresql] and"
+            " write postgresql+psycopg://"
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself: _begin_sqlite does
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later cannot wait for another's write: it has to fail at once, whatever
+    # the timeout. One that may write therefore takes the lock as it begins, and waits there.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _file(url: URL) -> Path | None:
+    """The file of a SQLite store; None for one in memory, on a server or given as SQLite's own URI."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    assert url.database is not None
+    return None if url.database.startswith("file:") else Path(url.database)
+
+
+def _shown(url: URL) -> str:
+    query = {key: value for key, value in url.query.items() if "pass" not in key.lower()}
+    return url.set(query=query).render_as_string(hide_password=True)
+
+
+def _redacted(text: str) -> str:
+    """A URL that cannot be parsed, without whatever may be its user and password."""
+    scheme, separator, rest = text.partition("://")
+    return repr(f"{scheme}{separator}***@{text.rpartition('@')[2]}" if "@" in rest else text)

@@ -1,0 +1,183 @@
+"""The questions that status, report and export ask the store; a fixed number of queries each, however long a search."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, defer
+
+from expander.axis import Axis
+from expander.trial import Outcome
+from results.owner import Owner, this_process
+from results.records import (
+    CandidateRecord,
+    CandidateState,
+    InstanceRecord,
+    SearchState,
+    SearchSummary,
+    StepRecord,
+    TrialRecord,
+    candidate_of,
+    completed_of,
+    epoch_of,
+    failed_of,
+    instance_of,
+    step_of,
+    trial_of,
+)
+from results.schema import (
+    CandidateRow,
+    DecisionRow,
+    EpochRow,
+    FailureRow,
+    InstanceRow,
+    SearchRow,
+    StepRow,
+    TrialRow,
+)
+
+# A coordinator on another host cannot be asked whether it lives: silent for longer, it is taken for dead.
+SILENCE = timedelta(minutes=10)
+
+
+def holder(row: SearchRow) -> Owner | None:
+    """The process that holds a search, None where nobody does."""
+    if row.host is None or row.pid is None:
+        return None
+    return Owner(row.host, row.pid, row.process_started)
+
+
+def is_held(row: SearchRow) -> bool:
+    """Whether the process that holds a search lives, as far as this host can tell."""
+    owner = holder(row)
+    if owner is None:
+        return False
+    if owner.host == this_process().host:
+        return owner.alive
+    return datetime.now(UTC) - row.last_event_at <= SILENCE
+
+
+def effective_state(row: SearchRow) -> SearchState:
+    """The state of a search; 'interrupted' where a coordinator that is dead left it running."""
+    return "interrupted" if row.state == "running" and not is_held(row) else cast("SearchState", row.state)
+
+
+def summaries(session: Session) -> tuple[SearchSummary, ...]:
+    """Every search, oldest first."""
+    per_search = (
+        select(StepRow.search_id, func.max(DecisionRow.id).label("last"), func.count().label("steps"))
+        .join(DecisionRow, DecisionRow.step_id == StepRow.id)
+        .group_by(StepRow.search_id)
+        .subquery()
+    )
+    lines = session.execute(
+        select(SearchRow, per_search.c.steps, DecisionRow)
+        .outerjoin(per_search, per_search.c.search_id == SearchRow.id)
+        .outerjoin(DecisionRow, DecisionRow.id == per_search.c.last)
+        .order_by(SearchRow.id)
+    ).all()
+    names: defaultdict[int, list[str]] = defaultdict(list)
+    for search, name in session.execute(
+        select(InstanceRow.search_id, InstanceRow.name).order_by(InstanceRow.bound_flops)
+    ):
+        names[search].append(name)
+    return tuple(
+        SearchSummary(
+            name=row.name,
+            state=effective_state(row),
+            created=row.created_at,
+            steps=steps or 0,
+            axis=Axis(decision.axis) if decision else None,
+            flops=decision.flops if decision else None,
+            instances=tuple(names[row.id]),
+        )
+        for row, steps, decision in lines
+    )
+
+
+def steps(session: Session, search: int) -> tuple[StepRecord, ...]:
+    """Every step of a search in order, with its candidates and its decision."""
+    mine = StepRow.search_id == search
+    # Decisions first: a search that runs may only be ahead in what is read later, never decided without outcomes.
+    decided = session.scalars(select(DecisionRow).join(StepRow, DecisionRow.step_id == StepRow.id).where(mine))
+    decisions = {row.step_id: row for row in decided}
+    rows = session.scalars(select(StepRow).where(mine).order_by(StepRow.id)).all()
+    candidates = _candidates(session, search)
+    return tuple(step_of(row, decisions.get(row.id), tuple(candidates[row.id])) for row in rows)
+
+
+def instances(session: Session, search: int) -> tuple[InstanceRecord, ...]:
+    """The instances of a search settled so far, in the order of their bounds."""
+    mine = select(InstanceRow).where(InstanceRow.search_id == search)
+    return tuple(instance_of(row) for row in session.scalars(mine.order_by(InstanceRow.bound_flops)))
+
+
+def trial(session: Session, search: int, trial_id: str) -> TrialRecord | None:
+    """A trial, whichever search trained it, with its failures in this one; None where there is none."""
+    row = session.get(TrialRow, trial_id)
+    if row is None:
+        return None
+    outcome: Outcome | None = completed_of(row) if row.completed_at else None
+    if outcome is None and (failed := failures(session, search, [trial_id])):
+        outcome = failed_of(failed[-1])
+    epochs = session.scalars(select(EpochRow).where(EpochRow.trial_id == trial_id).order_by(EpochRow.number))
+    return TrialRecord(row.id, trial_of(row), outcome, tuple(epoch_of(epoch, row.epochs) for epoch in epochs))
+
+
+def failures(session: Session, search: int, trials: Sequence[str]) -> Sequence[FailureRow]:
+    """The failures of `trials` in a search that count, oldest first."""
+    counted = FailureRow.search_id == search, FailureRow.trial_id.in_(trials), FailureRow.forgiven.is_(False)
+    return session.scalars(select(FailureRow).where(*counted).order_by(FailureRow.id)).all()
+
+
+def completed(session: Session, trials: Sequence[str]) -> dict[str, TrialRow]:
+    """Those of `trials` that completed, in whichever search."""
+    done = TrialRow.id.in_(trials), TrialRow.completed_at.is_not(None)
+    return {row.id: row for row in session.scalars(select(TrialRow).where(*done))}
+
+
+def _candidates(session: Session, search: int) -> defaultdict[int, list[CandidateRecord]]:
+    """The candidates of every step, by the step's id."""
+    running = session.scalars(select(SearchRow).where(SearchRow.state == "running"))
+    live = {row.id for row in running if effective_state(row) == "running"}
+    failed: defaultdict[str | None, list[FailureRow]] = defaultdict(list)
+    failures = select(FailureRow).where(FailureRow.search_id == search).options(defer(FailureRow.traceback))
+    for failure in session.scalars(failures.order_by(FailureRow.id)):
+        failed[failure.trial_id].append(failure)
+    rows = session.execute(
+        select(CandidateRow, TrialRow)
+        .join(StepRow, CandidateRow.step_id == StepRow.id)
+        .outerjoin(TrialRow, CandidateRow.trial_id == TrialRow.id)
+        .where(StepRow.search_id == search)
+        .order_by(CandidateRow.step_id, CandidateRow.position)
+    )
+    candidates: defaultdict[int, list[CandidateRecord]] = defaultdict(list)
+    for row, training in rows:
+        past = failed[row.trial_id]
+        state = _state(row, training, past, search, live)
+        record = candidate_of(row, training, state, len(past), past[-1].reason if past else None)
+        candidates[row.step_id].append(record)
+    return candidates
+
+
+def _state(
+    row: CandidateRow, training: TrialRow | None, past: Sequence[FailureRow], search: int, live: set[int]
+) -> CandidateState:
+    """live: the searches that run."""
+    if row.reason is not None:
+        return "infeasible"
+    if training is None:
+        return "untrained"
+    if training.completed_at is not None:
+        return "completed"
+    if training.worker is not None and training.trained_by in live:
+        return "running"
+    if not past or past[-1].forgiven:
+        return "pending"
+    # An attempt that began after the last failure and was cut off is neither running nor failed.
+    cut_off = training.trained_by == search and training.started_at and training.started_at > past[-1].failed_at
+    return "pending" if cut_off else "failed"

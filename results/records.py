@@ -1,0 +1,352 @@
+"""What a reader of the store gets, as plain values, and every conversion between rows and dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from expander.axis import Axis, Factors
+from expander.search import Candidate, Decision, Instance, Kind, Ranked, Step
+from expander.space import SearchSpace, read_space
+from expander.trial import Completed, Epoch, Failed, Metrics, Outcome, Trial
+from results.schema import CandidateRow, DecisionRow, EpochRow, FailureRow, InstanceRow, SearchRow, StepRow, TrialRow
+
+SearchState = Literal["created", "running", "interrupted", "failed", "completed"]
+# untrained: feasible, in a search that trains nothing because its path is prescribed.
+CandidateState = Literal["infeasible", "untrained", "pending", "running", "completed", "failed"]
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """A search as it was started. state, reason: as its coordinator wrote them, which a killed one never amends."""
+
+    name: str
+    space: SearchSpace
+    source: str
+    overrides: tuple[str, ...]
+    data: Mapping[str, Any] | None
+    runs: str
+    created: datetime
+    versions: Mapping[str, str]
+    state: SearchState
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """One line about a search: its effective state, decisions made, the last of them, instances settled so far."""
+
+    name: str
+    state: SearchState
+    created: datetime
+    steps: int
+    axis: Axis | None
+    flops: int | None
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CandidateRecord:
+    """One candidate of a step; figures are None where the axis cannot move at all, or where nothing came back yet.
+
+    trial: the id of its training. epoch of epochs: the last one recorded. seconds: wall time of the completed attempt.
+    failures, failure: attempts that failed in this search, forgiven ones too, and why the last of them did.
+    """
+
+    axis: Axis
+    feasible: bool
+    reason: str | None
+    factors: Mapping[str, Any] | None
+    geometry: Mapping[str, Any] | None
+    flops: int | None
+    params: int | None
+    params_without_batchnorm: int | None
+    activations: int | None
+    achieved_rate: float | None
+    trial: str | None
+    state: CandidateState
+    score: float | None
+    top5: float | None
+    loss: float | None
+    epoch: int | None
+    epochs: int | None
+    seconds: float | None
+    failures: int
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One round; chosen and decided_at are None and the ranking is empty until it is decided."""
+
+    number: int
+    kind: Kind
+    regime: str | None
+    key: str
+    bound_flops: float
+    frontier_flops: int
+    candidates: tuple[CandidateRecord, ...]
+    chosen: Axis | None
+    ranking: tuple[Ranked, ...]
+    started_at: datetime
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True)
+class InstanceRecord:
+    """The network kept for a regime, from step `step` (0: the basis)."""
+
+    name: str
+    bound_flops: float
+    step: int
+    kind: Literal["basis", "expansion", "contraction"]
+    factors: Mapping[str, Any]
+    geometry: Mapping[str, Any]
+    flops: int
+    params: int
+    params_without_batchnorm: int
+    activations: int
+    trial: str | None
+    score: float | None
+    settled_at: datetime
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A training, its outcome in this search (None while it has none) and its epochs in order."""
+
+    id: str
+    trial: Trial
+    outcome: Outcome | None
+    epochs: tuple[Epoch, ...]
+
+    @property
+    def completed(self) -> Completed | None:
+        """The outcome, where it is not a failure."""
+        return self.outcome if isinstance(self.outcome, Completed) else None
+
+    @property
+    def weights(self) -> str | None:
+        """Path of the trained weights."""
+        return self.completed.weights if self.completed else None
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Videos that did not decode."""
+        return self.completed.damaged if self.completed else ()
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """What ran the training."""
+        return self.completed.versions if self.completed else {}
+
+
+def trial_values(trial: Trial) -> dict[str, Any]:
+    """The columns of a trial that follow from its content."""
+    return {"id": trial.id, "epochs": trial.recipe.epochs, **trial.as_dict()}
+
+
+def trial_of(row: TrialRow) -> Trial:
+    """The trial that `trial_values` wrote."""
+    return Trial.from_dict({key: getattr(row, key) for key in ("geometry", "recipe", "data", "views", "seed")})
+
+
+def completed_values(completed: Completed) -> dict[str, Any]:
+    """The columns of a trial that its completion sets, but for the time."""
+    return {
+        **asdict(completed.metrics),
+        "seconds": completed.seconds,
+        "weights": completed.weights,
+        "damaged": list(completed.damaged),
+        "versions": dict(completed.versions),
+    }
+
+
+def completed_of(row: TrialRow) -> Completed:
+    """The Completed that `completed_values` wrote; the trial must be completed."""
+    assert row.top1 is not None
+    assert row.top5 is not None
+    assert row.loss is not None
+    assert row.videos is not None
+    assert row.seconds is not None
+    metrics = Metrics(row.top1, row.top5, row.loss, row.videos)
+    return Completed(row.id, metrics, row.seconds, row.weights, tuple(row.damaged or ()), row.versions or {})
+
+
+def failed_values(failed: Failed) -> dict[str, str]:
+    """The columns of a failure, but for its search, number and time."""
+    return {"trial_id": failed.trial, "reason": failed.reason, "traceback": failed.traceback}
+
+
+def failed_of(row: FailureRow) -> Failed:
+    """The failure in `row`."""
+    return Failed(row.trial_id, row.reason, row.traceback)
+
+
+def epoch_values(epoch: Epoch) -> dict[str, Any]:
+    """The columns of an epoch, but for the time; the trial's row knows how many there are."""
+    return {"loss": epoch.loss, "top1": epoch.top1, "rate": epoch.rate, "seconds": epoch.seconds}
+
+
+def epoch_of(row: EpochRow, epochs: int) -> Epoch:
+    """The epoch in `row`, of `epochs`."""
+    return Epoch(row.trial_id, row.number, epochs, row.loss, row.top1, row.rate, row.seconds)
+
+
+def step_values(step: Step) -> dict[str, Any]:
+    """The columns of a step, but for its search and the time."""
+    return {
+        "key": step.key,
+        "number": step.number,
+        "kind": step.kind,
+        "regime": step.regime,
+        "frontier": step.frontier.as_dict(),
+        "frontier_flops": step.frontier_flops,
+        "bound_flops": step.bound_flops,
+        "recipe": step.recipe.as_dict(),
+    }
+
+
+def candidate_values(candidate: Candidate, position: int) -> dict[str, Any]:
+    """The columns of a candidate, but for its step."""
+    values: dict[str, Any] = {
+        "axis": candidate.axis.value,
+        "position": position,
+        "reason": candidate.reason,
+        "trial_id": candidate.trial.id if candidate.trial else None,
+    }
+    if candidate.solution is not None:
+        values |= candidate.solution.complexity.as_dict()
+        values["factors"] = candidate.solution.factors.as_dict()
+        values["geometry"] = candidate.solution.geometry.as_dict()
+        values["achieved_rate"] = candidate.solution.achieved_rate
+    return values
+
+
+def decision_values(decision: Decision) -> dict[str, Any]:
+    """The columns of a decision, but for its step and the time."""
+    return {
+        "axis": decision.axis.value,
+        "factors": decision.factors.as_dict(),
+        "flops": decision.flops,
+        "trial_id": decision.trial,
+        "score": decision.score,
+        "ranking": [asdict(ranked) | {"axis": ranked.axis.value} for ranked in decision.ranking],
+    }
+
+
+def decision_of(row: DecisionRow, step: StepRow) -> Decision:
+    """The decision that `decision_values` wrote for `step`."""
+    return Decision(
+        number=step.number,
+        kind=cast("Kind", step.kind),
+        regime=step.regime,
+        axis=Axis(row.axis),
+        factors=Factors(**row.factors),
+        flops=row.flops,
+        trial=row.trial_id,
+        score=row.score,
+        ranking=ranking_of(row),
+    )
+
+
+def ranking_of(row: DecisionRow) -> tuple[Ranked, ...]:
+    """The ranking of a decision, best first."""
+    return tuple(Ranked(**{**ranked, "axis": Axis(ranked["axis"])}) for ranked in row.ranking)
+
+
+def instance_values(instance: Instance) -> dict[str, Any]:
+    """The columns of an instance, but for its search and the time."""
+    return {
+        "name": instance.name,
+        "bound_flops": instance.bound_flops,
+        "step": instance.step,
+        "kind": instance.kind,
+        "factors": instance.factors.as_dict(),
+        "geometry": instance.geometry.as_dict(),
+        **instance.complexity.as_dict(),
+        "trial_id": instance.trial,
+        "score": instance.score,
+    }
+
+
+def candidate_of(
+    row: CandidateRow, trial: TrialRow | None, state: CandidateState, failures: int, failure: str | None
+) -> CandidateRecord:
+    """The record of a candidate and of what its trial brought so far."""
+    return CandidateRecord(
+        axis=Axis(row.axis),
+        feasible=row.reason is None,
+        reason=row.reason,
+        factors=row.factors,
+        geometry=row.geometry,
+        flops=row.flops,
+        params=row.params,
+        params_without_batchnorm=row.params_without_batchnorm,
+        activations=row.activations,
+        achieved_rate=row.achieved_rate,
+        trial=row.trial_id,
+        state=state,
+        score=trial.top1 if trial else None,
+        top5=trial.top5 if trial else None,
+        loss=trial.loss if trial else None,
+        epoch=trial.epoch if trial else None,
+        epochs=trial.epochs if trial else None,
+        seconds=trial.seconds if trial else None,
+        failures=failures,
+        failure=failure,
+    )
+
+
+def step_of(row: StepRow, decision: DecisionRow | None, candidates: tuple[CandidateRecord, ...]) -> StepRecord:
+    """The record of a step with its candidates and its decision, where there is one."""
+    return StepRecord(
+        number=row.number,
+        kind=cast("Kind", row.kind),
+        regime=row.regime,
+        key=row.key,
+        bound_flops=row.bound_flops,
+        frontier_flops=row.frontier_flops,
+        candidates=candidates,
+        chosen=Axis(decision.axis) if decision else None,
+        ranking=ranking_of(decision) if decision else (),
+        started_at=row.started_at,
+        decided_at=decision.decided_at if decision else None,
+    )
+
+
+def instance_of(row: InstanceRow) -> InstanceRecord:
+    """The record of an instance."""
+    return InstanceRecord(
+        name=row.name,
+        bound_flops=row.bound_flops,
+        step=row.step,
+        kind=cast('Literal["basis", "expansion", "contraction"]', row.kind),
+        factors=row.factors,
+        geometry=row.geometry,
+        flops=row.flops,
+        params=row.params,
+        params_without_batchnorm=row.params_without_batchnorm,
+        activations=row.activations,
+        trial=row.trial_id,
+        score=row.score,
+        settled_at=row.settled_at,
+    )
+
+
+def search_of(row: SearchRow) -> SearchRecord:
+    """The record of a search. Raises SpaceError when its space is not valid for this program."""
+    return SearchRecord(
+        name=row.name,
+        space=read_space(row.space, {}, f"the space recorded for search {row.name!r}"),
+        source=row.source,
+        overrides=tuple(row.overrides),
+        data=row.data,
+        runs=row.runs,
+        created=row.created_at,
+        versions=row.versions,
+        state=cast("SearchState", row.state),
+        reason=row.reason,
+    )

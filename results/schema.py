@@ -1,0 +1,243 @@
+"""The tables of the store: what each search tried, what came back and what it kept. All times are UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# Raised whenever a table changes; a store of another version is refused, never guessed at.
+VERSION = 1
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in, an aware time in UTC out, also where the database keeps no time zone (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC; a naive time is a mistake of the program."""
+        assert value is None or value.tzinfo is not None
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """As UTC, whatever zone the connection is set to."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# Lengths only where a column is a key, which some databases demand.
+Name = Annotated[str, mapped_column(String(255))]
+Word = Annotated[str, mapped_column(String(16))]
+TrialId = Annotated[str, mapped_column(String(16), ForeignKey("trials.id"), index=True)]
+Count = Annotated[int, mapped_column(BigInteger)]
+Nested = Annotated[dict[str, Any], mapped_column(JSON(none_as_null=True))]
+Listed = Annotated[list[Any], mapped_column(JSON(none_as_null=True))]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    # Double, because a plain FLOAT has half the digits in some databases.
+    type_annotation_map = {datetime: UtcDateTime(), float: Double(), str: Text()}
+
+
+class StoreInfo(Base):
+    """One row: the version of these tables."""
+
+    __tablename__ = "store_info"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class SearchRow(Base):
+    """One named execution of a search space, and the coordinator that holds it.
+
+    space: frozen at the start, with its defaults. source, overrides: where it came from. data: fingerprint of the
+    videos, None where nothing is trained. runs: folder of the trials' files. host, pid, process_started: the holder.
+    """
+
+    __tablename__ = "searches"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[Name] = mapped_column(unique=True)
+    space: Mapped[Nested]
+    source: Mapped[str]
+    overrides: Mapped[Listed]
+    data: Mapped[Nested | None]
+    runs: Mapped[str]
+    versions: Mapped[Nested]
+    created_at: Mapped[datetime]
+    state: Mapped[Word]
+    reason: Mapped[str | None]
+    host: Mapped[str | None]
+    pid: Mapped[Count | None]
+    process_started: Mapped[str | None]
+    claimed_at: Mapped[datetime | None]
+    last_event_at: Mapped[datetime]
+
+
+class TrialRow(Base):
+    """One training, named by its content; searches share it. `completed_at` is set once, with all that came back.
+
+    worker: where an attempt runs now. trained_by: the search that ordered the last attempt. epoch: the last recorded.
+    seconds: wall time of the attempt that completed. top1, the score, top5 in [0, 1], loss in nats: on validation.
+    """
+
+    __tablename__ = "trials"
+
+    id: Mapped[Word] = mapped_column(primary_key=True)
+    geometry: Mapped[Nested]
+    recipe: Mapped[Nested]
+    views: Mapped[Nested]
+    data: Mapped[str]
+    seed: Mapped[Count]
+    epochs: Mapped[int]
+    enrolled_at: Mapped[datetime]
+    worker: Mapped[str | None]
+    trained_by: Mapped[int | None] = mapped_column(ForeignKey("searches.id"), index=True)
+    started_at: Mapped[datetime | None]
+    epoch: Mapped[int | None]
+    completed_at: Mapped[datetime | None]
+    top1: Mapped[float | None]
+    top5: Mapped[float | None]
+    loss: Mapped[float | None]
+    videos: Mapped[int | None]
+    seconds: Mapped[float | None]
+    weights: Mapped[str | None]
+    damaged: Mapped[Listed | None]
+    versions: Mapped[Nested | None]
+
+
+class StepRow(Base):
+    """One round of a search. key: '7', or '7-X3D-S' for a contraction; ids ascend in the order of the steps."""
+
+    __tablename__ = "steps"
+    __table_args__ = (UniqueConstraint("search_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
+    key: Mapped[Name]
+    number: Mapped[int]
+    kind: Mapped[Word]
+    regime: Mapped[str | None]
+    frontier: Mapped[Nested]
+    frontier_flops: Mapped[Count]
+    bound_flops: Mapped[float]
+    recipe: Mapped[Nested]
+    started_at: Mapped[datetime]
+
+
+class CandidateRow(Base):
+    """One axis of a step. reason: why it is infeasible, None where it is not; figures are None where it cannot move."""
+
+    __tablename__ = "candidates"
+
+    step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), primary_key=True)
+    axis: Mapped[Word] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    reason: Mapped[str | None]
+    factors: Mapped[Nested | None]
+    geometry: Mapped[Nested | None]
+    flops: Mapped[Count | None]
+    params: Mapped[Count | None]
+    params_without_batchnorm: Mapped[Count | None]
+    activations: Mapped[Count | None]
+    achieved_rate: Mapped[float | None]
+    trial_id: Mapped[TrialId | None]
+
+
+class EpochRow(Base):
+    """One epoch of a trial, on its training clips; an epoch that is trained again replaces itself."""
+
+    __tablename__ = "epochs"
+
+    trial_id: Mapped[Word] = mapped_column(ForeignKey("trials.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    loss: Mapped[float]
+    top1: Mapped[float]
+    rate: Mapped[float]
+    seconds: Mapped[float]
+    recorded_at: Mapped[datetime]
+
+
+class FailureRow(Base):
+    """One attempt that failed, in the search that ordered it; once forgiven it no longer counts as an attempt."""
+
+    __tablename__ = "failures"
+    __table_args__ = (UniqueConstraint("search_id", "trial_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
+    trial_id: Mapped[TrialId]
+    number: Mapped[int]
+    reason: Mapped[str]
+    traceback: Mapped[str]
+    forgiven: Mapped[bool]
+    failed_at: Mapped[datetime]
+
+
+class DecisionRow(Base):
+    """What a step kept: one a step. Ids ascend in the order in which a search's decisions were made."""
+
+    __tablename__ = "decisions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), unique=True)
+    axis: Mapped[Word]
+    factors: Mapped[Nested]
+    flops: Mapped[Count]
+    trial_id: Mapped[TrialId | None]
+    score: Mapped[float | None]
+    ranking: Mapped[Listed]
+    decided_at: Mapped[datetime]
+
+
+class InstanceRow(Base):
+    """The network kept for a regime of a search."""
+
+    __tablename__ = "instances"
+
+    search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"), primary_key=True)
+    name: Mapped[Name] = mapped_column(primary_key=True)
+    bound_flops: Mapped[float]
+    step: Mapped[int]
+    kind: Mapped[Word]
+    factors: Mapped[Nested]
+    geometry: Mapped[Nested]
+    flops: Mapped[Count]
+    params: Mapped[Count]
+    params_without_batchnorm: Mapped[Count]
+    activations: Mapped[Count]
+    trial_id: Mapped[TrialId | None]
+    score: Mapped[float | None]
+    settled_at: Mapped[datetime]

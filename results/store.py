@@ -1,0 +1,394 @@
+"""The SQL store: everything that is remembered of every search, in SQLite or on a server."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from expander.errors import StoreError, UsageError
+from expander.search import Decision, Instance, Step
+from expander.space import OPERATIONAL, SearchSpace
+from expander.trial import Completed, Epoch, Event, Failed, Outcome, Started, Trial
+from results import reading
+from results.connect import Database, connect
+from results.owner import Owner, this_process
+from results.records import (
+    InstanceRecord,
+    SearchRecord,
+    SearchState,
+    SearchSummary,
+    StepRecord,
+    TrialRecord,
+    candidate_values,
+    completed_of,
+    completed_values,
+    decision_of,
+    decision_values,
+    epoch_values,
+    failed_of,
+    failed_values,
+    instance_values,
+    search_of,
+    step_values,
+    trial_values,
+)
+from results.schema import CandidateRow, DecisionRow, EpochRow, FailureRow, InstanceRow, SearchRow, StepRow, TrialRow
+
+
+def open_store(url: str, *, create: bool = False) -> SqlStore:
+    """The store at a SQLAlchemy URL; with `create` an absent one is made, else it is a UsageError.
+
+    Raises StoreError for a wrong URL, a server that cannot be reached and a store of another version.
+    """
+    return SqlStore(connect(url, create=create))
+
+
+class SqlStore:
+    """Every search of one store. Only a search's coordinator writes to it; anyone may read meanwhile."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def url(self) -> str:
+        """Where it is, without the password."""
+        return self._database.shown
+
+    def create(
+        self,
+        name: str,
+        *,
+        space: SearchSpace,
+        source: str,
+        overrides: Sequence[str],
+        data: Mapping[str, Any] | None,
+        runs: str,
+        versions: Mapping[str, str],
+    ) -> SearchStore:
+        """A new search, with its space frozen. Raises UsageError when the name exists."""
+        now = datetime.now(UTC)
+        row = SearchRow(
+            name=name,
+            space=space.as_dict(),
+            source=source,
+            overrides=list(overrides),
+            data=None if data is None else dict(data),
+            runs=runs,
+            versions=dict(versions),
+            created_at=now,
+            state="created",
+            last_event_at=now,
+        )
+        with self._database.writing() as session:
+            if session.scalar(select(SearchRow.id).where(SearchRow.name == name)) is not None:
+                raise UsageError(
+                    f"a search named {name!r} exists in {self.url}: resume it with `expander resume {name}`, or choose"
+                    " another name"
+                )
+            session.add(row)
+            session.flush()
+            search = row.id
+        return SearchStore(self._database, search, name)
+
+    def search(self, name: str) -> SearchStore:
+        """The search of that name. Raises UsageError, with the names there are, when there is none."""
+        with self._database.reading() as session:
+            found = session.scalar(select(SearchRow.id).where(SearchRow.name == name))
+            if found is None:
+                names = session.scalars(select(SearchRow.name).order_by(SearchRow.id)).all()
+                raise UsageError(f"no search is named {name!r} in {self.url}; {_hint(name, names)}")
+        return SearchStore(self._database, found, name)
+
+    def searches(self) -> tuple[SearchSummary, ...]:
+        """Every search, oldest first."""
+        with self._database.reading() as session:
+            return reading.summaries(session)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._database.close()
+
+
+class SearchStore:
+    """One search: the coordinator's Store, and what status, report and export read.
+
+    After `claim` every write raises StoreError once another process has taken the search over.
+    """
+
+    def __init__(self, database: Database, search: int, name: str) -> None:
+        self.name = name
+        self._database = database
+        self._id = search
+        self._owner: Owner | None = None
+
+    # The coordinator's Store.
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """The search's decisions, in the order in which they were made."""
+        with self._database.reading() as session:
+            rows = session.execute(
+                select(DecisionRow, StepRow)
+                .join(StepRow, DecisionRow.step_id == StepRow.id)
+                .where(StepRow.search_id == self._id)
+                .order_by(DecisionRow.id)
+            )
+            return tuple(decision_of(decision, step) for decision, step in rows)
+
+    def enroll(self, step: Step) -> None:
+        """Record the step, its candidates and the trials that they need.
+
+        Idempotent. Raises StoreError when the step is recorded with other candidates.
+        """
+        values = [candidate_values(candidate, place) for place, candidate in enumerate(step.candidates)]
+        with self._database.writing() as session:
+            self._hold(session)
+            recorded = self._step(session, step.key)
+            if recorded is not None:
+                self._refuse_other_candidates(session, recorded, values)
+                return
+            _insert_trials(session, step.trials)
+            row = StepRow(search_id=self._id, started_at=datetime.now(UTC), **step_values(step))
+            session.add(row)
+            session.flush()
+            session.add_all(CandidateRow(step_id=row.id, **each) for each in values)
+
+    def unfinished(self, step: Step, retries: int) -> tuple[Trial, ...]:
+        """The step's trials to be trained: not completed in any search, and failed at most `retries` times in this."""
+        ids = [trial.id for trial in step.trials]
+        with self._database.reading() as session:
+            completed = reading.completed(session, ids)
+            failures = Counter(row.trial_id for row in reading.failures(session, self._id, ids))
+        return tuple(trial for trial in step.trials if trial.id not in completed and failures[trial.id] <= retries)
+
+    def record(self, event: Event) -> None:
+        """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later."""
+        with self._database.writing() as session:
+            self._hold(session)
+            trial = session.get(TrialRow, event.trial, with_for_update=True)
+            if trial is None:
+                raise StoreError(f"search {self.name!r}: trial {event.trial} was never enrolled in a step")
+            if trial.completed_at is None:
+                self._apply(session, trial, event)
+
+    def outcomes(self, step: Step) -> tuple[Outcome, ...]:
+        """The outcome of every trial of the step that has one: Completed, else its last Failed that counts."""
+        ids = [trial.id for trial in step.trials]
+        found: dict[str, Outcome] = {}
+        with self._database.reading() as session:
+            found |= {row.trial_id: failed_of(row) for row in reading.failures(session, self._id, ids)}
+            found |= {trial: completed_of(row) for trial, row in reading.completed(session, ids).items()}
+        return tuple(found[trial] for trial in ids if trial in found)
+
+    def commit(self, decision: Decision, settled: Sequence[Instance]) -> None:
+        """Record a decision and every instance settled so far; what is recorded already stays as it is.
+
+        Raises StoreError on a second, different decision of a step, or a different instance of a regime.
+        """
+        with self._database.writing() as session:
+            self._hold(session)
+            step = self._step(session, decision.key)
+            if step is None:
+                raise StoreError(f"search {self.name!r}: step {decision.key} is decided but was never enrolled")
+            recorded = session.scalar(select(DecisionRow).where(DecisionRow.step_id == step.id))
+            if recorded is None:
+                now = datetime.now(UTC)
+                session.add(DecisionRow(step_id=step.id, decided_at=now, **decision_values(decision)))
+            elif decision_of(recorded, step) != decision:
+                raise StoreError(
+                    f"search {self.name!r}: step {decision.key} is decided for {recorded.axis} with"
+                    f" {recorded.flops:,} multiply-adds, score {recorded.score}; it cannot be decided again for"
+                    f" {decision.axis} with {decision.flops:,}, score {decision.score}"
+                )
+            self._settle(session, settled)
+
+    # Who runs it.
+
+    def claim(self) -> None:
+        """Become its coordinator, taking over from one that died. Raises UsageError while another one lives."""
+        me = this_process()
+        with self._database.writing() as session:
+            row = self._row(session)
+            owner = reading.holder(row)
+            if owner != me and reading.is_held(row):
+                raise UsageError(
+                    f"search {self.name!r} is run by process {row.pid} on {row.host} since {row.claimed_at:%F %T} UTC,"
+                    f" last heard of {row.last_event_at:%F %T}: wait for it, or stop it there with Ctrl-C and resume"
+                )
+            row.host, row.pid, row.process_started = me.host, me.pid, me.started
+            row.state, row.reason = "running", None
+            row.claimed_at = row.last_event_at = datetime.now(UTC)
+            self._stop_attempts(session)
+        self._owner = me
+
+    def release(self, state: SearchState, reason: str | None = None) -> None:
+        """Stop being its coordinator and say how it stands; nothing where another process has taken it over."""
+        with self._database.writing() as session:
+            row = self._row(session)
+            if reading.holder(row) == self._owner:
+                row.state, row.reason = state, _printable(reason)
+                row.host = row.pid = row.process_started = row.claimed_at = None
+                self._stop_attempts(session)
+        self._owner = None
+
+    def set_state(self, state: SearchState, reason: str | None = None) -> None:
+        """Record how the search stands, and why."""
+        with self._database.writing() as session:
+            row = self._hold(session)
+            row.state, row.reason = state, _printable(reason)
+
+    def forgive(self) -> None:
+        """Let failures in steps that are not decided yet no longer count against the retries; their rows stay."""
+        with self._database.writing() as session:
+            self._hold(session)
+            undecided = (
+                select(CandidateRow.trial_id)
+                .join(StepRow, CandidateRow.step_id == StepRow.id)
+                .outerjoin(DecisionRow, DecisionRow.step_id == StepRow.id)
+                .where(StepRow.search_id == self._id, DecisionRow.id.is_(None), CandidateRow.trial_id.is_not(None))
+            )
+            theirs = FailureRow.search_id == self._id, FailureRow.trial_id.in_(undecided)
+            session.execute(update(FailureRow).where(*theirs).values(forgiven=True))
+
+    def update_space(self, space: SearchSpace) -> None:
+        """Keep new operational sections of the space. Raises StoreError when anything else differs."""
+        now = space.as_dict()
+        with self._database.writing() as session:
+            row = self._hold(session)
+            frozen = [key for key in now if key not in OPERATIONAL and now[key] != row.space.get(key)]
+            if frozen:
+                raise StoreError(
+                    f"search {self.name!r}: its space is frozen, and {', '.join(frozen)} would change; only"
+                    f" {', '.join(OPERATIONAL)} may: start a new search"
+                )
+            row.space = now
+
+    # What status, report and export read.
+
+    @property
+    def record_of(self) -> SearchRecord:
+        """The search as it was started. Raises SpaceError when its space is not valid for this program."""
+        with self._database.reading() as session:
+            return search_of(self._row(session))
+
+    @property
+    def effective_state(self) -> SearchState:
+        """Its state; 'interrupted' where a coordinator that is dead left it running."""
+        with self._database.reading() as session:
+            return reading.effective_state(self._row(session))
+
+    def steps(self) -> tuple[StepRecord, ...]:
+        """Every step in order, with its candidates and its decision."""
+        with self._database.reading() as session:
+            return reading.steps(session, self._id)
+
+    def instances(self) -> tuple[InstanceRecord, ...]:
+        """The instances settled so far, in the order of their bounds."""
+        with self._database.reading() as session:
+            return reading.instances(session, self._id)
+
+    def trial(self, trial: str) -> TrialRecord:
+        """A trial by its id, whichever search trained it. Raises UsageError when there is none."""
+        with self._database.reading() as session:
+            found = reading.trial(session, self._id, trial)
+        if found is None:
+            raise UsageError(f"no trial {trial!r} in {self._database.shown}: `expander status {self.name}` lists them")
+        return found
+
+    # One transaction's parts.
+
+    def _row(self, session: Session) -> SearchRow:
+        return session.get_one(SearchRow, self._id, with_for_update=True)
+
+    def _hold(self, session: Session) -> SearchRow:
+        """The search's row, locked for this write, which is its last event."""
+        row = self._row(session)
+        if self._owner is not None and reading.holder(row) != self._owner:
+            raise StoreError(
+                f"search {self.name!r} was taken over by process {row.pid} on {row.host}: this process, silent for too"
+                " long, writes no more of it"
+            )
+        row.last_event_at = datetime.now(UTC)
+        return row
+
+    def _step(self, session: Session, key: str) -> StepRow | None:
+        return session.scalar(select(StepRow).where(StepRow.search_id == self._id, StepRow.key == key))
+
+    def _refuse_other_candidates(self, session: Session, step: StepRow, values: Sequence[Mapping[str, Any]]) -> None:
+        rows = session.scalars(select(CandidateRow).where(CandidateRow.step_id == step.id))
+        recorded = {(row.axis, row.trial_id, row.flops) for row in rows}
+        now = {(each["axis"], each["trial_id"], each.get("flops")) for each in values}
+        if recorded != now:
+            axes = ", ".join(sorted({axis for axis, _, _ in recorded ^ now}))
+            raise StoreError(
+                f"search {self.name!r}: step {step.key} is recorded with other candidates for {axes}: the program, the"
+                " space or the data has changed since; go on with what it was started with, or start a new search"
+            )
+
+    def _apply(self, session: Session, trial: TrialRow, event: Event) -> None:
+        now = datetime.now(UTC)
+        match event:
+            case Started():
+                trial.worker, trial.trained_by, trial.started_at = _printable(event.worker), self._id, now
+            case Epoch():
+                trial.epoch = event.number
+                # Merged, because an attempt that lost its last checkpoint trains an epoch again.
+                values = epoch_values(event)
+                session.merge(EpochRow(trial_id=trial.id, number=event.number, recorded_at=now, **values))
+            case Completed():
+                for column, value in completed_values(event).items():
+                    setattr(trial, column, value)
+                trial.completed_at, trial.worker, trial.trained_by = now, None, self._id
+            case Failed():
+                trial.worker = None
+                mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial.id
+                number = 1 + (session.scalar(select(func.count()).where(*mine)) or 0)
+                values = {key: _printable(text) for key, text in failed_values(event).items()}
+                session.add(FailureRow(search_id=self._id, number=number, forgiven=False, failed_at=now, **values))
+
+    def _settle(self, session: Session, settled: Sequence[Instance]) -> None:
+        recorded = {r.name: r for r in session.scalars(select(InstanceRow).where(InstanceRow.search_id == self._id))}
+        for instance in settled:
+            values = instance_values(instance)
+            row = recorded.get(instance.name)
+            if row is None:
+                session.add(InstanceRow(search_id=self._id, settled_at=datetime.now(UTC), **values))
+            elif changed := [key for key, value in values.items() if getattr(row, key) != value]:
+                raise StoreError(
+                    f"search {self.name!r}: {instance.name} is settled at step {row.step} ({row.flops:,} multiply-adds)"
+                    f" and cannot become another network; {', '.join(changed)} would differ"
+                )
+
+    def _stop_attempts(self, session: Session) -> None:
+        session.execute(update(TrialRow).where(TrialRow.trained_by == self._id).values(worker=None))
+
+
+def _insert_trials(session: Session, trials: Sequence[Trial]) -> None:
+    """Those that are new; in the order of their ids, so that two searches never wait for each other in a circle."""
+    known = set(session.scalars(select(TrialRow.id).where(TrialRow.id.in_([trial.id for trial in trials]))))
+    for trial in sorted(trials, key=lambda trial: trial.id):
+        if trial.id in known:
+            continue
+        try:
+            with session.begin_nested():
+                session.add(TrialRow(enrolled_at=datetime.now(UTC), **trial_values(trial)))
+        except IntegrityError:
+            pass  # another search enrolled it in this moment, which is as good
+
+
+def _hint(name: str, names: Sequence[str]) -> str:
+    if not names:
+        return "it holds no search yet: `expander search` starts one"
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"it holds {', '.join(names)}{f' (did you mean {close[0]}?)' if close else ''}"
+
+
+def _printable(text: str | None) -> str | None:
+    """Text that every database takes: a failure must be recorded, whatever bytes its message quotes."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

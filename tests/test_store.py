@@ -1,0 +1,578 @@
+"""The store's contract, over SQLite in a file and in memory and over PostgreSQL; and what a killed process leaves."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import socket
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+import servers
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, create_engine, event, text
+
+from expander.axis import Axis, Factors
+from expander.coordinator import run_search
+from expander.errors import StepFailed, StoreError, UsageError
+from expander.search import Decision, Ranked, Step, decide, instances, next_step
+from expander.space import SearchSpace, read_space
+from expander.trial import Completed, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
+from results.store import SearchStore, SqlStore, open_store
+
+DATA = "da7a" * 4
+VALUES: dict[str, Any] = {
+    "basis": {"widths": [8, 16], "blocks": [1, 1], "crop": 32, "classes": 3, "head_width": 16},
+    "expansion": {"first_stride": 4},
+    "limits": {"width": 1.0},
+    "regimes": {"bounds": {"T-S": 0.4e6, "T-M": 1e6}},
+    "recipe": {"epochs": 2, "batch": 8},
+}
+# Three expansions and a contraction; X-Fast and X-Temporal share a trial, and X-Width is infeasible, in each.
+SPACE = read_space(VALUES, {}, "the test's space")
+PRESCRIBED = {"first_stride": 4, "path": ["depth", "fast"], "path_is": "prescribed"}
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[servers.PostgresServer]:
+    if reason := servers.missing():
+        pytest.skip(reason)
+    with servers.postgres() as running:
+        yield running
+
+
+def new_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    match kind:
+        case "sqlite-file":
+            return f"sqlite:///{folder / 'runs' / 'store.db'}"
+        case "sqlite-memory":
+            return "sqlite://"
+        case _:
+            url: str = request.getfixturevalue("server").new_database()
+            return url
+
+
+@pytest.fixture(params=["sqlite-file", "sqlite-memory", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    with closing(open_store(new_url(request.param, request, tmp_path), create=True)) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["sqlite-file", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store can be that outlives its process; there is none yet."""
+    return new_url(request.param, request, tmp_path)
+
+
+def new_search(store: SqlStore, name: str = "first", space: SearchSpace = SPACE) -> SearchStore:
+    return store.create(
+        name,
+        space=space,
+        source="tiny.yaml",
+        overrides=["recipe.epochs=2"],
+        data={"fingerprint": DATA, "train": {"videos": 12}},
+        runs="runs/first",
+        versions={"expander": "0.1.0"},
+    )
+
+
+def step_after(decisions: Sequence[Decision] = (), space: SearchSpace = SPACE) -> Step:
+    step = next_step(space, decisions, DATA)
+    assert step is not None
+    return step
+
+
+def score_of(trial: str) -> float:
+    """A score for every trial, that nothing but its content decides."""
+    return int(trial[:8], 16) / 2**32
+
+
+def completed(trial: str) -> Completed:
+    metrics = Metrics(top1=score_of(trial), top5=1.0, loss=1 / 3, videos=9)
+    return Completed(trial, metrics, 1.25, f"runs/{trial}/weights", ("a.mp4", "b.mp4"), {"torch": "2.6"})
+
+
+def epoch(trial: str, number: int) -> Epoch:
+    return Epoch(trial, number, 2, loss=0.1 / number, top1=0.7, rate=0.1 + 0.2, seconds=1e-3)
+
+
+class FakeTraining:
+    """Dispatches by making outcomes up; each trial first fails as often as `failing` says."""
+
+    def __init__(self, failing: Mapping[str, int] | None = None) -> None:
+        self.failing = Counter(failing or {})
+        self.finished: Counter[str] = Counter()
+
+    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
+        for trial in trials:
+            outcome = yield from self._attempt(trial.id)
+            while isinstance(outcome, Failed) and again(outcome):
+                outcome = yield from self._attempt(trial.id)
+
+    def _attempt(self, trial: str) -> Generator[Event, None, Outcome]:
+        yield Started(trial, "here:1")
+        outcome: Outcome = completed(trial)
+        if self.failing[trial]:
+            self.failing[trial] -= 1
+            outcome = Failed(trial, f"out of memory, {self.failing[trial]} to go", "Traceback ...")
+        else:
+            self.finished[trial] += 1
+            yield epoch(trial, 1)
+            yield epoch(trial, 2)
+        yield outcome
+        return outcome
+
+
+def run(search: SearchStore, dispatcher: FakeTraining, watch: Callable[..., None] = lambda *_: None) -> str:
+    return run_search(search.record_of.space, search, dispatcher, DATA, watch)
+
+
+def whole_search() -> tuple[Decision, ...]:
+    """What the search decides when nothing goes wrong, worked out without any store."""
+    decisions: list[Decision] = []
+    while step := next_step(SPACE, decisions, DATA):
+        decisions.append(decide(step, [completed(trial.id) for trial in step.trials]))
+    return tuple(decisions)
+
+
+@contextmanager
+def counted_queries() -> Iterator[list[str]]:
+    queries: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            queries.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        yield queries
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+
+
+FACTORS = st.builds(
+    Factors,
+    gamma_tau=st.none() | st.integers(1, 64),
+    gamma_t=st.integers(1, 512),
+    gamma_s=st.floats(0.01, 100),
+    gamma_w=st.floats(0.01, 100),
+    gamma_b=st.floats(0.01, 100),
+    gamma_d=st.floats(0.01, 100),
+)
+SCORES = st.none() | st.floats(0, 1)
+FLOPS = st.integers(1, 2**62)
+RANKED = st.builds(
+    Ranked,
+    axis=st.sampled_from(Axis),
+    flops=st.none() | FLOPS,
+    trial=st.none() | st.text(),
+    score=SCORES,
+    reason=st.none() | st.text(),
+)
+
+
+class TestAnyStore:
+    """What every store does, in memory too."""
+
+    def test_a_search_is_read_as_it_was_created(self, store: SqlStore) -> None:
+        before = datetime.now(UTC)
+        new_search(store)
+        record = store.search("first").record_of
+        assert (record.name, record.space, record.source) == ("first", SPACE, "tiny.yaml")
+        assert record.overrides == ("recipe.epochs=2",)
+        assert record.data == {"fingerprint": DATA, "train": {"videos": 12}}
+        assert (record.runs, record.versions) == ("runs/first", {"expander": "0.1.0"})
+        assert (record.state, record.reason) == ("created", None)
+        assert before <= record.created <= datetime.now(UTC)
+        assert record.created.utcoffset() == timedelta(0)
+
+    def test_a_name_that_exists_is_refused_with_the_way_out(self, store: SqlStore) -> None:
+        new_search(store)
+        with pytest.raises(UsageError, match="'first' exists.*expander resume first.*another name"):
+            new_search(store)
+        assert len(store.searches()) == 1
+
+    def test_a_name_that_does_not_exist_is_refused_with_those_that_do(self, store: SqlStore) -> None:
+        with pytest.raises(UsageError, match="holds no search yet"):
+            store.search("first")
+        new_search(store, "first")
+        new_search(store, "other")
+        with pytest.raises(UsageError, match=r"'frist'.*it holds first, other \(did you mean first\?\)"):
+            store.search("frist")
+
+    def test_a_whole_search_is_recorded_and_read_back(self, store: SqlStore) -> None:
+        search, training = new_search(store), FakeTraining()
+        assert run(search, training) == "every regime has its instance"
+        decisions = whole_search()
+        assert search.decisions() == store.search("first").decisions() == decisions
+        assert [step.key for step in search.steps()] == [decision.key for decision in decisions]
+        assert [step.chosen for step in search.steps()] == [decision.axis for decision in decisions]
+        settled = instances(SPACE, decisions)
+        assert [(i.name, i.step, i.kind, i.trial, i.score) for i in search.instances()] == [
+            (i.name, i.step, i.kind, i.trial, i.score) for i in settled
+        ]
+        assert [i.geometry for i in search.instances()] == [i.geometry.as_dict() for i in settled]
+        assert set(training.finished.values()) == {1}
+
+    def test_a_search_interrupted_anywhere_decides_alike_and_trains_no_finished_trial_again(
+        self, store: SqlStore
+    ) -> None:
+        seen: list[object] = []
+        run(new_search(store, "whole"), FakeTraining(), lambda _step, event: seen.append(event))
+        for place in range(0, len(seen), 7):
+            # Another seed, because the trials of a search that came before are finished work.
+            space = SPACE.model_copy(update={"seed": place + 1})
+            training = FakeTraining()
+            search = new_search(store, f"cut at {place}", space)
+            with pytest.raises(KeyboardInterrupt):
+                run(search, training, interrupt_after(place))
+            resumed = store.search(f"cut at {place}")
+            run(resumed, training)
+            uninterrupted = new_search(store, f"not cut at {place}", space)
+            run(uninterrupted, FakeTraining())
+            assert resumed.decisions() == uninterrupted.decisions()
+            assert Counter(training.finished.values())[1] >= len(training.finished) - 1
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        axis=st.sampled_from(Axis),
+        factors=FACTORS,
+        flops=FLOPS,
+        chosen=st.none() | st.integers(0, 3),
+        score=SCORES,
+        ranking=st.lists(RANKED, max_size=6),
+    )
+    def test_any_decision_is_read_back_to_the_last_bit(
+        self,
+        store: SqlStore,
+        axis: Axis,
+        factors: Factors,
+        flops: int,
+        chosen: int | None,
+        score: float | None,
+        ranking: list[Ranked],
+    ) -> None:
+        step = step_after()
+        trial = None if chosen is None else step.trials[chosen].id
+        decision = Decision(1, "expansion", None, axis, factors, flops, trial, score, tuple(ranking))
+        search = new_search(store, f"search {next(NUMBERS)}")
+        search.enroll(step)
+        search.commit(decision, ())
+        assert search.decisions() == (decision,)
+        search.commit(decision, ())
+        assert search.decisions() == (decision,)
+
+    def test_outcomes_are_read_back_as_they_were_recorded(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        assert search.outcomes(step) == ()
+        first, second = step.trials[:2]
+        failed = Failed(second.id, "the loss is not a number", "Traceback\n  line 1\n")
+        search.record(completed(first.id))
+        search.record(failed)
+        assert search.outcomes(step) == (completed(first.id), failed)
+        assert search.trial(first.id).outcome == completed(first.id)
+        assert search.trial(first.id).weights == f"runs/{first.id}/weights"
+        assert search.trial(first.id).damaged == ("a.mp4", "b.mp4")
+        assert search.trial(second.id).outcome == failed
+        assert search.trial(second.id).weights is None
+
+    def test_a_trial_is_read_back_with_its_epochs_in_order(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        trial = step.trials[0]
+        search.record(epoch(trial.id, 2))
+        search.record(epoch(trial.id, 1))
+        record = search.trial(trial.id)
+        assert record.trial == trial
+        assert record.trial.id == record.id == trial.id
+        assert record.epochs == (epoch(trial.id, 1), epoch(trial.id, 2))
+        with pytest.raises(UsageError, match="no trial 'none'"):
+            search.trial("none")
+
+    def test_an_epoch_trained_again_replaces_itself(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        trial = step.trials[0].id
+        for number in (1, 2):
+            search.record(epoch(trial, number))
+        search.record(replace(epoch(trial, 1), loss=9.0))
+        assert [each.loss for each in search.trial(trial).epochs] == [9.0, 0.05]
+        assert search.steps()[0].candidates[0].epoch == 1
+
+    def test_enrolling_again_changes_nothing(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        search.record(completed(step.trials[0].id))
+        before = search.steps()
+        search.enroll(step)
+        assert search.steps() == before
+        assert search.unfinished(step, 0) == step.trials[1:]
+
+    def test_a_step_is_not_enrolled_again_with_other_candidates(self, store: SqlStore) -> None:
+        search = new_search(store)
+        search.enroll(step_after())
+        other = next_step(SPACE, (), "0ther data")
+        assert other is not None
+        with pytest.raises(StoreError, match="step 1 is recorded with other candidates for bottleneck, depth, fast"):
+            search.enroll(other)
+        assert [c.trial for c in search.steps()[0].candidates if c.trial] == [
+            c.trial.id for c in step_after().candidates if c.trial
+        ]
+
+    def test_a_completed_trial_stays_completed(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        trial = step.trials[0].id
+        search.record(completed(trial))
+        before = search.steps()
+        search.record(replace(completed(trial), metrics=Metrics(0.0, 0.0, 9.0, 1)))
+        search.record(Failed(trial, "too late"))
+        search.record(Started(trial, "there:2"))
+        search.record(epoch(trial, 1))
+        assert search.steps() == before
+        assert search.outcomes(step) == (completed(trial),)
+        assert search.trial(trial).epochs == ()
+
+    def test_a_second_different_decision_is_refused_and_leaves_nothing_behind(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        decision = decide(step, [completed(trial.id) for trial in step.trials])
+        search.commit(decision, ())
+        settled = instances(SPACE, whole_search())
+        with pytest.raises(StoreError, match=f"step 1 is decided for {decision.axis}.*cannot be decided again"):
+            search.commit(replace(decision, score=0.5), settled)
+        assert search.decisions() == (decision,)
+        assert search.instances() == ()
+
+    def test_a_decision_needs_its_step_and_its_trial(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        decision = decide(step, [completed(trial.id) for trial in step.trials])
+        with pytest.raises(StoreError, match="step 1 is decided but was never enrolled"):
+            search.commit(decision, ())
+        search.enroll(step)
+        with pytest.raises(StoreError, match=r"cannot write to the store .*(?i:foreign key)"):
+            search.commit(replace(decision, trial="0123456789abcdef"), ())
+        assert search.decisions() == ()
+
+    def test_an_event_of_an_unknown_trial_is_refused(self, store: SqlStore) -> None:
+        with pytest.raises(StoreError, match="trial 0123 was never enrolled"):
+            new_search(store).record(Started("0123", "here:1"))
+
+    def test_instances_are_settled_once_and_cannot_become_others(self, store: SqlStore) -> None:
+        search = new_search(store)
+        run(search, FakeTraining())
+        decisions, before = search.decisions(), search.instances()
+        settled = instances(SPACE, decisions)
+        search.commit(decisions[-1], settled)
+        assert search.instances() == before
+        with pytest.raises(StoreError, match="T-S is settled at step 2 .* score would differ"):
+            search.commit(decisions[-1], [replace(settled[0], score=0.123)])
+        assert search.instances() == before
+
+    def test_a_failed_trial_is_unfinished_as_often_as_retries_allow(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        trial = step.trials[0]
+        search.record(Failed(trial.id, "once"))
+        assert search.unfinished(step, 0) == step.trials[1:]
+        assert search.unfinished(step, 1) == step.trials
+        search.record(Failed(trial.id, "twice"))
+        assert search.unfinished(step, 1) == step.trials[1:]
+        assert search.outcomes(step) == (Failed(trial.id, "twice"),)
+
+    def test_a_trial_that_fails_too_often_stops_the_search_until_it_is_forgiven(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        broken = step.trials[1].id
+        training = FakeTraining({broken: 3})
+        with pytest.raises(StepFailed, match="out of memory, 1 to go"):
+            run(search, training)
+        with pytest.raises(StepFailed):
+            run(search, training)
+        assert training.failing[broken] == 1
+        failed = next(c for c in search.steps()[0].candidates if c.trial == broken)
+        assert (failed.state, failed.failures, failed.failure) == ("failed", 2, "out of memory, 1 to go")
+        search.forgive()
+        assert next(c for c in search.steps()[0].candidates if c.trial == broken).state == "pending"
+        run(search, training)
+        assert search.decisions() == whole_search()
+        healed = next(c for c in search.steps()[0].candidates if c.trial == broken)
+        assert (healed.state, healed.failures, healed.failure) == ("completed", 3, "out of memory, 0 to go")
+
+    def test_failures_of_a_decided_step_and_of_another_search_are_not_forgiven(self, store: SqlStore) -> None:
+        step = step_after()
+        broken = step.trials[0].id
+        decided, undecided = new_search(store, "decided"), new_search(store, "undecided")
+        for search in (decided, undecided):
+            search.enroll(step)
+            search.record(Failed(broken, "out of memory"))
+        outcomes = [completed(trial.id) for trial in step.trials[1:]]
+        decided.commit(decide(step, outcomes, skip_failed=True), ())
+        decided.forgive()
+        assert decided.unfinished(step, 0) == undecided.unfinished(step, 0) == step.trials[1:]
+        undecided.forgive()
+        assert decided.unfinished(step, 0) == step.trials[1:]
+        assert undecided.unfinished(step, 0) == step.trials
+
+    def test_candidates_that_are_the_same_work_share_a_trial(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        assert len(step.trials) == 4
+        search.record(completed(step.trials[0].id))
+        fast, temporal = search.steps()[0].candidates[:2]
+        assert (fast.axis, temporal.axis) == (Axis.FAST, Axis.TEMPORAL)
+        assert fast.trial == temporal.trial == step.trials[0].id
+        assert fast.state == temporal.state == "completed"
+        assert fast.score == temporal.score == score_of(step.trials[0].id)
+
+    def test_work_that_another_search_finished_is_finished(self, store: SqlStore) -> None:
+        first, second, step = new_search(store, "first"), new_search(store, "second"), step_after()
+        first.enroll(step)
+        first.record(completed(step.trials[0].id))
+        first.record(Failed(step.trials[1].id, "out of memory"))
+        second.enroll(step)
+        assert second.unfinished(step, 0) == step.trials[1:]
+        assert second.outcomes(step) == (completed(step.trials[0].id),)
+        training = FakeTraining()
+        run(second, training)
+        assert step.trials[0].id not in training.finished
+        assert first.outcomes(step) == second.outcomes(step)
+
+    def test_steps_show_what_was_tried_and_what_came_back(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.claim()
+        search.enroll(step)
+        done, running, failed, pending = (trial.id for trial in step.trials)
+        search.record(completed(done))
+        search.record(Started(running, "node-3:17"))
+        search.record(epoch(running, 1))
+        search.record(Started(failed, "node-3:18"))
+        search.record(Failed(failed, "out of memory"))
+        (record,) = search.steps()
+        assert (record.number, record.kind, record.regime, record.key) == (1, "expansion", None, "1")
+        assert (record.bound_flops, record.frontier_flops) == (step.bound_flops, step.frontier_flops)
+        assert (record.chosen, record.ranking, record.decided_at) == (None, (), None)
+        states = {c.axis: c.state for c in record.candidates}
+        by_trial = {done: "completed", running: "running", failed: "failed", pending: "pending"}
+        assert states == {c.axis: by_trial[c.trial.id] if c.trial else "infeasible" for c in step.candidates}
+        for shown, candidate in zip(record.candidates, step.candidates, strict=True):
+            assert (shown.axis, shown.feasible, shown.reason) == (candidate.axis, candidate.feasible, candidate.reason)
+            assert shown.trial == (candidate.trial and candidate.trial.id)
+            if candidate.solution is None:
+                assert (shown.factors, shown.geometry, shown.flops, shown.achieved_rate) == (None, None, None, None)
+                continue
+            solution, complexity = candidate.solution, candidate.solution.complexity
+            assert shown.factors == solution.factors.as_dict()
+            assert shown.geometry == solution.geometry.as_dict()
+            assert shown.achieved_rate == solution.achieved_rate
+            costs = (shown.flops, shown.params, shown.params_without_batchnorm, shown.activations)
+            assert costs == tuple(complexity.as_dict().values())
+        shown = next(c for c in record.candidates if c.trial == done)
+        assert (shown.score, shown.top5, shown.loss, shown.seconds) == (score_of(done), 1.0, 1 / 3, 1.25)
+        shown = next(c for c in record.candidates if c.trial == running)
+        assert (shown.epoch, shown.epochs, shown.score) == (1, 2, None)
+
+    def test_steps_are_read_in_as_many_queries_however_many_there_are(self, store: SqlStore) -> None:
+        search = new_search(store)
+        search.enroll(step_after())
+        with counted_queries() as one_step:
+            search.steps()
+        run(search, FakeTraining())
+        with counted_queries() as every_step:
+            assert len(search.steps()) == 4
+        assert len(one_step) == len(every_step) <= 5
+        with counted_queries() as decisions:
+            search.decisions()
+        assert len(decisions) == 1
+
+    def test_a_prescribed_search_records_candidates_that_are_never_trained(self, store: SqlStore) -> None:
+        space = read_space({**VALUES, "expansion": PRESCRIBED}, {}, "the test's space")
+        search = new_search(store, space=space)
+        run(search, FakeTraining())
+        assert [step.chosen for step in search.steps() if step.kind == "expansion"] == [Axis.DEPTH, Axis.FAST]
+        assert {c.state for step in search.steps() for c in step.candidates} == {"untrained", "infeasible"}
+
+    def test_searches_are_listed_with_how_far_they_are(self, store: SqlStore) -> None:
+        new_search(store, "fresh")
+        run(new_search(store, "done"), FakeTraining())
+        fresh, done = store.searches()
+        last = whole_search()[-1]
+        assert (fresh.name, fresh.state, fresh.steps, fresh.axis, fresh.flops) == ("fresh", "created", 0, None, None)
+        assert fresh.instances == ()
+        assert (done.name, done.steps, done.axis, done.flops) == ("done", 4, last.axis, last.flops)
+        assert done.instances == ("T-S", "T-M")
+
+    def test_a_failure_is_recorded_whatever_its_message_quotes(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        trial = step.trials[0].id
+        search.record(Failed(trial, "codec \0 in \udcff.mp4", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"))
+        (outcome,) = search.outcomes(step)
+        assert outcome == Failed(trial, r"codec \x00 in \udcff.mp4", "caf\N{LATIN SMALL LETTER E WITH ACUTE}")
+
+    def test_a_damaged_video_is_recorded_whatever_its_name(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.enroll(step)
+        outcome = replace(completed(step.trials[0].id), damaged=("\udcff.mp4",))
+        search.record(outcome)
+        assert search.outcomes(step) == (outcome,)
+
+    def test_only_the_operational_sections_of_a_space_may_change(self, store: SqlStore) -> None:
+        search = new_search(store)
+        changed = read_space({**VALUES, "resources": {"gpus": 0.5}, "failures": {"retries": 3}}, {}, "changed")
+        search.update_space(changed)
+        assert search.record_of.space == changed
+        with pytest.raises(StoreError, match="frozen, and recipe, seed would change"):
+            search.update_space(read_space({**VALUES, "recipe": {"epochs": 3}, "seed": 1}, {}, "changed"))
+        assert search.record_of.space == changed
+
+    def test_a_released_search_says_how_it_stands(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.claim()
+        assert search.effective_state == "running"
+        search.enroll(step)
+        search.record(Started(step.trials[0].id, "here:1"))
+        search.set_state("running", "step 1")
+        assert (search.record_of.state, search.record_of.reason) == ("running", "step 1")
+        search.release("interrupted", "Ctrl-C")
+        assert (search.record_of.state, search.record_of.reason) == ("interrupted", "Ctrl-C")
+        assert {c.state for c in search.steps()[0].candidates} == {"pending", "infeasible"}
+        search.claim()
+        assert (search.record_of.state, search.record_of.reason) == ("running", None)
+
+    def test_an_attempt_cut_off_after_a_failure_is_pending(self, store: SqlStore) -> None:
+        search, step = new_search(store), step_after()
+        search.claim()
+        search.enroll(step)
+        trial = step.trials[0].id
+        search.record(Failed(trial, "out of memory"))
+        search.record(Started(trial, "here:1"))
+        assert search.steps()[0].candidates[0].state == "running"
+        search.release("interrupted")
+        assert search.steps()[0].candidates[0].state == "pending"
+        assert search.steps()[0].candidates[0].failures == 1
+
+
+NUMBERS = itertools.count()
+
+
+def interrupt_after(events: int) -> Callable[[Step, object], None]:
+    numbers = itertools.count()
+
+    def watch(_step: Step, _event: object) -> None:
+        if next(numbers) == events:
+            raise KeyboardInterrupt
+
+    return watch

@@ -1,0 +1,195 @@
+"""What a killed training goes on from, and what a finished one leaves: checkpoints, weights, its outcome.
+
+Every file is written whole or not at all: to a temporary file in the same folder, synced, then renamed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from expander.errors import TrialError, UsageError
+from expander.trial import Completed, Epoch, Metrics
+
+KEPT = 2  # the newest, and the one before for when the newest turns out damaged
+FILE_NAME = re.compile(r"epoch-(\d+)\.checkpoint")
+# First line of a file; the checksum is of all that follows it, which is what torch.save writes.
+HEADER = re.compile(rb"x3d-expander checkpoint 1 sha256 ([0-9a-f]{64})\n")
+COMPLETED = "completed.json"
+WEIGHTS = "weights.safetensors"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """A training after its last finished epoch.
+
+    model, optimizer: state dicts. random: the generators' states, 'cpu' and, on a GPU, 'cuda'. epochs: the history.
+    damaged: reason by path of the training videos that did not decode so far.
+    """
+
+    trial: str
+    model: Mapping[str, Tensor]
+    optimizer: Mapping[str, Any]
+    random: Mapping[str, Tensor]
+    epochs: tuple[Epoch, ...]
+    damaged: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return len(self.epochs)
+
+
+def save(folder: Path, state: State) -> Path:
+    """Write the checkpoint of `state`, drop all but the newest two, and return its path."""
+    buffer = io.BytesIO()
+    values = {name: getattr(state, name) for name in ("trial", "model", "optimizer", "random", "damaged")}
+    torch.save(values | {"epochs": [asdict(epoch) for epoch in state.epochs]}, buffer)
+    payload = buffer.getbuffer()
+    header = f"x3d-expander checkpoint 1 sha256 {hashlib.sha256(payload).hexdigest()}\n".encode()
+    path = folder / f"epoch-{state.epoch:05d}.checkpoint"
+    write_atomically(path, header, payload)
+    for old in (*list(_newest_first(folder))[KEPT:], *_abandoned(folder, path)):
+        old.unlink(missing_ok=True)
+    return path
+
+
+def latest(folder: Path, trial: str) -> State | None:
+    """The newest sound checkpoint of `folder`, None where there is none; a damaged one is named in a warning.
+
+    Raises TrialError when it belongs to another trial.
+    """
+    for path in _newest_first(folder):
+        try:
+            state = _read(path)
+        except (ValueError, OSError, UnpicklingError) as damage:
+            logger.warning("checkpoint %s is damaged (%s); looking for the one before", path, damage)
+            continue
+        _check_trial(path, state.trial, trial)
+        return state
+    return None
+
+
+def save_weights(path: Path, model: nn.Module) -> None:
+    """Write the model's parameters and BN statistics as safetensors, under their names in the state dict."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(path, safetensors.torch.save(tensors))
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Load what `save_weights` wrote. Raises UsageError naming every tensor that is missing, unknown or of another
+    shape; the model is then unchanged."""
+    try:
+        found = safetensors.torch.load(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"weights {path}: cannot be read ({error}); expected a safetensors file") from error
+    wanted = model.state_dict()
+    mistakes = [f"{name} is missing" for name in wanted if name not in found]
+    mistakes += [f"{name} is unknown" for name in found if name not in wanted]
+    mistakes += [
+        f"{name} is {list(found[name].shape)} where the network has {list(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    if mistakes:
+        shown = "; ".join(mistakes[:5]) + (f"; and {len(mistakes) - 5} more" if len(mistakes) > 5 else "")
+        raise UsageError(f"weights {path} are of another network: {shown}. Use the config that was exported with them.")
+    model.load_state_dict(found)
+
+
+def save_completed(folder: Path, completed: Completed) -> None:
+    """Write a trial's outcome beside its weights, so that it is known when whoever waited for it is gone."""
+    text = json.dumps(asdict(completed) | {"damaged": list(completed.damaged)}, indent=2)
+    write_atomically(folder / COMPLETED, text.encode())
+
+
+def load_completed(folder: Path, trial: str) -> Completed | None:
+    """The outcome of a trial that finished in `folder` and whose weights are still there; else None.
+
+    Raises TrialError when it is of another trial.
+    """
+    path, weights = folder / COMPLETED, folder / WEIGHTS
+    if not path.exists() or not weights.exists():
+        return None
+    try:
+        values = json.loads(path.read_text())
+        metrics, damaged = Metrics(**values["metrics"]), tuple(values["damaged"])
+        # The folder may have moved since.
+        completed = Completed(**values | {"metrics": metrics, "damaged": damaged, "weights": str(weights)})
+    except (ValueError, KeyError, TypeError) as damage:
+        logger.warning("outcome %s is damaged (%s); scoring the trial again", path, damage)
+        return None
+    _check_trial(path, completed.trial, trial)
+    return completed
+
+
+def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
+    """Write a file whole or not at all, kept through a power cut once this returns. Makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The process id keeps a dying worker of a killed search apart from the one that has taken its trial over.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is on disk only once its folder is.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _newest_first(folder: Path) -> Iterator[Path]:
+    found = [path for path in folder.glob("epoch-*") if FILE_NAME.fullmatch(path.name)]
+    yield from sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def _abandoned(folder: Path, newest: Path) -> list[Path]:
+    """Temporary files of earlier checkpoints, left by processes that were killed as they wrote."""
+    return [path for path in folder.glob(".epoch-*.tmp") if path.name[1:] < newest.name]
+
+
+def _read(path: Path) -> State:
+    """The state in a file. Raises ValueError saying what is wrong with it."""
+    content = path.read_bytes()
+    header = HEADER.match(content)
+    if header is None:
+        raise ValueError("it does not begin as a checkpoint of this version does")
+    payload = memoryview(content)[header.end() :]
+    if hashlib.sha256(payload).hexdigest().encode() != header[1]:
+        raise ValueError("its checksum does not match")
+    values = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
+
+
+def _check_trial(path: Path, found: str, wanted: str) -> None:
+    if found != wanted:
+        raise TrialError(
+            f"{path} belongs to trial {found}, not to {wanted}: a trial's folder is named by its id; "
+            "move the file back to where it came from, or delete it to train this trial from the start"
+        )

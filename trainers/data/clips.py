@@ -1,0 +1,206 @@
+"""Clips to train on and views to test from (Sec. 4): which frames, which crop, and their pixels."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from expander.axis import round_half_up
+from expander.geometry import Geometry
+from expander.recipe import Recipe
+from expander.trial import TEST_SCALE, Views
+from trainers.data.decode import TOLERANCE, DamagedVideo, VideoIndex, VideoReader
+from trainers.data.manifest import Manifest, Video
+
+# Of each channel, over pixels in [0, 1].
+MEAN = 0.45
+STD = 0.225
+# About 20 MB of indexes of ten-second videos.
+INDEXES_KEPT = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One training clip. pixels: uint8 (T, S, S, 3). index: its video's place in the manifest."""
+
+    pixels: Tensor
+    label: int
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class ViewedVideo:
+    """All views of a video, clip by clip and each from left to right. pixels: uint8 (V, T, S, S, 3)."""
+
+    pixels: Tensor
+    label: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """What stands in for a video that cannot be read. reason: one line for people."""
+
+    path: str
+    reason: str
+    index: int
+
+
+class TrainingClips:
+    """One random clip of a video: shorter side uniform in `recipe.scale_jitter` x crop, random crop, mirrored half the
+    time where the recipe flips.
+
+    Without state: a clip follows from the seed, the epoch and the video's place in the manifest alone, in any process.
+    """
+
+    def __init__(self, manifest: Manifest, geometry: Geometry, recipe: Recipe, seed: int) -> None:
+        self.manifest = manifest
+        self.geometry = geometry
+        self.recipe = recipe
+        self.seed = seed
+        self._indexes = _Indexes()
+
+    def for_epoch(self, epoch: int) -> Dataset[Clip | Damaged]:
+        """The clips of one epoch, in the order of the manifest."""
+        return _EpochClips(self, epoch)
+
+    def clip(self, epoch: int, index: int) -> Clip | Damaged:
+        """The clip of video `index` in `epoch`; Damaged where the video cannot be read."""
+        video = self.manifest.videos[index]
+        try:
+            pixels = self._pixels(video, np.random.default_rng((self.seed, epoch, index)))
+        except DamagedVideo as damaged:
+            return Damaged(str(video.path), damaged.reason, index)
+        return Clip(torch.from_numpy(pixels), video.label, index)
+
+    def _pixels(self, video: Video, random: np.random.Generator) -> NDArray[np.uint8]:
+        start, jitter, top, left, mirror = random.random(5)
+        crop = self.geometry.crop
+        low, high = self.recipe.scale_jitter
+        side = max(crop, round_half_up((low + jitter * (high - low)) * crop))
+        with self._indexes.reader(video.path) as reader:
+            numbers = clip_frames(reader.index, self.geometry, random_start(reader.index, self.geometry, start))
+            pixels = np.empty((len(numbers), crop, crop, 3), dtype=np.uint8)
+            for number, frame in reader.frames(numbers):
+                picture = reader.rgb(frame, side)
+                # One place for all frames, in shares, as a frame may differ from the others in size.
+                y, x = (int(at * (size - crop + 1)) for at, size in zip((top, left), picture.shape, strict=False))
+                pixels[numbers == number] = picture[y : y + crop, x : x + crop]
+        return np.ascontiguousarray(pixels[:, :, ::-1]) if self.recipe.flip and mirror < 0.5 else pixels
+
+
+class TestViews(Dataset[ViewedVideo | Damaged]):
+    """Every video with its views: clips evenly spread from its start to its end, shorter side 128 γs.
+
+    'center': one centre crop of 112 γs each; 'left-center-right': three of 128 γs along the longer side.
+    """
+
+    __test__ = False  # no test class, for pytest
+
+    def __init__(self, manifest: Manifest, geometry: Geometry, views: Views) -> None:
+        self.manifest = manifest
+        self.geometry = geometry
+        self.views = views
+        self.side = round_half_up(TEST_SCALE * geometry.crop)
+        self.crop = geometry.crop if views.crops == "center" else self.side
+        self._indexes = _Indexes()
+
+    def __len__(self) -> int:
+        return len(self.manifest.videos)
+
+    def __getitem__(self, index: int) -> ViewedVideo | Damaged:
+        video = self.manifest.videos[index]
+        try:
+            pixels = self._pixels(video)
+        except DamagedVideo as damaged:
+            return Damaged(str(video.path), damaged.reason, index)
+        return ViewedVideo(torch.from_numpy(pixels), video.label, index)
+
+    def _pixels(self, video: Video) -> NDArray[np.uint8]:
+        clips, crops = self.views.clips, self.views.per_video // self.views.clips
+        with self._indexes.reader(video.path) as reader:
+            starts = spread_starts(reader.index, self.geometry, clips)
+            numbers = np.stack([clip_frames(reader.index, self.geometry, start) for start in starts])
+            pixels = np.empty((clips, crops, self.geometry.frames, self.crop, self.crop, 3), dtype=np.uint8)
+            for number, frame in reader.frames(numbers.ravel()):
+                picture = reader.rgb(frame, self.side)
+                places = numbers == number
+                for position, (y, x) in enumerate(self._corners(*picture.shape[:2])):
+                    pixels[:, position][places] = picture[y : y + self.crop, x : x + self.crop]
+        return pixels.reshape(-1, *pixels.shape[2:])
+
+    def _corners(self, height: int, width: int) -> list[tuple[int, int]]:
+        """Upper left pixel (y, x) of each crop."""
+        y, x = (height - self.crop) // 2, (width - self.crop) // 2
+        if self.views.crops == "center":
+            return [(y, x)]
+        if height > width:
+            return [(0, x), (y, x), (height - self.crop, x)]
+        return [(y, 0), (y, x), (y, width - self.crop)]
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 (..., T, S, S, 3) to float32 (..., 3, T, S, S) of about zero mean and unit variance.
+
+    The channels stay last in memory: a batch of clips comes out in `torch.channels_last_3d`.
+    """
+    return pixels.float().mul_(1 / (255 * STD)).sub_(MEAN / STD).movedim(-1, -4)
+
+
+def clip_frames(index: VideoIndex, geometry: Geometry, start: float) -> NDArray[np.int64]:
+    """(T,) numbers of the frames shown at start + k x stride / nominal rate; a video shorter than its clip loops."""
+    times = start + np.arange(geometry.frames) * ((geometry.stride or 0) * index.spacing)
+    return index.shown(times)
+
+
+def random_start(index: VideoIndex, geometry: Geometry, share: float) -> float:
+    """Seconds at which the clip starts: `share` in [0, 1) picks a frame, of those from which it fits or of all."""
+    latest = _latest_start(index, geometry)
+    fitting = np.searchsorted(index.times, latest + TOLERANCE * index.spacing, side="right")
+    return float(index.times[int(share * (fitting or len(index.times)))])
+
+
+def spread_starts(index: VideoIndex, geometry: Geometry, clips: int) -> NDArray[np.float64]:
+    """(K,) seconds: the first clip begins with the video and the last ends with it; a single one is in the middle."""
+    latest = max(0.0, _latest_start(index, geometry))
+    return np.linspace(0, latest, clips) if clips > 1 else np.array([latest / 2])
+
+
+def _latest_start(index: VideoIndex, geometry: Geometry) -> float:
+    """Seconds; negative (by more than a rounding of time stamps) where the clip is longer than the video."""
+    return float(index.times[-1]) - (geometry.frames - 1) * (geometry.stride or 0) * index.spacing
+
+
+class _EpochClips(Dataset[Clip | Damaged]):
+    def __init__(self, clips: TrainingClips, epoch: int) -> None:
+        self.clips = clips
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.clips.manifest.videos)
+
+    def __getitem__(self, index: int) -> Clip | Damaged:
+        return self.clips.clip(self.epoch, index)
+
+
+class _Indexes:
+    """The indexes of the videos read last, so that the next epoch spares the pass over their packets."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Path, VideoIndex] = OrderedDict()
+
+    def reader(self, path: Path) -> VideoReader:
+        """An open reader of the video; raises DamagedVideo."""
+        reader = VideoReader(path, self._kept.get(path))
+        self._kept[path] = reader.index
+        self._kept.move_to_end(path)
+        if len(self._kept) > INDEXES_KEPT:
+            self._kept.popitem(last=False)
+        return reader

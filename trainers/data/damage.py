@@ -1,0 +1,37 @@
+"""The videos that could not be read: counted, named, and no more of them than the search space allows."""
+
+from __future__ import annotations
+
+from expander.errors import DataError
+from trainers.data.clips import Damaged
+
+NAMED = 5
+
+
+class Ledger:
+    """Damaged videos of one trial. total: videos that it reads; share: of these, how many may be damaged, in [0, 1]."""
+
+    def __init__(self, total: int, share: float) -> None:
+        self.total = total
+        self.share = share
+        self._reasons: dict[str, str] = {}
+
+    @property
+    def videos(self) -> tuple[str, ...]:
+        """'path: reason' of each damaged video, sorted; its first reason where it had several."""
+        return tuple(f"{path}: {reason}" for path, reason in sorted(self._reasons.items()))
+
+    def add(self, damaged: Damaged) -> None:
+        """Count a video, once. Raises DataError when more than the share are damaged."""
+        self._reasons.setdefault(damaged.path, damaged.reason)
+        if len(self._reasons) > self.share * self.total:
+            raise DataError(self._message())
+
+    def _message(self) -> str:
+        count = len(self._reasons)
+        lines = [f"{count:,} of {self.total:,} videos cannot be read, more than the {self.share:.2%} allowed:"]
+        lines += [f"  {video}" for video in self.videos[:NAMED]]
+        if count > NAMED:
+            lines.append(f"  and {count - NAMED:,} more")
+        lines.append("Repair them or take them out of the manifest, or raise data.damage_share in the search space.")
+        return "\n".join(lines)

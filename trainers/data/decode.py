@@ -1,0 +1,408 @@
+"""Frames of a video, exact by time stamp, with as little decoding as they need (PyAV).
+
+A video is read twice: once its packets alone, for the index of its frames; then, from the key frame before each wanted
+frame, the packets that the wanted frames need. Packets whose frame is neither wanted nor a reference are not decoded.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+# A video that takes longer is damaged: ten minutes of 1080p with one key frame decode in less.
+SECONDS_PER_VIDEO = 120.0
+# Time stamps are rounded (to 1/1000 s in Matroska, to 1/100 s in GIF): a frame is shown from a quarter of the nominal
+# spacing before its time stamp on.
+TOLERANCE = 0.25
+# Scaled to the wanted shorter side, a narrower picture would fill the memory with its longer side.
+MAX_ASPECT = 32
+# Codecs whose decoder can leave out each frame marked as no reference, and change no other. Not HEVC: there, frames of
+# a higher temporal layer may refer to it all the same.
+SKIPPING_CODECS = ("h264",)
+# Up to here reading on costs less than a seek.
+NEAR_PACKETS = 16
+
+# What PyAV raises for a file that it cannot read; the last three by its own conversions of broken values.
+_UNREADABLE = (av.FFmpegError, OSError, ValueError, OverflowError)
+
+
+class DamagedVideo(Exception):
+    """A video, or the part of it that was wanted, cannot be read. reason: one line for people."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True, eq=False)
+class VideoIndex:
+    """What a video's packets say of its N frames, before any is decoded.
+
+    times: (N,) seconds from the first frame, increasing. spacing: nominal seconds between frames: the median, with the
+    rounding of time stamps averaged out. width, height: pixels as coded, before a rotation. keys: (K,) numbers of the
+    frames from which decoding can begin. packets: (N,) position in the file of each frame's packet. stamps: time stamp
+    of each packet, in the order of the file. stamped: False where these are not the times of the frames (raw streams;
+    AVI with B-frames); frames are then counted from the first.
+    """
+
+    times: NDArray[np.float64]
+    spacing: float
+    width: int
+    height: int
+    keys: NDArray[np.int64]
+    packets: NDArray[np.int64]
+    stamps: NDArray[np.int64]
+    stamped: bool
+
+    @property
+    def rate(self) -> float:
+        """Nominal frames per second."""
+        return 1 / self.spacing
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame's beginning to the last one's end."""
+        return float(self.times[-1]) + self.spacing
+
+    def shown(self, seconds: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Number of the frame shown at each time; a video begins anew at its end."""
+        wrapped = np.mod(seconds + TOLERANCE * self.spacing, self.duration)
+        shown: NDArray[np.int64] = np.searchsorted(self.times, wrapped, side="right") - 1
+        return shown
+
+    def runs(self, numbers: Sequence[int]) -> list[tuple[int, int]]:
+        """First and last packet of each part of the file that holds all that these frames (increasing) need."""
+        runs: list[tuple[int, int]] = []
+        keys = self.keys[np.searchsorted(self.keys, numbers, side="right") - 1]
+        for first, last in zip(self.packets[keys].tolist(), self.packets[numbers].tolist(), strict=True):
+            if last < first:  # the file breaks the rule that a frame shown after a key frame comes after it
+                first = int(self.packets[0])
+            if runs and first <= runs[-1][1] + 1:
+                runs[-1] = (min(first, runs[-1][0]), max(last, runs[-1][1]))
+            else:
+                runs.append((first, last))
+        return runs
+
+
+class VideoReader:
+    """One open video. A context manager; raises DamagedVideo for everything that is wrong with the file.
+
+    index: of an earlier reading of the same file, to be spared the pass over its packets.
+    """
+
+    def __init__(self, path: Path, index: VideoIndex | None = None) -> None:
+        self.path = path
+        self._deadline = time.monotonic() + SECONDS_PER_VIDEO
+        self._scaler = VideoReformatter()
+        self._pushed_back: av.Packet[av.VideoStream] | None = None
+        self._open()
+        try:
+            self.index = index or self._read_index()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    def frames(self, numbers: Sequence[int] | NDArray[np.int64]) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Each frame of `numbers` once, in the order in which they are shown, with its number.
+
+        Where a packet held no frame (a dropped one of MPEG-4), the frame shown at its time stands in. Raises
+        DamagedVideo when a packet between the key frame before the first of them and the last cannot be decoded, or a
+        frame among these is marked as corrupt.
+        """
+        wanted = sorted(set(map(int, numbers)))
+        done = 0
+        if self.index.stamped:
+            try:
+                for frame in self._planned(wanted):
+                    yield wanted[done], frame
+                    done += 1
+            except DamagedVideo:
+                self._check_time()  # some key frames cannot be started from: the way from the first frame decides
+        if done < len(wanted):
+            yield from self._from_first(wanted[done:])
+
+    def rgb(self, frame: av.VideoFrame, shorter_side: int) -> NDArray[np.uint8]:
+        """(H, W, 3) pixels of `frame`, turned as its rotation says, the shorter of H and W being `shorter_side`."""
+        shorter, longer = sorted((frame.width, frame.height))
+        if longer > MAX_ASPECT * shorter:
+            raise DamagedVideo(self.path, f"{frame.width} x {frame.height} pixels: narrower than 1 : {MAX_ASPECT}")
+        width, height = (
+            max(shorter_side, round(side * shorter_side / shorter)) for side in (frame.width, frame.height)
+        )
+        try:
+            # By default swscale starts a pool of threads for each size, four times slower than one.
+            scaled = self._scaler.reformat(
+                frame, width, height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1
+            )
+            pixels = np.asarray(scaled.to_ndarray(), dtype=np.uint8)
+        except _UNREADABLE as error:
+            name = frame.format.name
+            raise DamagedVideo(
+                self.path, f"pixels of format {name} cannot be turned to RGB: {_words(error)}"
+            ) from error
+        turns = round(frame.rotation / 90)
+        return np.rot90(pixels, turns) if turns else pixels
+
+    def _planned(self, wanted: list[int]) -> Iterator[av.VideoFrame]:
+        """The wanted frames in order, as long as each has the time stamp that the index expects."""
+        stamps = deque(self.index.stamps[self.index.packets[wanted]].tolist())
+        skip = self._codec.name in SKIPPING_CODECS
+        for first, last in self.index.runs(wanted):
+            floor = self.index.stamps[first]
+            for frame in self._decode(first, last, damage_from=first, only=set(stamps) if skip else None):
+                if frame.pts is None or frame.pts < floor:
+                    continue  # shown before the key frame: it may refer to what was not decoded
+                self._check_frame(frame)
+                if frame.pts > stamps[0]:
+                    return
+                if frame.pts == stamps[0]:
+                    stamps.popleft()
+                    yield frame
+                    if not stamps:
+                        return
+
+    def _from_first(self, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+        """The wanted frames, decoding from the beginning of the file; a missing frame is the one before it."""
+        queue = deque(wanted)
+        key = int(self.index.keys[np.searchsorted(self.index.keys, wanted[0], side="right") - 1])
+        last = int(self.index.packets[wanted].max()) if self.index.stamped else len(self.index.stamps) - 1
+        shown = None
+        decoded = self._decode(0, last, damage_from=int(self.index.packets[key]), only=None)
+        for number, frame in self._numbered(decoded):
+            if number >= key:
+                self._check_frame(frame)
+            while queue and queue[0] < number:
+                yield queue.popleft(), shown or frame
+            if queue and queue[0] == number:
+                yield queue.popleft(), frame
+            if not queue:
+                return
+            shown = frame
+        if shown is None:
+            raise DamagedVideo(self.path, "no frame can be decoded")
+        for number in queue:
+            yield number, shown
+
+    def _numbered(self, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[int, av.VideoFrame]]:
+        if not self.index.stamped:
+            yield from enumerate(frames)
+            return
+        stamps = self.index.stamps[self.index.packets]
+        for frame in frames:
+            if frame.pts is not None and frame.pts >= stamps[0]:
+                yield int(np.searchsorted(stamps, frame.pts, side="right")) - 1, frame
+
+    def _decode(self, first: int, last: int, damage_from: int, only: set[int] | None) -> Iterator[av.VideoFrame]:
+        """Every frame of packets `first` to `last`; with `only`, beside these just those that others refer to."""
+        self._codec.flush_buffers()
+        for position, packet in self._packets(first, last):
+            if only is not None:
+                self._codec.skip_frame = "DEFAULT" if packet.pts in only else "NONREF"
+            try:
+                yield from self._codec.decode(packet)
+                corrupt = packet.is_corrupt
+            except _UNREADABLE as error:
+                if position >= damage_from:
+                    reason = f"packet {position} of {len(self.index.stamps)} cannot be decoded: {_words(error)}"
+                    raise DamagedVideo(self.path, reason) from error
+                continue
+            if corrupt and position >= damage_from:
+                raise DamagedVideo(self.path, f"packet {position} of {len(self.index.stamps)} is cut off or damaged")
+        try:
+            yield from self._codec.decode(None)
+        except _UNREADABLE as error:
+            raise DamagedVideo(self.path, f"its last frames cannot be decoded: {_words(error)}") from error
+
+    def _packets(self, first: int, last: int) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:
+        """The packets from `first` to `last` with their positions in the file."""
+        if not 0 <= first - self._position <= NEAR_PACKETS:
+            self._seek(first)
+        while self._position <= last:
+            packet = self._next_packet()
+            if packet is None:
+                return
+            if self._position > first:
+                yield self._position - 1, packet
+
+    def _seek(self, first: int) -> None:
+        """Go to packet `first` or a little before it; to the beginning where the file cannot be searched."""
+        stamp = int(self.index.stamps[first])
+        if self.index.stamped:
+            try:
+                self._container.seek(stamp, stream=self._stream)
+                self._pushed_back = packet = self._next_packet()
+            except (DamagedVideo, *_UNREADABLE):
+                packet = None
+            if packet is not None:
+                found = np.flatnonzero(self.index.stamps == packet.pts)
+                if len(found) == 1 and found[0] <= first:
+                    self._position = int(found[0])
+                    return
+        self._container.close()
+        self._open()
+
+    def _next_packet(self) -> av.Packet[av.VideoStream] | None:
+        """The next packet of the video stream; None at the end."""
+        self._check_time()
+        packet, self._pushed_back = self._pushed_back, None
+        try:
+            packet = packet or next(self._demuxer, None)
+        except _UNREADABLE as error:
+            raise DamagedVideo(
+                self.path, f"cannot be read on after packet {self._position}: {_words(error)}"
+            ) from error
+        if packet is None or packet.size == 0:
+            return None
+        self._position += 1
+        return packet
+
+    def _open(self) -> None:
+        if not os.path.isfile(self.path):  # Path's own raises for a name that is too long
+            raise DamagedVideo(self.path, "is not a file" if os.path.exists(self.path) else "does not exist")
+        try:
+            # With the protocol named, a colon in a file's name is no protocol. Broken metadata is no damage.
+            self._container = av.open(f"file:{self.path}", metadata_errors="ignore")
+        except _UNREADABLE as error:
+            raise DamagedVideo(self.path, _unopened(self.path, error)) from error
+        try:
+            self._use_video_stream()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _use_video_stream(self) -> None:
+        streams = self._container.streams.video
+        moving = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+        if not moving:
+            raise DamagedVideo(self.path, "holds a cover picture but no video" if streams else "holds no video stream")
+        best = self._container.streams.best("video")
+        self._stream = next((stream for stream in moving if stream is best), moving[0])
+        self._codec = self._stream.codec_context
+        if self._codec is None:
+            raise DamagedVideo(self.path, "is of a codec for which PyAV has no decoder")
+        self._codec.thread_count = 1
+        self._codec.thread_type = "NONE"
+        self._demuxer = self._container.demux(self._stream)
+        self._position = 0
+        self._pushed_back = None
+
+    def _read_index(self) -> VideoIndex:
+        """Reads every packet; the next one to be read is then past the end."""
+        stamps: list[int | None] = []
+        keys, hidden = [], []
+        while (packet := self._next_packet()) is not None:
+            if packet.is_keyframe:
+                keys.append(len(stamps))
+            if packet.is_discard:
+                hidden.append(len(stamps))
+            stamps.append(packet.pts)
+        if not stamps:
+            raise DamagedVideo(self.path, "holds no frame")
+        return _index(stamps, keys, hidden, self._stream, self._container.format.name)
+
+    def _check_frame(self, frame: av.VideoFrame) -> None:
+        if frame.is_corrupt:
+            raise DamagedVideo(self.path, f"the frame with time stamp {frame.pts} is corrupt")
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise DamagedVideo(self.path, f"took more than {SECONDS_PER_VIDEO:.0f} s to read")
+
+
+def index(path: Path) -> VideoIndex:
+    """The index of a video's frames. Raises DamagedVideo."""
+    with VideoReader(path) as reader:
+        return reader.index
+
+
+def frames_at(path: Path, choose: Callable[[VideoIndex], Sequence[int]]) -> list[av.VideoFrame]:
+    """The frames that `choose` picks from the index, in its order, repeats included. Raises DamagedVideo.
+
+    All are held in memory at once: for a handful of frames.
+    """
+    with VideoReader(path) as reader:
+        numbers = choose(reader.index)
+        frames = dict(reader.frames(numbers))
+        return [frames[int(number)] for number in numbers]
+
+
+def _index(
+    stamps: list[int | None], keys: list[int], hidden: list[int], stream: av.VideoStream, container: str
+) -> VideoIndex:
+    keys = keys or [0]  # intra refresh: no packet is marked, and the decoder begins anywhere
+    complete = None not in stamps
+    file_stamps = np.array(stamps if complete else range(len(stamps)), dtype=np.int64)
+    # AVI holds no presentation times: with B-frames the time stamps are those of other frames.
+    stamped = complete and not (container == "avi" and stream.codec_context.has_b_frames)
+    shown = np.ones(len(stamps), dtype=bool)
+    shown[hidden] = False
+    # What comes before the first key frame, in the file or on the screen, has no beginning.
+    shown[: keys[0]] = False
+    shown &= file_stamps >= file_stamps[keys[0]]
+    candidates = np.flatnonzero(shown if shown.any() else np.ones_like(shown))
+    ordered, first_of = np.unique(file_stamps[candidates], return_index=True)
+    packets = candidates[first_of]
+    unit = float(stream.time_base) if complete and stream.time_base else 1 / _header_rate(stream)
+    times = (ordered - ordered[0]) * unit
+    is_key = np.isin(packets, keys)
+    is_key[0] = True
+    return VideoIndex(
+        times=times,
+        spacing=_spacing(times, _header_rate(stream)),
+        width=stream.codec_context.width,
+        height=stream.codec_context.height,
+        keys=np.flatnonzero(is_key),
+        packets=packets,
+        stamps=file_stamps,
+        stamped=stamped,
+    )
+
+
+def _header_rate(stream: av.VideoStream) -> float:
+    return float(stream.average_rate or stream.guessed_rate or 25)
+
+
+def _spacing(times: NDArray[np.float64], header_rate: float) -> float:
+    gaps = np.diff(times)
+    if not len(gaps):
+        return 1 / header_rate
+    median = np.median(gaps)
+    return float(gaps[np.abs(gaps - median) <= median / 2].mean())
+
+
+def _unopened(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        head = file.read(64)
+    if not head:
+        return "is empty"
+    if head.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the video: run 'git lfs pull'"
+    return f"cannot be opened: {_words(error)}"
+
+
+def _words(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,104 @@
+"""Scoring a network on validation videos: the mean of the softmax over each video's views (Sec. 4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from expander.errors import DataError, TrialError
+from expander.trial import Metrics
+from trainers.data.clips import Damaged, ViewedVideo, normalise
+from trainers.data.damage import Ledger
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class _Score:
+    """One video: log of the softmax averaged over its views (classes,), and its class."""
+
+    log_probabilities: Tensor
+    label: int
+
+
+def evaluate(
+    model: nn.Module,
+    videos: Iterable[ViewedVideo | Damaged],
+    ledger: Ledger,
+    *,
+    device: torch.device | str = "cpu",
+    clips_at_once: int = 8,
+) -> Metrics:
+    """Top-1, top-5 and cross-entropy of `model` over `videos`; it gets `clips_at_once` clips at a time.
+
+    A damaged video is entered in the ledger and left out of the means. With fewer than five classes top-5 is the top
+    of them all. Raises DataError when too many videos are damaged or none is left, TrialError for outputs that are
+    not numbers.
+    """
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            scores = list(_scores(model, _intact(videos, ledger), torch.device(device), clips_at_once))
+    finally:
+        model.train(training)
+    if not scores:
+        raise DataError("no video to score: the validation manifest is empty or none of its videos decodes")
+    return _metrics(torch.stack([score.log_probabilities for score in scores]), [score.label for score in scores])
+
+
+def _intact(videos: Iterable[ViewedVideo | Damaged], ledger: Ledger) -> Iterator[ViewedVideo]:
+    for video in videos:
+        if isinstance(video, Damaged):
+            ledger.add(video)
+        else:
+            yield video
+
+
+def _scores(model: nn.Module, videos: Iterable[ViewedVideo], device: torch.device, at_once: int) -> Iterator[_Score]:
+    # Videos of few views are forwarded together: a network for single frames would idle on one clip at a time.
+    waiting: list[ViewedVideo] = []
+    for video in videos:
+        waiting.append(video)
+        if sum(len(video.pixels) for video in waiting) >= at_once:
+            yield from _together(model, waiting, device, at_once)
+            waiting = []
+    if waiting:
+        yield from _together(model, waiting, device, at_once)
+
+
+def _together(model: nn.Module, videos: list[ViewedVideo], device: torch.device, at_once: int) -> Iterator[_Score]:
+    views = torch.cat([video.pixels for video in videos])
+    logits = torch.cat([_forward(model, clips, device) for clips in torch.split(views, at_once)])
+    per_video = torch.split(logits.log_softmax(1).cpu(), [len(video.pixels) for video in videos])
+    for video, of_views in zip(videos, per_video, strict=True):
+        # The mean is taken in logarithms: a softmax that underflows to 0 would make the loss infinite.
+        yield _Score(of_views.logsumexp(0) - math.log(len(of_views)), video.label)
+
+
+def _forward(model: nn.Module, pixels: Tensor, device: torch.device) -> Tensor:
+    """(N, T, S, S, 3) of bytes -> float32 logits (N, classes)."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        logits: Tensor = model(normalise(pixels.to(device)))
+    return logits.float()
+
+
+def _metrics(log_probabilities: Tensor, labels: list[int]) -> Metrics:
+    """Metrics of (videos, classes)."""
+    videos, classes = log_probabilities.shape
+    target = torch.tensor(labels)
+    loss = F.nll_loss(log_probabilities, target).item()
+    if not math.isfinite(loss):
+        raise TrialError(f"the loss on validation is {loss}: the network's outputs are not numbers; lower base_rate")
+    right = log_probabilities.topk(min(TOP, classes)).indices == target[:, None]
+    return Metrics(
+        top1=right[:, 0].sum().item() / videos,
+        top5=right.any(1).sum().item() / videos,
+        loss=loss,
+        videos=videos,
+    )

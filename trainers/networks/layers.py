@@ -1,0 +1,90 @@
+"""The layers that X3D's blocks are made of, all over (N, C, T, H, W) in channels_last_3d."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainers.networks.channelwise import ChannelwiseConv3d
+
+# With one thread and a smaller batch than this, ATen takes im2col for a 1x1x1 convolution instead of oneDNN.
+ONEDNN_POINTWISE_BATCH = 16
+
+
+class PointwiseConv3d(nn.Conv3d):
+    """1x1x1 convolution; `stride` is spatial. (N, C, T, H, W) -> (N, C', T, ceil(H / stride), ceil(W / stride)).
+
+    `plain` forces PyTorch's own convolution; the other path, a matrix product, gives the same values.
+    """
+
+    plain = False
+
+    def __init__(self, channels: int, out_channels: int, stride: int = 1, *, bias: bool = False) -> None:
+        super().__init__(channels, out_channels, 1, (1, stride, stride), bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, T, H, W) -> (N, C', T, H', W')."""
+        if self.plain or not self._product_is_faster(x):
+            return super().forward(x)
+        return F.linear(x.permute(0, 2, 3, 4, 1), self.weight.flatten(1), self.bias).permute(0, 4, 1, 2, 3)
+
+    def _product_is_faster(self, x: Tensor) -> bool:
+        # im2col is 2 to 3 times slower than the product on the channels-last view. With more threads, or a larger
+        # batch, oneDNN's convolution is up to 20 % faster than the product; a single position is all overhead.
+        if not x.is_cpu or self.stride[1] != 1:
+            return False
+        im2col = torch.get_num_threads() == 1 and x.shape[0] < ONEDNN_POINTWISE_BATCH
+        return im2col or x.shape[2:].numel() == 1
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales each channel by a gate in (0, 1) computed from the means of all channels of the clip."""
+
+    def __init__(self, channels: int, squeeze_width: int) -> None:
+        super().__init__()
+        self.reduce = PointwiseConv3d(channels, squeeze_width, bias=True)
+        self.relu = nn.ReLU(inplace=True)
+        self.restore = PointwiseConv3d(squeeze_width, channels, bias=True)
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, T, H, W) -> the same shape."""
+        gate: Tensor = self.restore(self.relu(self.reduce(x.mean((2, 3, 4), keepdim=True))))
+        scaled: Tensor = x * self.sigmoid(gate)
+        return scaled
+
+
+class DropConnect(nn.Module):
+    """Drops a residual branch for a share `rate` of the clips of a training batch, and scales the others up for it."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, ...) -> the same shape; in evaluation the input itself."""
+        if not self.training or self.rate == 0:
+            return x
+        kept = torch.rand((len(x), *[1] * (x.dim() - 1)), device=x.device) >= self.rate
+        return x * (kept / (1 - self.rate)).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        """The rate, in the network's printed form."""
+        return f"rate={self.rate:g}"
+
+
+@contextmanager
+def plain_paths(model: nn.Module) -> Iterator[None]:
+    """Within it, every layer of `model` runs PyTorch's own 3-D convolution, whose multiply-adds a tracer can count."""
+    layers = [layer for layer in model.modules() if isinstance(layer, PointwiseConv3d | ChannelwiseConv3d)]
+    for layer in layers:
+        layer.plain = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.plain = False

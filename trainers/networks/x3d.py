@@ -1,0 +1,148 @@
+"""X3D, built from a geometry (Table 1): stem, residual stages res2, res3, ..., head."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from expander.geometry import Geometry, Stage
+from expander.recipe import Recipe
+from trainers.networks.channelwise import ChannelwiseConv3d
+from trainers.networks.layers import DropConnect, PointwiseConv3d, SqueezeExcitation
+
+
+def build(geometry: Geometry, recipe: Recipe) -> X3D:
+    """The network of `geometry`, with the recipe's dropout and drop-connect, initialised from torch's random state."""
+    return X3D(geometry, dropout=recipe.dropout, drop_connect=recipe.drop_connect)
+
+
+class X3D(nn.Module):
+    """(N, 3, T, H, W) -> logits (N, classes); any T, H and W, as the head pools over whatever is left.
+
+    drop_connect: share of residual branches dropped in the last block; it grows linearly over the blocks from 0.
+    """
+
+    def __init__(self, geometry: Geometry, *, dropout: float = 0.0, drop_connect: float = 0.0) -> None:
+        super().__init__()
+        first, last = geometry.stages[0], geometry.stages[-1]
+        rates = _growing(drop_connect, sum(geometry.blocks))
+        self.stem = Stem(first.width, geometry.stem_kernel)
+        width = first.width
+        self.stages = nn.Sequential()
+        for number, stage in enumerate(geometry.stages, start=2):
+            self.stages.add_module(f"res{number}", _stage(width, stage, rates))
+            width = stage.width
+        self.head = Head(width, last.inner_width, geometry.head_width, geometry.classes, dropout)
+        _initialise(self)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
+        x = clips.contiguous(memory_format=torch.channels_last_3d)
+        logits: Tensor = self.head(self.stages(self.stem(x)))
+        return logits
+
+
+class Stem(nn.Module):
+    """1x3x3 convolution of spatial stride 2, then a channel-wise temporal one; BN, ReLU."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.spatial = nn.Conv3d(3, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.temporal = ChannelwiseConv3d(width, (kernel, 1, 1))
+        self.norm = nn.BatchNorm3d(width)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, T, H, W) -> (N, width, T, ceil(H / 2), ceil(W / 2))."""
+        y: Tensor = self.relu(self.norm(self.temporal(self.spatial(x))))
+        return y
+
+
+class Block(nn.Module):
+    """1x1x1, BN, ReLU; channel-wise 3x3x3, BN, [SE], swish; 1x1x1, BN; plus the shortcut; ReLU."""
+
+    def __init__(self, width: int, stage: Stage, *, stride: int, excited: bool, drop_connect: float) -> None:
+        super().__init__()
+        inner = stage.inner_width
+        self.expand = PointwiseConv3d(width, inner)
+        self.expand_norm = nn.BatchNorm3d(inner)
+        self.relu = nn.ReLU(inplace=True)
+        self.channelwise = ChannelwiseConv3d(inner, (3, 3, 3), stride)
+        self.channelwise_norm = nn.BatchNorm3d(inner)
+        self.excitation = SqueezeExcitation(inner, stage.squeeze_width) if excited else nn.Identity()
+        self.swish = nn.SiLU()
+        self.project = PointwiseConv3d(inner, stage.width)
+        self.project_norm = nn.BatchNorm3d(stage.width)
+        self.drop_connect = DropConnect(drop_connect)
+        self.shortcut = _shortcut(width, stage.width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width, T, H, W) -> (N, stage width, T, ceil(H / stride), ceil(W / stride))."""
+        y = self.relu(self.expand_norm(self.expand(x)))
+        y = self.swish(self.excitation(self.channelwise_norm(self.channelwise(y))))
+        y = self.drop_connect(self.project_norm(self.project(y)))
+        out: Tensor = self.relu(y.add_(self.shortcut(x)))
+        return out
+
+
+class Head(nn.Module):
+    """1x1x1 convolution, BN, ReLU; mean over the clip; linear, ReLU; dropout; linear to the classes."""
+
+    def __init__(self, width: int, inner_width: int, head_width: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.expand = PointwiseConv3d(width, inner_width)
+        self.norm = nn.BatchNorm3d(inner_width)
+        self.relu = nn.ReLU(inplace=True)
+        self.linear = nn.Linear(inner_width, head_width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(head_width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width, T, H, W) -> logits (N, classes)."""
+        pooled = self.relu(self.norm(self.expand(x))).mean((2, 3, 4))
+        logits: Tensor = self.classifier(self.dropout(self.relu(self.linear(pooled))))
+        return logits
+
+
+def _growing(rate: float, blocks: int) -> Iterator[float]:
+    """Drop-connect rates of `blocks` blocks, from 0 to `rate` at the last."""
+    return (rate * block / max(1, blocks - 1) for block in range(blocks))
+
+
+def _stage(width: int, stage: Stage, rates: Iterator[float]) -> nn.Sequential:
+    """A stage that takes `width` channels; its first block halves the resolution, every other block has an SE."""
+    blocks = OrderedDict[str, nn.Module]()
+    for number in range(stage.blocks):
+        stride, excited = (2 if number == 0 else 1), number % 2 == 0
+        blocks[str(number)] = Block(width, stage, stride=stride, excited=excited, drop_connect=next(rates))
+        width = stage.width
+    return nn.Sequential(blocks)
+
+
+def _shortcut(width: int, out: int, stride: int) -> nn.Module:
+    """Identity where the shape is kept; else a convolution and BN (PySlowFast's form, which facts.md follows)."""
+    if width == out and stride == 1:
+        return nn.Identity()
+    return nn.Sequential(OrderedDict(conv=PointwiseConv3d(width, out, stride), norm=nn.BatchNorm3d(out)))
+
+
+def _initialise(model: X3D) -> None:
+    """He's normal over the outgoing connections; a new block starts as its shortcut; small weights for the classes."""
+    for module in model.modules():
+        match module:
+            case nn.Conv3d(weight=weight, groups=groups):
+                # torch's own He counts the connections of all groups, of which a channel-wise filter has only one.
+                outgoing = weight.shape[0] // groups * weight.shape[2:].numel()
+                nn.init.normal_(weight, std=math.sqrt(2 / outgoing))
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            case Block():
+                nn.init.zeros_(module.project_norm.weight)
+    nn.init.kaiming_normal_(model.head.linear.weight, mode="fan_out", nonlinearity="relu")
+    # 0.01 is what ResNets and PySlowFast take for the last layer: all classes start about equally likely.
+    nn.init.normal_(model.head.classifier.weight, std=0.01)
+    nn.init.zeros_(model.head.classifier.bias)

@@ -1,0 +1,137 @@
+"""One training from its start, or from where it was killed, to its score (Sec. 4, A.3)."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from expander.trial import Completed, Epoch, Trial
+from trainers import checkpoint
+from trainers.data.clips import TestViews, TrainingClips
+from trainers.data.damage import Ledger
+from trainers.data.manifest import ManifestSource, check_classes, read_pair
+from trainers.evaluate import evaluate
+from trainers.learner import Learner, epoch_order
+
+# Of glibc's malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
+LARGEST_INT = 2**31 - 1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class VideoTraining:
+    """Trains trials on videos; plain values only, so that a dispatcher can send it to another process.
+
+    runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
+    decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
+    leaves them. device: 'cpu', 'cuda' or 'auto', which takes a GPU where there is one.
+    """
+
+    train: ManifestSource
+    val: ManifestSource
+    runs: Path
+    damage_share: float = 0.01
+    loader_workers: int = 0
+    threads: int | None = None
+    device: str = "auto"
+
+    def __call__(self, trial: Trial, report: Callable[[Epoch], None]) -> Completed:
+        """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
+
+        Goes on from the trial's last checkpoint; a trial that finished here returns what it returned then. Raises
+        DataError for manifests or too many damaged videos, TrialError for a loss that is not a number.
+        """
+        folder = self.runs / "trials" / trial.id
+        if completed := checkpoint.load_completed(folder, trial.id):
+            return completed
+        started = time.monotonic()
+        keep_freed_memory()
+        train, val = read_pair(self.train, self.val)
+        for manifest in (train, val):
+            check_classes(manifest, trial.geometry.classes)
+        device = self._device()
+        with _threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
+            learner = Learner(trial, device, Ledger(len(train.videos), self.damage_share))
+            learner.go_on_from(checkpoint.latest(folder, trial.id))
+            clips = TrainingClips(train, trial.geometry, trial.recipe, trial.seed)
+            while learner.epoch < trial.recipe.epochs:
+                order = epoch_order(trial.seed, learner.epoch + 1, len(train.videos))
+                epoch = learner.learn(self._load(clips.for_epoch(learner.epoch + 1), order), len(order))
+                checkpoint.save(folder, learner.state())
+                report(epoch)
+            checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
+            damaged = Ledger(len(val.videos), self.damage_share)
+            views = self._load(TestViews(val, trial.geometry, trial.views), range(len(val.videos)))
+            at_once = trial.recipe.batchnorm_group  # what fits in memory to train on fits to test on
+            metrics = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once)
+        completed = Completed(
+            trial=trial.id,
+            metrics=metrics,
+            seconds=time.monotonic() - started,
+            weights=str(folder / checkpoint.WEIGHTS),
+            damaged=(*learner.ledger.videos, *damaged.videos),
+            versions=versions(),
+        )
+        checkpoint.save_completed(folder, completed)
+        return completed
+
+    def _device(self) -> torch.device:
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(self.device)
+
+    def _load(self, items: Dataset[T], order: Iterable[int]) -> Iterable[T]:
+        """`items` in `order`, one by one; decoded ahead where there are workers."""
+        # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
+        return DataLoader(
+            items,
+            batch_size=None,
+            sampler=order,
+            num_workers=self.loader_workers,
+            collate_fn=_as_it_is,
+            generator=torch.Generator(),
+        )
+
+
+def versions() -> dict[str, str]:
+    """What trains: Python and the packages whose version can change a result."""
+    return {"python": platform.python_version()} | {name: version(name) for name in ("torch", "av", "x3d-expander")}
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the pages of freed activations; does nothing with another C library.
+
+    By default it gives them back and maps them anew at every step, which costs up to a quarter of a step's time.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(option, LARGEST_INT)
+
+
+@contextmanager
+def _threads(threads: int | None) -> Iterator[None]:
+    """PyTorch's threads within it; set back after, as the in-process dispatcher trains in the caller's process."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _as_it_is(item: T) -> T:
+    return item
