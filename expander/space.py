@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -12,24 +12,28 @@ from expander.complexity import measure
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe, Regularisation
 from expander.solve import Grids, Lattice, Limits
-from expander.strict import Key, Section, check
+from expander.strict import Conflict, Key, Section, check
 from expander.trial import Views
 
-Count = Annotated[int, Field(ge=1)]
-Whole = Annotated[int, Field(ge=0)]
+# Upper ends are far beyond any use; past them a slip of the keyboard would cost minutes or overflow a column.
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Whole = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Below = Annotated[float, Field(ge=0, lt=1)]
+GridStep = Annotated[float, Field(ge=0.001, le=100)]
+Multiple = Annotated[float, Field(ge=1, le=1_000_000)]
+RegimeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 AxisName = Annotated[Axis, Field(strict=False)]
 
 
 class BasisSection(Section):
     """What every factor multiplies; by default X2D (Table 1)."""
 
-    widths: Annotated[list[Count], Field(min_length=1)] = [24, 48, 96, 192]
-    blocks: Annotated[list[Count], Field(min_length=1)] = [1, 2, 5, 3]
+    widths: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)] = [24, 48, 96, 192]
+    blocks: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], Field(min_length=1)] = [1, 2, 5, 3]
     crop: Count = 112
-    classes: Annotated[int, Field(ge=2)] = 400
+    classes: Annotated[int, Field(ge=2, le=100_000)] = 400
     head_width: Count = 2048
     stem_kernel: Count = 5
 
@@ -37,7 +41,7 @@ class BasisSection(Section):
 class ExpansionSection(Section):
     """How far, along which axes and in which order."""
 
-    rate: Annotated[float, Field(gt=1)] = 2.0
+    rate: Annotated[float, Field(gt=1, le=100)] = 2.0
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.2
     axes: Annotated[list[AxisName], Field(min_length=1)] = list(Axis)
     first_stride: Count = 16
@@ -51,8 +55,8 @@ class GridsSection(Section):
 
     frames: Count = 1
     crop: Count = 8
-    width: Positive = 0.05
-    bottleneck: Positive = 0.25
+    width: GridStep = 0.05
+    bottleneck: GridStep = 0.25
 
 
 class LimitsSection(Section):
@@ -60,15 +64,15 @@ class LimitsSection(Section):
 
     frames: Count | None = None
     crop: Count | None = None
-    depth: Annotated[float, Field(ge=1)] | None = None
-    width: Annotated[float, Field(ge=1)] | None = None
-    bottleneck: Annotated[float, Field(ge=1)] | None = None
+    depth: Multiple | None = None
+    width: Multiple | None = None
+    bottleneck: Multiple | None = None
 
 
 class RegimesSection(Section):
     """The instances to be found, and the bound of each in multiply-adds."""
 
-    bounds: Annotated[dict[str, Positive], Field(min_length=1)] = {
+    bounds: Annotated[dict[RegimeName, Annotated[float, Field(gt=0, le=1e15)]], Field(min_length=1)] = {
         "X3D-XS": 0.6e9,
         "X3D-S": 2e9,
         "X3D-M": 5e9,
@@ -214,52 +218,47 @@ def read_space(values: object, where: Mapping[Key, str], source: str) -> SearchS
     return check(SearchSpace, values, where, source, _conflicts)
 
 
-def _conflicts(space: SearchSpace) -> list[tuple[Key, str]]:
+def _conflicts(space: SearchSpace) -> list[Conflict]:
     """Values that are possible by themselves and impossible together."""
-    found: list[tuple[Key, str]] = []
-    basis, expansion = space.basis, space.expansion
-    if len(basis.widths) != len(basis.blocks):
-        found.append(
-            (
-                ("basis", "blocks"),
-                f"{len(basis.blocks)} stages, but basis.widths has {len(basis.widths)}; give one entry a stage in both",
-            )
-        )
+    found = [*_basis_conflicts(space), *_path_conflicts(space.expansion)]
+    smallest, largest = space.recipe.scale_jitter
+    if smallest > largest:
+        found.append((("recipe", "scale_jitter"), f"[{smallest}, {largest}] runs backwards; give [smallest, largest]"))
+    limit, crop = space.limits.crop, space.basis.crop
+    if limit is not None and limit < crop:
+        text = f"{limit} is under the basis' {crop}; give at least that, or null for no limit"
+        found.append((("limits", "crop"), text, ("basis", "crop")))
+    return found
+
+
+def _basis_conflicts(space: SearchSpace) -> Iterator[Conflict]:
+    basis = space.basis
+    widths, blocks = len(basis.widths), len(basis.blocks)
     if basis.stem_kernel % 2 == 0:
-        found.append(
-            (("basis", "stem_kernel"), f"{basis.stem_kernel} is even; a centred kernel has an odd number of frames")
-        )
+        text = f"{basis.stem_kernel} is even; a centred kernel has an odd number of frames"
+        yield ("basis", "stem_kernel"), text
+    if widths != blocks:
+        text = f"{blocks} stages, but basis.widths has {widths}; give one entry a stage in both"
+        yield ("basis", "blocks"), text, ("basis", "widths")
+        return
+    cost = measure(realise(Factors(), space.lattice.basis)).flops
+    for name, bound in space.regimes.bounds.items():
+        if bound < cost:
+            text = f"{bound:g} multiply-adds are under the basis' own {cost:,}; give a larger bound"
+            yield ("regimes", "bounds", name), text, ("basis",)
+
+
+def _path_conflicts(expansion: ExpansionSection) -> Iterator[Conflict]:
     for index, axis in enumerate(expansion.axes):
         if axis in expansion.axes[:index]:
-            found.append((("expansion", "axes", index), f"{axis.value!r} is listed twice; list each axis once"))
+            yield ("expansion", "axes", index), f"{axis.value!r} is listed twice; list each axis once"
     for index, axis in enumerate(expansion.path):
         if axis not in expansion.axes:
-            allowed = ", ".join(axis.value for axis in expansion.axes)
-            found.append(
-                (("expansion", "path", index), f"{axis.value!r} is not among expansion.axes; allowed: {allowed}")
-            )
-    if space.prescribed and not expansion.path:
-        found.append((("expansion", "path_is"), "'prescribed' needs expansion.path, the axis of each step in order"))
-    if space.recipe.scale_jitter[0] > space.recipe.scale_jitter[1]:
-        found.append(
-            (("recipe", "scale_jitter"), f"{space.recipe.scale_jitter} runs backwards; give [smallest, largest]")
-        )
-    for name, value, start in (("frames", space.limits.frames, 1), ("crop", space.limits.crop, basis.crop)):
-        if value is not None and value < start:
-            found.append(
-                (("limits", name), f"{value} is under the basis' {start}; give at least that, or null for no limit")
-            )
-    if len(basis.widths) == len(basis.blocks):
-        cost = measure(realise(Factors(), space.lattice.basis)).flops
-        for name, bound in space.regimes.bounds.items():
-            if bound < cost:
-                found.append(
-                    (
-                        ("regimes", "bounds", name),
-                        f"{bound:g} multiply-adds are under the basis' own {cost:,}; give a larger bound",
-                    )
-                )
-    return found
+            text = f"{axis.value!r} is not among expansion.axes; allowed: {', '.join(expansion.axes)}"
+            yield ("expansion", "path", index), text, ("expansion", "axes")
+    if expansion.path_is == "prescribed" and not expansion.path:
+        text = "'prescribed' needs expansion.path, the axis of each step in order"
+        yield ("expansion", "path_is"), text, ("expansion", "path")
 
 
 def difference(recorded: SearchSpace, now: SearchSpace) -> tuple[str, ...]:

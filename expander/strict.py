@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +13,8 @@ from pydantic_core import ErrorDetails
 from expander.errors import SpaceError
 
 Key = tuple[str | int, ...]
+# Where values contradict each other: the key to name, the message, and the other keys that it was drawn from.
+Conflict = tuple[Key, str, *tuple[Key, ...]]
 
 
 class Section(BaseModel):
@@ -28,7 +31,7 @@ def check(
     values: object,
     where: Mapping[Key, str],
     source: str,
-    conflicts: Callable[[Model], Sequence[tuple[Key, str]]],
+    conflicts: Callable[[Model], Sequence[Conflict]],
 ) -> Model:
     """`values` as a `model`. `conflicts` finds values that are possible by themselves and impossible together.
 
@@ -41,23 +44,47 @@ def check(
     try:
         valid: Model | None = model.model_validate(values)
     except ValidationError as error:
-        mistakes = [(tuple(detail["loc"]), _message(model, detail)) for detail in error.errors()]
-        valid = _valid_part(model, values, error)
+        mistakes = [(_key(detail), _message(model, detail)) for detail in error.errors()]
+        valid = _valid_part(model, values, [key for key, _ in mistakes])
     if valid is not None:
-        mistakes += conflicts(valid)
+        wrong = [key for key, _ in mistakes]
+        for key, text, *reads in conflicts(valid):
+            # What a wrong value should have been is unknown: nothing is said of what it takes part in.
+            if not any(_overlap(read, other) for read in (key, *reads) for other in wrong):
+                mistakes.append((key, text))
         if not mistakes:
             return valid
     lines = sorted({f"{_place(key, where, source)}: {text}" for key, text in mistakes}, key=_natural)
     raise SpaceError("\n".join(lines))
 
 
-def _valid_part(model: type[Model], values: Mapping[str, Any], error: ValidationError) -> Model | None:
-    """The sections without a mistake of their own, the others at their defaults: conflicts among them still show."""
-    wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+def _key(detail: ErrorDetails) -> Key:
+    """Where a mistake is; pydantic marks a wrong key of a free mapping by one more part."""
+    return tuple(part for part in detail["loc"] if part != "[key]")
+
+
+def _valid_part(model: type[Model], values: Mapping[str, Any], wrong: Iterable[Key]) -> Model | None:
+    """The values without the wrong ones, which take their defaults: conflicts among the others still show."""
+    rest: Any = deepcopy(values)
+    for key in wrong:
+        section = rest
+        for part in key[:-1]:
+            # A wrong entry takes its whole list with it.
+            if not isinstance(section.get(part), dict):
+                section.pop(part, None)
+                break
+            section = section[part]
+        else:
+            section.pop(key[-1], None)
     try:
-        return model.model_validate({key: value for key, value in values.items() if key not in wrong})
+        return model.model_validate(rest)
     except ValidationError:
         return None
+
+
+def _overlap(one: Key, other: Key) -> bool:
+    shared = min(len(one), len(other))
+    return one[:shared] == other[:shared]
 
 
 def _place(loc: Sequence[str | int], where: Mapping[Key, str], source: str) -> str:
@@ -76,20 +103,20 @@ def _message(model: type[Section], detail: ErrorDetails) -> str:
         case "missing":
             return "is missing; it has no default"
         case "greater_than_equal":
-            return f"found {found}; expected at least {context['ge']:g}"
+            return f"found {found}; expected at least {_number(context['ge'])}"
         case "greater_than":
-            return f"found {found}; expected more than {context['gt']:g}"
+            return f"found {found}; expected more than {_number(context['gt'])}"
         case "less_than_equal":
-            return f"found {found}; expected at most {context['le']:g}"
+            return f"found {found}; expected at most {_number(context['le'])}"
         case "less_than":
-            return f"found {found}; expected less than {context['lt']:g}"
+            return f"found {found}; expected less than {_number(context['lt'])}"
         case "enum" | "literal_error":
             allowed = context["expected"].replace("'", "").replace(" or ", ", ")
             return f"found {found}; expected one of {allowed}{_closest(detail['input'], allowed.split(', '))}"
         case "too_short":
-            return f"found {found}; expected at least {context['min_length']} entries"
+            return f"found {found}; expected {context['min_length']} or more entries"
         case "too_long":
-            return f"found {found}; expected at most {context['max_length']} entries"
+            return f"found {found}; expected no more than {context['max_length']} entries"
         case kind if kind in _EXPECTED:
             return f"found {found}; expected {_EXPECTED[kind]}"
         case _:
@@ -103,6 +130,7 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "string_type": "a text",
+    "string_pattern_mismatch": "letters, digits, - and _",
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
@@ -126,6 +154,10 @@ def _closest(found: object, allowed: Sequence[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
 def _shown(value: object) -> str:
     match value:
         case None:
@@ -133,7 +165,7 @@ def _shown(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case dict():
-            return "a mapping"
+            return "a mapping" if value else "an empty mapping"
         case list() if len(value) > 8:
             return f"a list of {len(value)}"
         case _:

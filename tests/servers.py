@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import pwd
 import shutil
@@ -13,12 +12,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 PASSWORD = "expander-secret"
 
@@ -26,17 +24,15 @@ PASSWORD = "expander-secret"
 @dataclass(frozen=True)
 class PostgresServer:
     port: int
-    numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def url(self, database: str = "postgres", password: str = PASSWORD) -> str:
-        return f"postgresql+psycopg://expander:{password}@127.0.0.1:{self.port}/{database}"
+    def url(self, password: str = PASSWORD) -> str:
+        return f"postgresql+psycopg://expander:{password}@127.0.0.1:{self.port}/postgres"
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
-        name = f"store_{next(self.numbers)}"
+    def empty(self) -> str:
+        """The URL of its database, after dropping all that is in it: faster than another database."""
         with self._connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return self.url(name)
+            connection.execute("SET lock_timeout = '10s'; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        return self.url()
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url().replace("+psycopg", ""), autocommit=True, connect_timeout=5)

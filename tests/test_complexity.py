@@ -66,7 +66,7 @@ width = st.integers(1, 40)
 stage = st.builds(Stage, st.integers(1, 3), width, width, st.sampled_from((8, 16)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.builds(
         Geometry,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from yaml.composer import ComposerError
 
 from expander.errors import SpaceError, UsageError
 from expander.space import SearchSpace, read_space
@@ -19,11 +20,21 @@ if TYPE_CHECKING:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 6e8 as a number (YAML 1.1 wants 6.0e+8) and keeps `on` and `off` as texts."""
+    """SafeLoader that reads 6e8 as a number (YAML 1.1 wants 6.0e+8) and keeps `on`, `off` and dates as texts."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse aliases: nested ones unfold to gigabytes, and one inside its own anchor has no end."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise ComposerError(None, None, "aliases are not read here; write the value out", mark)
+        return super().compose_node(parent, index)
 
 
+_TEXTS = {("tag:yaml.org,2002:bool", first) for first in "oOyYnN"} | {
+    ("tag:yaml.org,2002:timestamp", first) for first in "0123456789"
+}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not (tag.endswith(":bool") and first in "oOyYnN")]
+    first: [(tag, pattern) for tag, pattern in resolvers if (tag, first) not in _TEXTS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -34,44 +45,51 @@ _Loader.add_implicit_resolver(
 def load_yaml(text: str, source: str) -> tuple[Any, dict[Key, str]]:
     """The plain values in `text` and the place of each key, as 'source:line'.
 
-    Raises SpaceError for YAML that does not parse and for a key that stands twice.
+    Raises SpaceError for YAML that does not parse, for a key that stands twice and for one that is no text.
     """
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return {}, {}
         where: dict[Key, str] = {}
-        twice = _places(node, (), where, source)
-        if twice:
-            raise SpaceError("\n".join(twice))
+        mistakes = _places(node, (), where, source)
+        if mistakes:
+            raise SpaceError("\n".join(mistakes))
         return loader.construct_document(node), where
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise SpaceError(f"{source}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    except RecursionError:
+        raise SpaceError(f"{source}: not valid YAML: nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise SpaceError(f"{source}: not valid YAML: {error}") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _places(node: yaml.Node, path: Key, where: dict[Key, str], source: str) -> list[str]:
-    """Fill `where` below `node`; return the message of each key that stands twice."""
-    twice = []
+    """Fill `where` below `node`; return the message of each key that stands twice or is no text."""
+    mistakes = []
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             below = (*path, str(key.value))
             line = f"{source}:{key.start_mark.line + 1}"
-            if below in where:
-                twice.append(
-                    f"{line}: {'.'.join(map(str, below))}: stands twice; remove one (the first is at {where[below]})"
-                )
+            name = f"{line}: {'.'.join(map(str, below))}"
+            if key.tag != "tag:yaml.org,2002:str":
+                mistakes.append(f"{line}: a key is no text; write a name, or put it in quotes")
+            elif below in where:
+                mistakes.append(f"{name}: stands twice; remove one (the first is at {where[below]})")
             where[below] = line
-            twice += _places(value, below, where, source)
+            mistakes += _places(value, below, where, source)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             where[(*path, index)] = f"{source}:{value.start_mark.line + 1}"
-            twice += _places(value, (*path, index), where, source)
-    return twice
+            mistakes += _places(value, (*path, index), where, source)
+    return mistakes
 
 
 def shipped_spaces() -> list[str]:
@@ -84,10 +102,10 @@ def shipped_spaces() -> list[str]:
 def find_space(argument: str) -> tuple[str, str]:
     """The text of a search space and its source: the name of a shipped one, or the absolute path of a file."""
     if argument in shipped_spaces():
-        return (files("search_spaces") / f"{argument}.yaml").read_text(), argument
+        return (files("search_spaces") / f"{argument}.yaml").read_text(encoding="utf-8"), argument
     path = Path(argument)
     if path.is_file():
-        return path.read_text(), str(path.resolve())
+        return _read(path), str(path.resolve())
     raise UsageError(
         f"search space {argument!r}: neither a file nor a shipped space; expected a path to a YAML file or one of"
         f" {', '.join(shipped_spaces())}"
@@ -114,7 +132,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> InstanceConfig:
 
     if not path.is_file():
         raise UsageError(f"config {path}: no such file; `expander export` writes one for each instance")
-    values, where = load_yaml(path.read_text(), str(path))
+    values, where = load_yaml(_read(path), str(path))
     for override in overrides:
         _apply(values, where, override)
     return read_config(values, where, str(path))
@@ -128,6 +146,13 @@ def _locate_data(values: Any, folder: Path) -> None:
             data[key] = str((folder / data[key]).resolve())
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from None
+
+
 def _apply(values: Any, where: dict[Key, str], override: str) -> None:
     """Set one dotted key to a value in YAML: 'recipe.epochs=4', 'expansion.axes=[fast, depth]'."""
     key, equals, text = override.partition("=")
@@ -135,10 +160,16 @@ def _apply(values: Any, where: dict[Key, str], override: str) -> None:
     if not equals or not all(path):
         raise UsageError(f"--set {override}: expected key=value with a dotted key, such as recipe.epochs=4")
     value, _ = load_yaml(text, f"--set {override}")
+    if not isinstance(values, dict):
+        return  # the whole file is wrong, which is reported with its own place
     section = values
-    for part in path[:-1]:
-        section = section.setdefault(part, {}) if isinstance(section, dict) else section
+    for end, part in enumerate(path[:-1], start=1):
+        section = section.setdefault(part, {})
         if not isinstance(section, dict):
-            raise UsageError(f"--set {override}: {part} is not a mapping of keys")
+            outer = ".".join(path[:end])
+            raise UsageError(f"--set {override}: {outer} is not a mapping of keys; set it as a whole: {outer}=...")
     section[path[-1]] = None if text.strip() == "" else value
+    below = [known for known in where if known[: len(path)] == tuple(path)]
+    for known in below:
+        del where[known]
     where[tuple(path)] = f"--set {override}"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from expander.axis import Axis, Factors
@@ -101,7 +102,7 @@ def _instance_document(instance: Instance) -> dict[str, Any]:
 def _print_plan(space: str, planned: Plan) -> None:
     console = document()
     order = "assumed path: a search decides for itself" if planned.assumed else "path as prescribed"
-    table = Table(title=f"{space} ({order})", title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title=escape(f"{space} ({order})"), title_justify="left", box=SIMPLE_HEAD)
     for heading in ("step", "axis", "clip", "crop", "blocks", "γw", "γb", "FLOPs", "params", "rate"):
         table.add_column(heading, justify="left" if heading in ("step", "axis", "blocks") else "right")
     for number, step in enumerate(planned.steps):
@@ -110,6 +111,7 @@ def _print_plan(space: str, planned: Plan) -> None:
         for candidate in step.step.candidates:
             _add_candidate(table, step, candidate)
     console.print(table)
+    _print_infeasible(planned)
     console.print(_training_table(planned))
     if planned.instances:
         console.print(_instance_table(planned))
@@ -122,10 +124,10 @@ def _add_candidate(table: Table, planned: PlannedStep, candidate: Candidate) -> 
         (f"{planned.step.number}" if planned.step.kind == "expansion" else f"{planned.step.regime}") if first else ""
     )
     style = "bold" if candidate.axis is planned.chosen else ("dim" if not candidate.feasible else "")
-    mark = "→ " if candidate.axis is planned.chosen else "  "
+    mark = "→ " if candidate.axis is planned.chosen else ("  " if candidate.feasible else "✗ ")
     found = candidate.solution
-    if found is None or not candidate.feasible:
-        table.add_row(label, mark + candidate.axis, f"infeasible: {candidate.reason}", style=style)
+    if found is None:
+        table.add_row(label, mark + candidate.axis, style=style)
         return
     geometry = found.geometry
     table.add_row(
@@ -141,6 +143,16 @@ def _add_candidate(table: Table, planned: PlannedStep, candidate: Candidate) -> 
         f"{found.achieved_rate:.3f}",
         style=style,
     )
+
+
+def _print_infeasible(planned: Plan) -> None:
+    """Why candidates cannot be chosen; the table shows the nearest that each axis reaches."""
+    console = document()
+    for step in planned.steps:
+        for candidate in step.step.candidates:
+            if not candidate.feasible:
+                reason = f"✗ step {step.step.key}, {candidate.axis}: infeasible, {candidate.reason}"
+                console.print(reason, style="dim", markup=False)
 
 
 def _training_table(planned: Plan) -> Table:
@@ -171,12 +183,12 @@ def _instance_table(planned: Plan) -> Table:
 
 def cost(
     config: Annotated[Path | None, typer.Argument(help="An exported config, instead of the options.")] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames of the clip.")] = None,
-    crop: Annotated[int | None, typer.Option(min=1, help="Side of the crop in pixels.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Frames of the clip.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Side of the crop in pixels.")] = None,
     gamma_w: Annotated[float | None, typer.Option(help="Multiplier of the widths.")] = None,
     gamma_b: Annotated[float | None, typer.Option(help="Multiplier of the inner widths.")] = None,
     gamma_d: Annotated[float | None, typer.Option(help="Multiplier of the blocks.")] = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="Classes of the last layer.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Classes of the last layer.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Also count the real network with fvcore.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -195,7 +207,7 @@ def cost(
     for name in ("gamma-w", "gamma-b", "gamma-d"):
         value = options[name]
         if value is not None and not 0 < value < 1e6:
-            raise UsageError(f"--{name}: found {value:g}; expected more than 0")
+            raise UsageError(f"--{name}: found {value:g}; expected a number over 0 and under 1,000,000")
     geometry = _geometry_of(config) if config else _geometry_from(frames, crop, gamma_w, gamma_b, gamma_d, classes)
     complexity = measure(geometry)
     values: dict[str, Any] = {"geometry": geometry.as_dict(), **complexity.as_dict()}

@@ -2,7 +2,7 @@
 
 Four classes show the same kind of clouds and differ in motion alone: rising and falling, growing and shrinking. Of each
 pair one is the other played backwards, and a frame's position and scale are distributed alike in all four, so that a
-single frame tells nothing of them. Stripes and checkerboard are told from a single frame; they drift in any direction.
+single frame tells nothing of them. Stripes and dots are told from a single frame; they drift in any direction.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-CLASSES = ("rising", "falling", "growing", "shrinking", "stripes", "checkerboard")
+CLASSES = ("rising", "falling", "growing", "shrinking", "stripes", "dots")
 # With a change to what is drawn, sets of before are made anew.
 VERSION = 1
 MARKER = "synthetic.json"
@@ -30,8 +30,8 @@ WAVE = 18.0
 SPEED = (0.9, 1.6)  # pixels of the clouds a frame
 SCALES = (0.75, 1.8)  # shown pixels of one pixel of the clouds
 # Wave lengths of the other two, in shown pixels, and their angles, in degrees.
-WAVES = {"stripes": (8.0, 11.0), "checkerboard": (12.0, 16.0)}
-ANGLES = {"stripes": (30.0, 60.0), "checkerboard": (0.0, 10.0)}
+WAVES = {"stripes": (9.0, 12.0), "dots": (14.0, 18.0)}
+ANGLES = {"stripes": (0.0, 20.0), "dots": (0.0, 45.0)}
 CANVAS = 192  # pixels each way: the tallest picture at the smallest scale, and the longest way
 
 _Pixels = NDArray[np.floating]
@@ -106,7 +106,7 @@ def _interpolation(places: _Pixels) -> _Pixels:
 
 
 def _lattice(name: str) -> Callable[[int, int, int, np.random.Generator], _Pixels]:
-    """Waves across one direction (stripes) or the product of two (checkerboard), drifting anywhere."""
+    """Waves along one direction (stripes) or the peaks of two together (dots), drifting anywhere."""
 
     def pictures(frames: int, height: int, width: int, random: np.random.Generator) -> _Pixels:
         angle = random.choice((-1, 1)) * np.radians(random.uniform(*ANGLES[name]))
@@ -115,20 +115,19 @@ def _lattice(name: str) -> Callable[[int, int, int, np.random.Generator], _Pixel
         way = np.arange(frames) * random.uniform(0, SPEED[1]) + random.uniform(0, CANVAS)
         y = np.arange(height)[None, :, None] + (np.sin(drift) * way)[:, None, None]
         x = np.arange(width)[None, None, :] + (np.cos(drift) * way)[:, None, None]
-        across = np.sin(2 * np.pi / wave * (np.cos(angle) * x + np.sin(angle) * y))
-        along = np.sin(2 * np.pi / wave * (np.cos(angle) * y - np.sin(angle) * x))
-        waves: _Pixels = np.tanh(3 * (across if name == "stripes" else across * along))
+        across = np.sin(2 * np.pi / wave * (np.cos(angle) * y - np.sin(angle) * x))
+        along = np.sin(2 * np.pi / wave * (np.cos(angle) * x + np.sin(angle) * y))
+        waves: _Pixels = np.tanh(3 * (across if name == "stripes" else across + along - 1))
         return waves
 
     return pictures
 
 
 def _coloured(pictures: _Pixels, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Between a dark and a bright colour, either way round, with noise."""
-    dark, bright = random.uniform(15, 90, 3), random.uniform(165, 240, 3)
-    sign = random.choice((-1, 1))
-    share = (1 + sign * pictures[..., None]) / 2
-    pixels = dark + share * (bright - dark) + random.normal(0, 6, (*pictures.shape, 1))
+    """Between a dark colour and a bright one, with noise."""
+    dark = random.uniform(20, 60) + random.uniform(-15, 15, 3)
+    bright = random.uniform(170, 220) + random.uniform(-25, 25, 3)
+    pixels = dark + (1 + pictures[..., None]) / 2 * (bright - dark) + random.normal(0, 6, (*pictures.shape, 1))
     clipped: NDArray[np.uint8] = np.clip(pixels, 0, 255).astype(np.uint8)
     return clipped
 

@@ -1,0 +1,57 @@
+"""What several test files share: a small set of real videos, and the command as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@dataclass(frozen=True)
+class Videos:
+    """The manifests of a set of videos."""
+
+    train: Path
+    val: Path
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Videos:
+    """Six classes, four training and two validation videos each."""
+    from trainers.data.synthetic import write_videos
+
+    return Videos(*write_videos(tmp_path_factory.mktemp("videos"), train_per_class=4, val_per_class=2))
+
+
+Expander = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def expander(tmp_path: Path) -> Expander:
+    """`expander ARGUMENTS...` in an empty folder; its output, and its exit code checked."""
+
+    def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(command(*arguments), cwd=tmp_path, env=environment(), capture_output=True, text=True)
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+def command(*arguments: object) -> list[str]:
+    """The installed command, beside the interpreter that runs the tests."""
+    return [str(Path(sys.executable).parent / "expander"), *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    """Warnings of ours are errors in the command too; none of the user's settings reach it."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("EXPANDER_", "RAY_"))}
+    return inherited | {"COLUMNS": "120"}

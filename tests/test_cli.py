@@ -1,0 +1,226 @@
+"""The commands as users and scripts meet them: flags, documents, exit codes, messages."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from conftest import ROOT, Expander, Videos, environment
+
+from expander.cli import app
+
+# Every option of every command. Adding one is a visible decision: it needs two users (docs/decisions.md).
+FLAGS = {
+    "plan": ["--axes", "--set", "--json"],
+    "cost": ["--frames", "--crop", "--gamma-w", "--gamma-b", "--gamma-d", "--classes", "--trace", "--json"],
+    "search": [
+        "--name",
+        "--train",
+        "--val",
+        "--store",
+        "--runs",
+        "--dispatcher",
+        "--ray-address",
+        "--steps",
+        "--set",
+        "--json",
+    ],
+    "resume": ["--store", "--dispatcher", "--ray-address", "--json"],
+    "status": ["--store", "--json"],
+    "export": ["--out", "--instance", "--store", "--json"],
+    "train": ["--train", "--val", "--out", "--root", "--set", "--device", "--threads", "--loader-workers", "--json"],
+    "test": ["--weights", "--val", "--root", "--damage-share", "--device", "--threads", "--loader-workers", "--json"],
+    "report": ["--out", "--store", "--json"],
+}
+PUBLISHED = ["X3D-XS", "X3D-S", "X3D-M", "X3D-L", "X3D-XL", "X3D-XXL"]
+
+
+def small(videos: Videos, *, epochs: int = 1) -> list[object]:
+    """Arguments of a search of one step that takes seconds."""
+    manifests = ["--train", videos.train, "--val", videos.val]
+    shrunk = [f"--set=recipe.epochs={epochs}", "--set=recipe.batch=12", "--set=recipe.batchnorm_group=12"]
+    return [*manifests, *shrunk, "--set=views.clips=1", "--dispatcher=inline", "--steps=1"]
+
+
+def test_the_commands_have_exactly_these_flags() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    found = {
+        name: [parameter.opts[0] for parameter in command.params if parameter.opts[0].startswith("--")]
+        for name, command in commands.items()
+    }
+    assert {name: [flag for flag in flags if flag != "--help"] for name, flags in found.items()} == FLAGS
+
+
+def test_plan_json_has_every_step_candidate_and_instance(expander: Expander) -> None:
+    plan = json.loads(expander("plan", "x3d_published", "--json").stdout)
+    expansions = [step for step in plan["steps"] if step["kind"] == "expansion"]
+    assert [step["number"] for step in expansions] == list(range(1, 14))
+    for step in expansions:
+        assert [c["axis"] for c in step["candidates"]] == ["fast", "temporal", "spatial", "depth", "width", "bottleneck"]
+        for candidate in step["candidates"]:
+            assert candidate["feasible"]
+            assert {"frames", "stride", "crop", "widths", "inner_widths", "blocks"} <= set(candidate["geometry"])
+            assert {"factors", "flops", "params", "params_without_batchnorm", "achieved_rate"} <= set(candidate)
+    assert [instance["name"] for instance in plan["instances"]] == PUBLISHED
+    assert {i["name"]: i["flops"] for i in plan["instances"]}["X3D-S"] == 1_962_892_112
+    assert {i["name"]: i["kind"] for i in plan["instances"]}["X3D-S"] == "contraction"
+
+
+def test_plan_marks_an_assumed_path_and_costs_its_training(expander: Expander) -> None:
+    plan = json.loads(expander("plan", "x3d_kinetics400", "--json").stdout)
+    assert plan["assumed"] is True
+    assert plan["training_flops"] == sum(step["training_flops"] for step in plan["steps"]) > 1e20
+    assert "assumed" in expander("plan", "x3d_kinetics400").stdout
+
+
+def test_plan_does_not_import_torch() -> None:
+    script = "import sys; sys.argv = ['expander', 'plan', 'x3d_kinetics400', '--json']; import expander.cli; expander.cli.main()"
+    heavy = "print([m for m in ('torch', 'ray', 'sqlalchemy', 'pandas', 'numpy', 'av') if m in sys.modules], file=sys.stderr)"
+    code = script.replace("expander.cli.main()", f"\ntry: expander.cli.main()\nexcept SystemExit: {heavy}")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_cost_json_is_the_closed_form_and_trace_agrees(expander: Expander) -> None:
+    options = ("--frames", 4, "--crop", 160, "--gamma-b", 2.25, "--gamma-d", 2.2)
+    cost = json.loads(expander("cost", *options, "--trace", "--json").stdout)
+    assert (cost["flops"], cost["params"], cost["params_without_batchnorm"]) == (605_256_512, 3_794_322, 3_762_858)
+    assert cost["geometry"]["blocks"] == [3, 5, 11, 7]
+    assert cost["traced"] == {key: cost[key] for key in ("flops", "params", "params_without_batchnorm", "activations")}
+
+
+def test_a_prescribed_search_exports_configs_that_cost_what_they_say(expander: Expander, tmp_path: Path) -> None:
+    expander("search", "x3d_published", "--name", "published")
+    expander("export", "published", "--out", "configs")
+    assert sorted(path.stem for path in (tmp_path / "configs").glob("*.yaml")) == sorted(PUBLISHED)
+    status = json.loads(expander("status", "published", "--json").stdout)
+    for instance in status["instances"]:
+        cost = json.loads(expander("cost", f"configs/{instance['name']}.yaml", "--json").stdout)
+        assert cost["flops"] == instance["flops"]
+
+
+def test_a_small_search_runs_is_shown_exported_tested_and_reported(
+    expander: Expander, videos: Videos, tmp_path: Path
+) -> None:
+    bounds = "--set=regimes.bounds={Tiny: 2.4e6}"
+    done = expander("search", "smoke", "--name", "one", *small(videos), bounds, "--json")
+    document = json.loads(done.stdout)
+    assert document["state"] == "completed"
+    status = json.loads(expander("status", "one", "--json").stdout)
+    assert {"name", "state", "steps", "instances"} <= set(status)
+    (step,) = [step for step in status["steps"] if step["kind"] == "expansion"]
+    by_axis = {candidate["axis"]: candidate for candidate in step["candidates"]}
+    assert by_axis["fast"]["trial"] == by_axis["temporal"]["trial"]
+    assert all(c["state"] == "completed" and 0 <= c["score"] <= 1 for c in by_axis.values())
+    best = max(candidate["score"] for candidate in by_axis.values())
+    assert by_axis[step["chosen"]]["score"] == best
+    (instance,) = status["instances"]
+
+    exported = json.loads(expander("export", "one", "--out", "out", "--instance", "Tiny", "--json").stdout)
+    (files,) = exported["files"]
+    assert files == {"instance": "Tiny", "config": "out/Tiny.yaml", "weights": "out/Tiny.safetensors"}
+    tested = expander("test", "out/Tiny.yaml", "--weights", "out/Tiny.safetensors", "--val", videos.val, "--json")
+    assert json.loads(tested.stdout)["top1"] == instance["score"]
+
+    again = ("train", "out/Tiny.yaml", "--train", videos.train, "--val", videos.val, "--out", "again", "--threads", 1)
+    trained = json.loads(expander(*again, "--json").stdout)
+    # The same recipe, data and seed are the same trial, and give the same score.
+    assert (trained["trial"], trained["top1"]) == (instance["trial"], instance["score"])
+
+    expander("report", "one", "--out", "report.html")
+    assert instance["trial"] in (tmp_path / "report.html").read_text()
+    names = [search["name"] for search in json.loads(expander("status", "--json").stdout)["searches"]]
+    assert names == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan", "nowhere"], "search space 'nowhere': neither a file nor a shipped space"),
+        (["plan", "smoke", "--axes", "fast,fats"], "--axes: 'fats' not among the space's axes; allowed: fast, temporal"),
+        (["plan", "smoke", "--set", "recipe.epoch=3"], "--set recipe.epoch=3: recipe.epoch: unknown key; allowed: epochs"),
+        (["plan", "smoke", "--set", "recipe.epochs"], "expected key=value"),
+        (["cost", "--gamma-w", "-1"], "--gamma-w: found -1; expected more than 0"),
+        (["cost", "missing.yaml"], "config missing.yaml: no such file"),
+        (["search", "smoke", "--name", "x"], "no train and val manifest: give --train MANIFEST and --val MANIFEST"),
+        (["status", "x"], "expander search"),
+        (["resume", "x"], "expander search"),
+        (["export", "x", "--out", "o"], "expander search"),
+    ],
+)
+def test_a_users_mistake_is_told_in_words_with_exit_code_2(expander: Expander, arguments: list[str], message: str) -> None:
+    done = expander(*arguments, code=2)
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_mistake_with_json_is_one_document_too(expander: Expander) -> None:
+    done = expander("plan", "nowhere", "--json", code=2)
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert document["exit_code"] == 2
+    assert "nowhere" in document["error"]
+
+
+def test_a_name_that_exists_is_refused_and_resume_of_a_finished_search_trains_nothing(expander: Expander) -> None:
+    expander("search", "x3d_published", "--name", "published")
+    assert "expander resume published" in expander("search", "x3d_published", "--name", "published", code=2).stderr
+    resumed = json.loads(expander("resume", "published", "--json").stdout)
+    assert resumed["state"] == "completed"
+    assert "published" in expander("resume", "publishd", code=2).stderr
+
+
+def test_resume_refuses_a_changed_space_and_changed_data_and_says_how(
+    expander: Expander, videos: Videos, tmp_path: Path
+) -> None:
+    space, train, val = tmp_path / "mine.yaml", tmp_path / "train.csv", tmp_path / "val.csv"
+    space.write_text((ROOT / "search_spaces" / "smoke.yaml").read_text())
+    for mine, theirs in ((train, videos.train), (val, videos.val)):
+        folder = theirs.parent
+        mine.write_text("".join(f"{folder}/{line}\n" for line in theirs.read_text().splitlines()))
+    mine = Videos(train, val)
+    expander("search", "mine.yaml", "--name", "mine", *small(mine), "--set=regimes.bounds={Tiny: 2.4e6}")
+
+    space.write_text(space.read_text().replace("base_rate: 0.1", "base_rate: 0.3").replace("retries: 1", "retries: 3"))
+    refused = expander("resume", "mine", "--dispatcher=inline", code=2).stderr
+    assert "recipe.base_rate: 0.1 recorded, 0.3 now" in refused
+    assert "retries" not in refused
+    space.write_text(space.read_text().replace("base_rate: 0.3", "base_rate: 0.1"))
+    assert "failures.retries: 1 recorded, 3 now" in expander("resume", "mine", "--dispatcher=inline").stderr
+
+    train.write_text(train.read_text() + train.read_text().splitlines()[0].replace("rising", "other") + "\n")
+    refused = expander("resume", "mine", "--dispatcher=inline", code=2).stderr
+    assert "train: 24 videos" in " ".join(refused.split())
+
+
+def test_every_command_of_the_readme_is_one_that_exists_and_parses(expander: Expander) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    text = (ROOT / "README.md").read_text()
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, flags=re.S)).replace("\\\n", " ")
+    lines = [line.split(" #")[0].strip() for line in blocks.splitlines()]
+    ours = [line.split()[1:] for line in lines if line.startswith("expander ")]
+    assert {name for name, *_ in ours} >= {"plan", "cost", "search", "status", "resume", "export"}
+    for name, *arguments in ours:
+        commands[name].make_context(name, list(arguments))
+        if name in ("plan", "cost"):
+            expander(name, *arguments)
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M)
+    assert {line.split()[1] for line in lines if line.startswith("make ")} <= set(targets)
+
+
+def test_the_module_is_silent_where_the_environment_is_hostile(expander: Expander) -> None:
+    env = environment() | {"NO_COLOR": "1", "TERM": "dumb"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from expander.cli import main; main()", "plan", "x3d_published"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "\x1b[" not in done.stdout

@@ -1,0 +1,29 @@
+"""One attempt at a trial: the same in this process and in a Ray worker."""
+
+from __future__ import annotations
+
+import os
+import socket
+import traceback
+from collections.abc import Callable
+
+from expander.errors import ExpanderError
+from expander.trial import Completed, Event, Failed, Started, Training, Trial
+
+
+def attempt(training: Training, trial: Trial, tell: Callable[[Event], None]) -> bool:
+    """Train once; `tell` is given a Started, every Epoch and exactly one outcome. Returns whether it completed."""
+    tell(Started(trial.id, f"{socket.gethostname()}:{os.getpid()}"))
+    try:
+        outcome: Completed | Failed = training(trial, tell)
+    except Exception as error:  # noqa: BLE001  whatever a training raises is the trial's outcome
+        outcome = Failed(trial.id, _reason(error), "".join(traceback.format_exception(error)))
+    tell(outcome)
+    return isinstance(outcome, Completed)
+
+
+def _reason(error: Exception) -> str:
+    # Our own errors are sentences; anyone else's first line needs its class to be understood.
+    if isinstance(error, ExpanderError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0].removesuffix(": ")

@@ -1,0 +1,59 @@
+"""Trials one after the other, in this process: for debugging, tests and machines without Ray."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Generator, Sequence
+from queue import SimpleQueue
+from threading import Thread
+
+from expander.trial import Completed, Event, Failed, Training, Trial
+from trainers.dispatch.attempt import attempt
+
+# A stopped training may swallow the first request, for example inside a finaliser: it is asked again.
+PATIENCE_SECONDS = 5
+
+
+class InlineDispatcher:
+    """Carries trials out in the order given, one at a time.
+
+    The training has a thread of its own, so that an epoch is with the caller the moment it is reported and Ctrl-C,
+    which Python delivers to the main thread, finds that thread waiting here and not inside the training.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+
+    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
+        """Train `trials` as the protocol `expander.coordinator.Dispatcher` says."""
+        for trial in trials:
+            while True:
+                outcome = yield from self._attempt(trial)
+                if isinstance(outcome, Completed) or not again(outcome):
+                    break
+
+    def _attempt(self, trial: Trial) -> Generator[Event, None, Completed | Failed]:
+        events: SimpleQueue[Event] = SimpleQueue()
+        thread = Thread(target=attempt, args=(self._training, trial, events.put), name=f"trial {trial.id}", daemon=True)
+        thread.start()
+        try:
+            while True:
+                event = events.get()
+                yield event
+                if isinstance(event, Completed | Failed):
+                    thread.join()
+                    return event
+        finally:
+            _stop(thread)
+
+
+def _stop(thread: Thread) -> None:
+    """End the thread as sys.exit() inside of it would, at its next line of Python, and wait until it has ended.
+
+    An epoch can take an hour and a flag would be seen only at its end; the line after the step of SGD under way is
+    milliseconds off. What it may cut short is safe to cut: a checkpoint replaces the last one only when complete.
+    """
+    while thread.is_alive():
+        assert thread.ident is not None
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+        thread.join(PATIENCE_SECONDS)
