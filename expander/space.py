@@ -17,6 +17,7 @@ from expander.trial import Views
 
 # Upper ends are far beyond any use; past them a slip of the keyboard would cost minutes or overflow a column.
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Group = Annotated[int, Field(ge=2, le=1_000_000_000)]
 Whole = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -97,7 +98,7 @@ class RecipeSection(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-5
     dropout: Below = 0.5
     drop_connect: Below = 0.0
-    batchnorm_group: Annotated[int, Field(ge=2)] = 8
+    batchnorm_group: Group = 8
     scale_jitter: Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=2, max_length=2)] = [
         128 / 112,
         160 / 112,
@@ -116,7 +117,7 @@ class RegularisationSection(Section):
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     dropout: Below | None = None
     drop_connect: Below | None = None
-    batchnorm_group: Annotated[int, Field(ge=2)] | None = None
+    batchnorm_group: Group | None = None
 
 
 class ViewsSection(Section):

@@ -176,4 +176,4 @@ def _natural(line: str) -> tuple[str, int, str]:
     """Sort by file, then line number, then text."""
     name, _, rest = line.partition(":")
     number, _, text = rest.partition(":")
-    return (name, int(number) if number.isdigit() else 0, text or rest)
+    return (name, int(number), text) if number.isdecimal() else (name, 0, rest)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -11,21 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from expander.axis import Axis
 from expander.errors import UsageError
 from expander.recipe import recipe_at
+from expander.space import SearchSpace
 from results import plots, tables
+from results.drawing import COLOURS, round_flops
 from results.export import write_atomically
-from results.plots import clip, human
-from results.records import TrialRecord
+from results.plots import NARROW, WIDE, clip, human
+from results.records import InstanceRecord, TrialRecord
 
 if TYPE_CHECKING:
     from results.store import SearchStore
 
-# The markers of the figures as letters, followed by the selector that keeps phones from drawing them as pictures.
+# The markers of the figures as characters of a text.
 GLYPHS = {
     Axis.FAST: "▲",
     Axis.TEMPORAL: "●",
@@ -34,17 +37,17 @@ GLYPHS = {
     Axis.WIDTH: "◆",
     Axis.BOTTLENECK: "✚",
 }
-# A difference of two shares that is under two of its standard errors happens once in twenty by chance.
+# A difference as large as two of its standard errors comes about once in twenty times by chance.
 NOISE_ERRORS = 2
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What a search came to, in a few numbers. seconds: wall time of its trainings, one after the other."""
+class Totals:
+    """What a search came to. Trainings are different trials; seconds: their wall time, one after the other."""
 
     expansions: int
     contractions: int
-    undecided: int
+    candidates: int
     completed: int
     failed: int
     unfinished: int
@@ -54,7 +57,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Phase:
-    """Steps that train by the same recipe; changed: the keys that differ from the phase before."""
+    """Steps that train by the same recipe; changed: its keys that differ from the phase before."""
 
     first: int
     last: int
@@ -66,14 +69,12 @@ def write_report(search: SearchStore, out: Path) -> None:
     """Write the page of `search` to the file `out`, whole or not at all. Raises UsageError where that cannot be."""
     page = render(search).encode("utf-8", "backslashreplace")
     try:
-        if out.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, lambda file: file.write(page))
     except OSError as error:
         raise UsageError(
-            f"the report cannot be written to {out}: {error.strerror}; give --out a file in a folder that you may"
-            " write to, such as report.html"
+            f"the report cannot be written to {out}: {error.strerror}; give --out a file, in a folder that you may"
+            " write to"
         ) from error
 
 
@@ -81,24 +82,109 @@ def render(search: SearchStore) -> str:
     """The page; the same for the same content of the store."""
     known = tables.trials(search)
     candidates, epochs = tables.candidates(search, known), tables.epochs(search, known)
-    record, instances = search.record_of, search.instances()
+    rows, record, instances = tables.rows_of(candidates), search.record_of, search.instances()
     settled = {instance.name for instance in instances}
-    rows = tables.rows_of(candidates)
     return _template().render(
         record=record,
         state=search.effective_state,
-        figures=_figures(rows, epochs, known),
-        charts=[Markup(chart) for chart in _charts(candidates, instances)],
-        scored=bool(candidates["top1"].notna().any()),
+        totals=_totals(rows, epochs),
+        charts=_charts(candidates, instances),
+        scored=_scored(candidates),
         steps=[(key, list(group)) for key, group in groupby(rows, lambda row: row["step"])],
-        decisions=tables.rows_of(tables.decisions(search, known)),
-        videos=sorted({int(videos) for videos in candidates["videos"].dropna()}),
         instances=instances,
         unsettled={name: bound for name, bound in record.space.regimes.bounds.items() if name not in settled},
-        missing=[row for row in rows if not row["feasible"] or row["failures"]],
+        decisions=tables.rows_of(tables.decisions(search, known)),
+        videos=sorted(candidates["videos"].dropna().unique()),
         curves=[(step, Markup(curve)) for step, curve in plots.training_curves(candidates, epochs)],
-        phases=_phases(record.space, rows) if known else [],
+        phases=_phases(record.space, [row["number"] for row in rows if row["trial"]]),
         damaged=sorted({video for trial in known.values() for video in trial.damaged}),
-        trained_with=_versions(known.values()),
-        space=yaml.safe_dump(record.space.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100),
+        trained_by=_versions(known.values()),
+        space=yaml.safe_dump(record.space.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None),
     )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: '42 s', '3 min 05 s', '2 h 10 min', '3 d 4 h'."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"human": human, "round_flops": round_flops, "duration": duration, "percent": _percent}
+    environment.filters |= {"setting": _setting, "quoted": shlex.quote}
+    environment.globals |= {"clip": clip, "glyphs": GLYPHS, "noise_errors": NOISE_ERRORS, "colours": COLOURS}
+    return environment.from_string(files("results").joinpath("report.html.jinja").read_text(encoding="utf-8"))
+
+
+def _scored(candidates: pd.DataFrame) -> bool:
+    return bool((candidates["feasible"] & candidates["top1"].notna()).any())
+
+
+def _charts(candidates: pd.DataFrame, instances: Sequence[InstanceRecord]) -> list[Markup]:
+    """The main figure for wide and for narrow pages; none without a candidate."""
+    if not candidates["feasible"].any():
+        return []
+    draw = plots.accuracy_against_flops if _scored(candidates) else plots.flops_of_steps
+    return [Markup(draw(candidates, instances, size)) for size in (WIDE, NARROW)]
+
+
+def _totals(rows: Sequence[Mapping[str, Any]], epochs: pd.DataFrame) -> Totals:
+    trials = {row["trial"]: row for row in rows if row["trial"] is not None}.values()
+    states = [row["state"] for row in trials]
+    return Totals(
+        expansions=sum(row["kept"] and row["kind"] == "expansion" for row in rows),
+        contractions=sum(row["kept"] and row["kind"] == "contraction" for row in rows),
+        candidates=len(rows),
+        completed=states.count("completed"),
+        failed=states.count("failed"),
+        unfinished=states.count("pending") + states.count("running"),
+        seconds=sum(row["seconds"] or 0 for row in trials),
+        epochs=len(epochs),
+    )
+
+
+def _phases(space: SearchSpace, numbers: Iterable[int]) -> list[Phase]:
+    """The recipes of the steps `numbers`, and what regularisation expansion changed between them."""
+    phases: list[Phase] = []
+    for number in sorted(set(numbers)):
+        recipe = recipe_at(number, space.base_recipe, space.regularisation_expansion).as_dict()
+        last = phases[-1] if phases else None
+        if last is not None and last.recipe == recipe:
+            phases[-1] = Phase(last.first, number, recipe, last.changed)
+        else:
+            changed = frozenset(key for key in recipe if last is not None and last.recipe[key] != recipe[key])
+            phases.append(Phase(number, number, recipe, changed))
+    return phases
+
+
+def _versions(trials: Iterable[TrialRecord]) -> dict[str, str]:
+    """What trained: each program's version, all of them where workers differ."""
+    found: dict[str, set[str]] = {}
+    for trial in trials:
+        for program, version in trial.versions.items():
+            found.setdefault(program, set()).add(version)
+    return {program: " and ".join(sorted(versions)) for program, versions in found.items()}
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "" if share is None else f"{100 * share:.{digits}f}"
+
+
+def _setting(value: object) -> str:
+    """One value of a recipe."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case list():
+            return " to ".join(_setting(each) for each in value)
+        case _:
+            return str(value)

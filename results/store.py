@@ -119,7 +119,7 @@ class SqlStore:
 class SearchStore:
     """One search: the coordinator's Store, and what status, report and export read.
 
-    After `claim` every write raises StoreError once another process has taken the search over.
+    Every write raises UsageError while another process holds the search, and StoreError once one has taken it over.
     """
 
     def __init__(self, database: Database, search: int, name: str) -> None:
@@ -215,12 +215,7 @@ class SearchStore:
         me = this_process()
         with self._database.writing() as session:
             row = self._row(session)
-            owner = reading.holder(row)
-            if owner != me and reading.is_held(row):
-                raise UsageError(
-                    f"search {self.name!r} is run by process {row.pid} on {row.host} since {row.claimed_at:%F %T} UTC,"
-                    f" last heard of {row.last_event_at:%F %T}: wait for it, or stop it there with Ctrl-C and resume"
-                )
+            self._refuse_rival(row, me)
             row.host, row.pid, row.process_started = me.host, me.pid, me.started
             row.state, row.reason = "running", None
             row.claimed_at = row.last_event_at = datetime.now(UTC)
@@ -309,13 +304,22 @@ class SearchStore:
     def _hold(self, session: Session) -> SearchRow:
         """The search's row, locked for this write, which is its last event."""
         row = self._row(session)
-        if self._owner is not None and reading.holder(row) != self._owner:
+        if self._owner is None:
+            self._refuse_rival(row, this_process())
+        elif reading.holder(row) != self._owner:
             raise StoreError(
                 f"search {self.name!r} was taken over by process {row.pid} on {row.host}: this process, silent for too"
                 " long, writes no more of it"
             )
         row.last_event_at = datetime.now(UTC)
         return row
+
+    def _refuse_rival(self, row: SearchRow, me: Owner) -> None:
+        if reading.holder(row) != me and reading.is_held(row):
+            raise UsageError(
+                f"search {self.name!r} is run by process {row.pid} on {row.host} since {row.claimed_at:%F %T} UTC,"
+                f" last heard of {row.last_event_at:%F %T}: wait for it, or stop it there with Ctrl-C and resume"
+            )
 
     def _step(self, session: Session, key: str) -> StepRow | None:
         return session.scalar(select(StepRow).where(StepRow.search_id == self._id, StepRow.key == key))

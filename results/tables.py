@@ -63,6 +63,11 @@ EPOCHS = {
     "rate": "Float64",
     "seconds": "Float64",
 }
+# Columns that a candidate's record has under the same name.
+SAME = (
+    *("feasible", "reason", "flops", "params", "params_without_batchnorm", "activations", "achieved_rate"),
+    *("trial", "state", "top5", "loss", "epoch", "epochs", "failures", "failure"),
+)
 # second: the best candidate that is another trial. error: one standard error, from the number of validation videos.
 DECISIONS = {
     "step": "string",
@@ -134,17 +139,22 @@ def standard_error(share: float, videos: int) -> float:
     return math.sqrt(share * (1 - share) / videos)
 
 
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as plain values, None where one is missing."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+
+
 def _candidate(step: StepRecord, candidate: CandidateRecord, by_id: Mapping[str, TrialRecord]) -> dict[str, Any]:
     trial = by_id.get(candidate.trial) if candidate.trial is not None else None
     geometry = candidate.geometry or {}
     lists = {key: " ".join(map(str, geometry[key])) for key in ("blocks", "widths", "inner_widths") if key in geometry}
-    same = {key: getattr(candidate, key) for key in CANDIDATES if hasattr(candidate, key)}
     return {
         **{key: getattr(step, key) for key in ("number", "kind", "regime", "frontier_flops", "bound_flops")},
         **{key: geometry.get(key) for key in ("frames", "stride", "crop")},
         **(candidate.factors or {}),
         **lists,
-        **same,
+        **{key: getattr(candidate, key) for key in SAME},
         "step": step.key,
         "kept": candidate.axis == step.chosen,
         "axis": candidate.axis.value,
@@ -183,7 +193,4 @@ def _error(trial: str | None, score: float, by_id: Mapping[str, TrialRecord]) ->
 
 def _frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
     """A row may leave columns out."""
-    listed = list(rows)
-    return pd.DataFrame(
-        {name: pd.array([row.get(name) for row in listed], dtype=dtype) for name, dtype in columns.items()}
-    )
+    return pd.DataFrame(list(rows), columns=list(columns), dtype=object).astype(dict(columns))

@@ -92,7 +92,6 @@ def resume(
         resumed = opened.search(name)
         space = _unchanged_space(resumed)
         videos = None if space.prescribed else _unchanged_videos(resumed, space)
-        resumed.forgive()
         _carry_on(resumed, space, videos, Path(resumed.record_of.runs), dispatcher, ray_address, as_json)
 
 
@@ -147,7 +146,6 @@ def _unchanged_space(resumed: SearchStore) -> SearchSpace:
             " every finished trial that is still the same work."
         )
     if changes:
-        resumed.update_space(now)
         notes().print("\n".join(["the space has changed how trials are carried out:", *changes]), markup=False)
     return now
 
@@ -179,6 +177,8 @@ def _carry_on(
     """Claim the search, run the loop to its end and say what came of it."""
     name = store.record_of.name
     store.claim()
+    store.update_space(space)
+    store.forgive()
     try:
         with (
             _interruptible(),
@@ -235,9 +235,8 @@ def _dispatcher(
     from trainers.dispatch.cluster import RayDispatcher
 
     resources = space.resources
-    made = RayDispatcher(training, cpus=resources.cpus, gpus=resources.gpus, address=address, runs=runs)
-    with made as entered:
-        yield entered
+    with RayDispatcher(training, cpus=resources.cpus, gpus=resources.gpus, address=address) as made:
+        yield made
 
 
 def _training(space: SearchSpace, videos: Videos, runs: Path) -> Training:

@@ -154,7 +154,8 @@ class VideoReader:
             max(shorter_side, round(side * shorter_side / shorter)) for side in (frame.width, frame.height)
         )
         try:
-            # By default swscale starts a pool of threads for each size, four times slower than one.
+            # By default swscale starts a pool of threads for each size: four times slower, and for some formats not
+            # even the same pixels each time.
             scaled = self._scaler.reformat(
                 frame, width, height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1
             )
@@ -254,6 +255,7 @@ class VideoReader:
         if self.index.stamped:
             try:
                 self._container.seek(stamp, stream=self._stream)
+                self._demuxer = self._container.demux(self._stream)  # the one before may have ended
                 self._pushed_back = packet = self._next_packet()
             except (DamagedVideo, *_UNREADABLE):
                 packet = None

@@ -1,0 +1,129 @@
+"""The config of an exported instance: read back as it was written, and strict about mistakes."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spaces import frontiers, lattices
+
+from expander.axis import Factors
+from expander.cli.files import load_config
+from expander.complexity import measure
+from expander.errors import SpaceError, UsageError
+from expander.geometry import Basis, realise
+from expander.recipe import Recipe
+from expander.trial import Views
+from results.config import ConfigSection, InstanceConfig, read_config
+
+XS = Factors(gamma_tau=12, gamma_t=4, gamma_s=160 / 112, gamma_b=2.25, gamma_d=2.2)
+CONFIG = InstanceConfig(
+    name="X3D-XS",
+    geometry=realise(XS, Basis(classes=3)),
+    factors=XS.as_dict(),
+    recipe=Recipe(drop_connect=0.1),
+    views=Views(3, "left-center-right"),
+    seed=7,
+    weights="X3D-XS.safetensors",
+    class_names=("yes", "2024-01-01", "off"),
+    provenance={"search": "first", "step": 5, "score": 0.5, "versions": {"torch": "2.6"}, "trial": None},
+)
+
+
+def test_a_config_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "X3D-XS.yaml"
+    path.write_text(yaml.safe_dump(CONFIG.as_dict(), sort_keys=False, allow_unicode=True))
+    assert load_config(path) == CONFIG
+    assert read_config(json.loads(json.dumps(CONFIG.as_dict())), {}, "config") == CONFIG
+    assert load_config(path).complexity == measure(CONFIG.geometry)
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data(), lattice=lattices())
+def test_every_instance_of_a_search_survives_its_config(data, lattice):
+    factors = data.draw(frontiers(lattice))
+    geometry = realise(factors, lattice.basis)
+    config = replace(CONFIG, geometry=geometry, factors=factors.as_dict(), class_names=())
+    again = read_config(yaml.safe_load(yaml.safe_dump(config.as_dict())), {}, "config")
+    assert again == config
+    assert Factors(**again.factors) == factors
+
+
+def test_what_is_set_goes_over_the_file(tmp_path):
+    path = tmp_path / "X3D-XS.yaml"
+    path.write_text(yaml.safe_dump(CONFIG.as_dict()))
+    changed = load_config(path, ["recipe.epochs=2", "seed=8"])
+    assert (changed.recipe, changed.seed) == (replace(CONFIG.recipe, epochs=2), 8)
+
+
+def test_little_more_than_a_geometry_is_needed():
+    config = read_config({"name": "mine", "geometry": CONFIG.geometry.as_dict()}, {}, "config")
+    assert config == InstanceConfig(
+        name="mine",
+        geometry=CONFIG.geometry,
+        factors={},
+        recipe=Recipe(),
+        views=Views(),
+        seed=0,
+        weights=None,
+        class_names=(),
+        provenance={},
+    )
+
+
+def changed(**values):
+    """The config as plain values, some replaced: geometry__frames=2 is geometry.frames."""
+    config = CONFIG.as_dict()
+    for key, value in values.items():
+        section, _, inner = key.partition("__")
+        if inner:
+            config[section][inner] = value
+        else:
+            config[section] = value
+    return config
+
+
+# fmt: off
+MISTAKES = {
+    "stage": (changed(geometry__blocks=[3, 5, 11]), "c: geometry: entries differ in number (widths 4, inner_widths 4, squeeze_widths 4,"
+              " blocks 3); give one a stage in each"),
+    "even kernel": (changed(geometry__stem_kernel=4), "c: geometry.stem_kernel: 4 is even; a centred kernel is odd"),
+    "stride at one frame": (changed(geometry__frames=1), "c: geometry.stride: found 12; expected null with one frame"),
+    "no stride": (changed(geometry__stride=None), "c: geometry.stride: found None; expected a whole number with several frames"),
+    "class names": (changed(class_names=["a"]), "c: class_names: 1 names for geometry.classes 3"),
+    "flops": (changed(complexity__flops=605), "c: complexity.flops: found 605; the geometry has 604,443,456"),
+    "unknown cost": (changed(complexity__watts=1), "c: complexity.watts: found 1; the geometry has one of flops, params,"
+                     " params_without_batchnorm, activations"),
+    "unknown key": (changed(geometry__width=8), "c: geometry.width: unknown key; allowed: frames, stride, crop, widths, inner_widths,"
+                    " squeeze_widths, blocks, classes, head_width, stem_kernel (did you mean widths?)"),
+    "bool": (changed(seed=True), "c: seed: found true; expected a whole number"),
+    "views": (changed(views__crops="left"), "c: views.crops: found 'left'; expected one of center, left-center-right"),
+    "null": (None, f"c: expected a mapping with some of the keys {', '.join(ConfigSection.model_fields)}, found nothing (null)"),
+    "nothing": ({}, "c: geometry: is missing; it has no default\nc: name: is missing; it has no default"),
+    "several": (changed(name=3, geometry__crop=0, recipe__epochs=0), "c: geometry.crop: found 0; expected at least 1\n"
+                "c: name: found 3; expected a text\nc: recipe.epochs: found 0; expected at least 1"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("values", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_gets_one_clear_message(values, message):
+    with pytest.raises(SpaceError) as caught:
+        read_config(values, {}, "c")
+    assert str(caught.value) == message
+
+
+def test_a_mistake_in_a_file_has_its_line(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(changed(geometry__crop="wide"), sort_keys=False))
+    line = path.read_text().splitlines().index("  crop: wide") + 1
+    with pytest.raises(SpaceError) as caught:
+        load_config(path)
+    assert str(caught.value) == f"{path}:{line}: geometry.crop: found 'wide'; expected a whole number"
+
+
+def test_a_config_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"config .*none\.yaml: no such file; `expander export` writes one"):
+        load_config(tmp_path / "none.yaml")

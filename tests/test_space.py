@@ -1,0 +1,462 @@
+"""Search spaces: what they say of mistakes, what they mean, and the page that explains them."""
+
+import json
+import re
+from importlib.resources import files
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spaces import space_of
+
+from expander.axis import Axis
+from expander.cli.files import find_space, load_space, load_yaml, shipped_spaces
+from expander.errors import ExpanderError, SpaceError, UsageError
+from expander.geometry import Basis
+from expander.recipe import Recipe
+from expander.solve import Grids, Lattice, Limits
+from expander.space import OPERATIONAL, SearchSpace, difference, read_space
+
+SECTIONS = "description, basis, expansion, grids, limits, regimes, recipe, regularisation, views, data, resources, failures, seed"
+
+
+def mistakes(tmp_path, text, *overrides):
+    """What a space of this text is answered with, the file being called s.yaml."""
+    path = tmp_path / "s.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UsageError) as caught:
+        load_space(str(path), overrides)
+    assert caught.value.exit_code == 2
+    return str(caught.value).replace(str(path), "s.yaml")
+
+
+# fmt: off
+MISTAKES = {
+    # the file as a whole
+    "a list": ("- seed: 1", f"s.yaml: expected a mapping with some of the keys {SECTIONS}, found [{{'seed': 1}}]"),
+    "a text": ("seed", f"s.yaml: expected a mapping with some of the keys {SECTIONS}, found 'seed'"),
+    "null": ("null", f"s.yaml: expected a mapping with some of the keys {SECTIONS}, found nothing (null)"),
+    "open bracket": ("seed: 0\nbasis: [", "s.yaml:2: not valid YAML: expected the node content, but found '<stream end>'"),
+    "tab": ("basis:\n\tcrop: 3", "s.yaml:2: not valid YAML: found character '\\t' that cannot start any token"),
+    "two documents": ("seed: 1\n---\nseed: 2", "s.yaml:2: not valid YAML: but found another document"),
+    "python tag": ("description: !!python/name:os.system", "s.yaml:1: not valid YAML: could not determine a constructor for"
+                   " the tag 'tag:yaml.org,2002:python/name:os.system'"),
+    "alias": ("basis: &b {crop: 48}\nlimits: *b", "s.yaml:2: not valid YAML: aliases are not read here; write the value out"),
+    "alias of itself": ("basis: &b [*b]", "s.yaml:1: not valid YAML: aliases are not read here; write the value out"),
+    "too deep": ("[" * 1500, "s.yaml: not valid YAML: nested too deeply"),
+    "duplicate keys": ("seed: 1\nbasis:\n  crop: 48\n  crop: 64\nseed: 2",
+                       "s.yaml:4: basis.crop: stands twice; remove one (the first is at s.yaml:3)\n"
+                       "s.yaml:5: seed: stands twice; remove one (the first is at s.yaml:1)"),
+    "duplicate in a list": ("regularisation:\n  - {from_step: 1,\n     from_step: 2}",
+                            "s.yaml:3: regularisation.0.from_step: stands twice; remove one (the first is at s.yaml:2)"),
+    "keys that are no text": ("1: a\nbasis:\n  true: b", "s.yaml:1: a key is no text; write a name, or put it in quotes\n"
+                              "s.yaml:3: a key is no text; write a name, or put it in quotes"),
+    # keys
+    "unknown section": ("recipee:\n  epochs: 3", f"s.yaml:1: recipee: unknown key; allowed: {SECTIONS} (did you mean recipe?)"),
+    "unknown key": ("expansion:\n  # ĉ\n  rat: 2", "s.yaml:3: expansion.rat: unknown key; allowed: rate, tolerance, axes, first_stride,"
+                    " max_steps, path, path_is (did you mean rate?)"),
+    "unknown key in a list": ("regularisation:\n- from_step: 1\n- from_step: 2\n  epohs: 3",
+                              "s.yaml:4: regularisation.1.epohs: unknown key; allowed: from_step, epochs, batch, base_rate, warmup,"
+                              " weight_decay, dropout, drop_connect, batchnorm_group (did you mean epochs?)"),
+    "unlike any key": ("views:\n  zzz: 3", "s.yaml:2: views.zzz: unknown key; allowed: clips, crops"),
+    "missing key": ("regularisation:\n- batch: 4", "s.yaml:2: regularisation.0.from_step: is missing; it has no default"),
+    "on is a text": ("on: 3", f"s.yaml:1: on: unknown key; allowed: {SECTIONS}"),
+    # types
+    "section of nothing": ("seed: 1\nrecipe:", "s.yaml:2: recipe: found nothing (null); expected a mapping"),
+    "section of a list": ("recipe: [1]", "s.yaml:1: recipe: found [1]; expected a mapping"),
+    "list of a section": ("regularisation: {from_step: 1}", "s.yaml:1: regularisation: found a mapping; expected a list"),
+    "null value": ("basis: {crop: null}", "s.yaml:1: basis.crop: found nothing (null); expected a whole number"),
+    "text for a number": ("recipe: {epochs: many}", "s.yaml:1: recipe.epochs: found 'many'; expected a whole number"),
+    "decimal for a whole": ("recipe: {epochs: 2.0}", "s.yaml:1: recipe.epochs: found 2.0; expected a whole number"),
+    "quoted number": ("recipe: {momentum: '0.9'}", "s.yaml:1: recipe.momentum: found '0.9'; expected a number"),
+    "bool for a number": ("recipe: {dropout: true}", "s.yaml:1: recipe.dropout: found true; expected a number"),
+    "number for a bool": ("recipe: {flip: 1}", "s.yaml:1: recipe.flip: found 1; expected true or false"),
+    "yes for a bool": ("recipe: {flip: yes}", "s.yaml:1: recipe.flip: found 'yes'; expected true or false"),
+    "number for a text": ("description: 3", "s.yaml:1: description: found 3; expected a text"),
+    "text for a list": ("expansion: {axes: fast}", "s.yaml:1: expansion.axes: found 'fast'; expected a list"),
+    "list for a mapping": ("regimes: {bounds: [1e9]}", "s.yaml:1: regimes.bounds: found [1000000000.0]; expected a mapping"),
+    "mapping for a number": ("seed: {a: 1}", "s.yaml:1: seed: found a mapping; expected a whole number"),
+    "huge whole number": ("seed: " + "9" * 30, f"s.yaml:1: seed: found {'9' * 30}; expected at most 1,000,000,000"),
+    # values
+    "too small": ("basis: {crop: 0}", "s.yaml:1: basis.crop: found 0; expected at least 1"),
+    "negative": ("seed: -1", "s.yaml:1: seed: found -1; expected at least 0"),
+    "too large": ("basis: {blocks: [1, 1001, 3, 1]}", "s.yaml:1: basis.blocks.1: found 1001; expected at most 1,000"),
+    "a rate of one": ("expansion: {rate: 1}", "s.yaml:1: expansion.rate: found 1; expected more than 1"),
+    "a share of one": ("recipe: {dropout: 1}", "s.yaml:1: recipe.dropout: found 1; expected less than 1"),
+    "nan": ("recipe: {base_rate: .nan}", "s.yaml:1: recipe.base_rate: found nan; expected a finite number"),
+    "infinity": ("regimes: {bounds: {A: .inf}}", "s.yaml:1: regimes.bounds.A: found inf; expected a finite number"),
+    "overflow": ("resources: {cpus: 1e999}", "s.yaml:1: resources.cpus: found inf; expected a finite number"),
+    "a grid of nothing": ("grids: {width: 0.0001}", "s.yaml:1: grids.width: found 0.0001; expected at least 0.001"),
+    "unknown axis": ("expansion:\n  axes:\n    - fast\n    - tempral",
+                     "s.yaml:4: expansion.axes.1: found 'tempral'; expected one of fast, temporal, spatial, depth, width,"
+                     " bottleneck (did you mean temporal?)"),
+    "unknown choice": ("failures: {then: halt}", "s.yaml:1: failures.then: found 'halt'; expected one of stop, skip"),
+    "name of a regime": ("regimes: {bounds: {../S: 1e9}}", "s.yaml:1: regimes.bounds.../S: found '../S'; expected letters, digits,"
+                         " - and _"),
+    "no regimes": ("regimes: {bounds: {}}", "s.yaml:1: regimes.bounds: found an empty mapping; expected 1 or more entries"),
+    "no stages": ("basis: {widths: []}", "s.yaml:1: basis.widths: found []; expected 1 or more entries"),
+    "three of two": ("recipe: {scale_jitter: [1, 2, 3]}", "s.yaml:1: recipe.scale_jitter: found [1, 2, 3]; expected no more than"
+                     " 2 entries"),
+    # values that contradict each other
+    "stages": ("basis:\n  widths: [8, 16]\n  blocks: [1]", "s.yaml:3: basis.blocks: 1 stages, but basis.widths has 2; give one entry a"
+               " stage in both"),
+    "even kernel": ("basis: {stem_kernel: 4}", "s.yaml:1: basis.stem_kernel: 4 is even; a centred kernel has an odd number of frames"),
+    "axis twice": ("expansion: {axes: [fast, depth, fast]}", "s.yaml:1: expansion.axes.2: 'fast' is listed twice; list each axis once"),
+    "path off the axes": ("expansion:\n  axes: [depth, width]\n  path: [depth, fast]",
+                          "s.yaml:3: expansion.path.1: 'fast' is not among expansion.axes; allowed: depth, width"),
+    "prescribed nothing": ("expansion: {path_is: prescribed}", "s.yaml:1: expansion.path_is: 'prescribed' needs expansion.path, the axis"
+                           " of each step in order"),
+    "jitter backwards": ("recipe: {scale_jitter: [1.3, 1.1]}", "s.yaml:1: recipe.scale_jitter: [1.3, 1.1] runs backwards; give"
+                         " [smallest, largest]"),
+    "limit under the basis": ("limits: {crop: 64}", "s.yaml:1: limits.crop: 64 is under the basis' 112; give at least that, or null for"
+                              " no limit"),
+    "bound under the basis": ("regimes:\n  bounds:\n    A: 2e7\n    B: 1e9", "s.yaml:3: regimes.bounds.A: 2e+07 multiply-adds are under the"
+                              " basis' own 20,662,304; give a larger bound"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_gets_one_clear_message(tmp_path, text, message):
+    assert mistakes(tmp_path, text) == message
+
+
+def test_all_mistakes_of_a_file_come_in_one_go_in_the_order_of_their_lines(tmp_path):
+    text = """\
+seed: zero
+basis:
+  classes: 1
+  widths: [8, 16]
+  blocks: [1, 2, 3]
+expansion:
+  rate: 0.5
+  axes: [fast, fast]
+  path: [depth, sideways]
+recipe:
+  epochs: -1
+  dropuot: 0.1
+  scale_jitter: [2, 1]
+limits:
+  crop: 100
+"""
+    assert mistakes(tmp_path, text).splitlines() == [
+        "s.yaml:1: seed: found 'zero'; expected a whole number",
+        "s.yaml:3: basis.classes: found 1; expected at least 2",
+        "s.yaml:5: basis.blocks: 3 stages, but basis.widths has 2; give one entry a stage in both",
+        "s.yaml:7: expansion.rate: found 0.5; expected more than 1",
+        "s.yaml:8: expansion.axes.1: 'fast' is listed twice; list each axis once",
+        "s.yaml:9: expansion.path.1: found 'sideways'; expected one of fast, temporal, spatial, depth, width, bottleneck",
+        "s.yaml:11: recipe.epochs: found -1; expected at least 1",
+        "s.yaml:12: recipe.dropuot: unknown key; allowed: epochs, batch, base_rate, reference_batch, warmup, momentum,"
+        " weight_decay, dropout, drop_connect, batchnorm_group, scale_jitter, flip (did you mean dropout?)",
+        "s.yaml:13: recipe.scale_jitter: [2.0, 1.0] runs backwards; give [smallest, largest]",
+        "s.yaml:15: limits.crop: 100 is under the basis' 112; give at least that, or null for no limit",
+    ]
+
+
+def test_nothing_is_said_of_what_a_wrong_value_takes_part_in(tmp_path):
+    # The crop of the basis is unknown here: whether the limit is under it, or the bound under its cost, is not for now.
+    text = "basis: {crop: small}\nlimits: {crop: 24}\nregimes: {bounds: {A: 1e6}}"
+    assert mistakes(tmp_path, text) == "s.yaml:1: basis.crop: found 'small'; expected a whole number"
+    text = "expansion: {axes: [fsat], path: [depth], path_is: prescribed}"
+    assert len(mistakes(tmp_path, text).splitlines()) == 1
+
+
+def test_lines_are_sorted_as_numbers(tmp_path):
+    lines = mistakes(tmp_path, "\n".join(f"k{index}: 1" for index in range(12))).splitlines()
+    assert [line.split(":")[1] for line in lines] == [str(number) for number in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("recipe.epochs", "--set recipe.epochs: expected key=value with a dotted key, such as recipe.epochs=4"),
+        ("=4", "--set =4: expected key=value with a dotted key, such as recipe.epochs=4"),
+        ("recipe..epochs=4", "--set recipe..epochs=4: expected key=value with a dotted key, such as recipe.epochs=4"),
+        ("recipe.epochs=0", "--set recipe.epochs=0: recipe.epochs: found 0; expected at least 1"),
+        ("recipe.epochs=", "--set recipe.epochs=: recipe.epochs: found nothing (null); expected a whole number"),
+        ("recipe.epochs=[", "--set recipe.epochs=[:1: not valid YAML: expected the node content, but found '<stream end>'"),
+        ("seed.x=4", "--set seed.x=4: seed is not a mapping of keys; set it as a whole: seed=..."),
+        (
+            "expansion.path.0=fast",
+            "--set expansion.path.0=fast: expansion.path is not a mapping of keys; set it as a whole: expansion.path=...",
+        ),
+        ("basis={widths: [8], blocks: [0]}", "--set basis={widths: [8], blocks: [0]}: basis.blocks.0: found 0;"
+         " expected at least 1"),
+    ],
+)  # fmt: skip
+def test_a_mistake_on_the_command_line_is_named_as_it_was_written(tmp_path, override, message):
+    text = "seed: 1\nexpansion:\n  path: [fast]\nbasis:\n  blocks: [1, 2, 5, 3]"
+    assert mistakes(tmp_path, text, override) == message
+
+
+def test_a_key_set_for_a_file_that_is_no_mapping_leaves_the_message_of_the_file(tmp_path):
+    assert mistakes(tmp_path, "[1]", "seed=3").startswith("s.yaml: expected a mapping")
+
+
+def test_what_is_set_goes_over_the_file_and_the_last_one_counts():
+    space, source = load_space("x3d_published", ["seed=4", "recipe.epochs=2", "recipe.epochs=3", "grids.width=1"])
+    assert (space.seed, space.recipe.epochs, space.grids.width, source) == (4, 3, 1.0, "x3d_published")
+    space, _ = load_space("x3d_kinetics400", ["expansion.axes=[fast, width]", "expansion.path=[]"])
+    assert space.expansion.axes == [Axis.FAST, Axis.WIDTH]
+    assert load_space("smoke", ["description='a: b'"])[0].description == "a: b"
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    assert mistakes(tmp_path, b"\xff\xfe\x00").startswith(
+        "s.yaml: cannot be read: 'utf-8' codec can't decode byte 0xff"
+    )
+    assert "not valid YAML: unacceptable character #x0000" in mistakes(tmp_path, "a\x00b")
+
+
+def test_a_number_of_thousands_of_digits_is_a_mistake_and_no_crash(tmp_path):
+    assert mistakes(tmp_path, "seed: " + "9" * 5000).startswith("s.yaml: not valid YAML: Exceeds the limit")
+
+
+def test_a_space_that_does_not_exist_is_answered_with_those_that_do(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        find_space("x3d_kinetic")
+    assert str(caught.value) == (
+        "search space 'x3d_kinetic': neither a file nor a shipped space; expected a path to a YAML file or one of"
+        " smoke, x3d_kinetics400, x3d_published"
+    )
+    with pytest.raises(UsageError, match="neither a file"):
+        find_space(str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a comment\n"])
+def test_an_empty_file_is_the_papers_search(tmp_path, text):
+    (tmp_path / "s.yaml").write_text(text)
+    assert load_space(str(tmp_path / "s.yaml"))[0] == SearchSpace() == space_of()
+
+
+def test_numbers_are_read_as_people_write_them():
+    values, _ = load_yaml("[6e8, 6E8, 6.5e-3, 6.0e+8, -1e3, 1_000, .5]", "s")
+    assert values == [6e8, 6e8, 6.5e-3, 6e8, -1e3, 1000, 0.5]
+    assert load_yaml("[on, off, yes, no, 2024-01-31, e8, 6e, true]", "s")[0] == [
+        "on", "off", "yes", "no", "2024-01-31", "e8", "6e", True,
+    ]  # fmt: skip
+
+
+def test_every_key_knows_its_line():
+    _, where = load_yaml("a: 1\nb:\n  - c: 2\n    d:\n      [3,\n       4]\n", "s")
+    assert where == {
+        ("a",): "s:1",
+        ("b",): "s:2",
+        ("b", 0): "s:3",
+        ("b", 0, "c"): "s:3",
+        ("b", 0, "d"): "s:4",
+        ("b", 0, "d", 0): "s:5",
+        ("b", 0, "d", 1): "s:6",
+    }
+
+
+texts = st.text("abc: -[]{}\n\t'\"&*!|>#%@0123456789.,?eE~<=", max_size=60)
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts | st.text(max_size=30))
+def test_any_text_is_a_space_or_a_mistake(text):
+    try:
+        values, where = load_yaml(text, "s")
+        read_space(values, where, "s")
+    except SpaceError as error:
+        assert str(error).startswith("s")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), json_values)
+def test_any_value_under_any_key_is_taken_or_refused_with_its_key(data, value):
+    section = data.draw(st.sampled_from(sorted(SearchSpace.model_fields)))
+    fields = getattr(SearchSpace.model_fields[section].annotation, "model_fields", None)
+    key = data.draw(st.sampled_from(sorted(fields))) if fields else None
+    try:
+        read_space({section: {key: value} if key else value}, {}, "s")
+    except SpaceError as error:
+        assert section in str(error)
+
+
+def test_a_space_becomes_what_the_search_runs_on():
+    space = space_of(
+        basis={
+            "widths": [8, 16, 32],
+            "blocks": [1, 1, 2],
+            "crop": 48,
+            "classes": 7,
+            "head_width": 64,
+            "stem_kernel": 3,
+        },
+        grids={"frames": 2, "crop": 4, "width": 0.1, "bottleneck": 0.5},
+        limits={"frames": 8, "crop": 96, "depth": 3, "width": 2.5, "bottleneck": 4},
+        expansion={"first_stride": 3},
+        recipe={"epochs": 4, "scale_jitter": [1, 1.5]},
+        regularisation=[{"from_step": 2, "dropout": 0.1, "batch": None}],
+        views={"clips": 2, "crops": "left-center-right"},
+    )
+    assert space.lattice == Lattice(
+        Basis((8, 16, 32), (1, 1, 2), 48, 7, 64, 3), Grids(2, 4, 0.1, 0.5), Limits(8, 96, 3.0, 2.5, 4.0), first_stride=3
+    )
+    assert space.base_recipe == Recipe(epochs=4, scale_jitter=(1.0, 1.5))
+    (change,) = space.regularisation_expansion
+    assert (change.from_step, change.changes) == (2, {"dropout": 0.1})
+    assert space.test_views.per_video == 6
+
+
+@pytest.mark.parametrize("name", ["smoke", "x3d_kinetics400", "x3d_published"])
+def test_a_shipped_space_survives_the_store(name):
+    assert name in shipped_spaces()
+    space, _ = load_space(name)
+    stored = json.loads(json.dumps(space.as_dict()))
+    again = read_space(stored, {}, "store")
+    assert again == space
+    assert difference(space, again) == ()
+
+
+def test_the_kinetics_space_is_what_the_defaults_are():
+    space, _ = load_space("x3d_kinetics400")
+    for section in ("basis", "grids", "limits", "regimes", "views"):
+        assert getattr(space, section) == getattr(SearchSpace(), section)
+    for key, value in Recipe().as_dict().items():
+        assert getattr(space.base_recipe, key) == pytest.approx(value, abs=1e-7)
+
+
+def test_differences_are_listed_key_by_key():
+    one = space_of(recipe={"epochs": 10}, expansion={"axes": ["fast"]}, regimes={"bounds": {"A": 1e9}})
+    other = space_of(recipe={"epochs": 20}, expansion={"axes": ["fast", "depth"]}, regimes={"bounds": {"B": 1e9}})
+    assert difference(one, one) == ()
+    assert difference(one, other) == (
+        "expansion.axes: ['fast'] recorded, ['fast', 'depth'] now",
+        "regimes.bounds.A: 1000000000.0 recorded, None now",
+        "recipe.epochs: 10 recorded, 20 now",
+        "regimes.bounds.B: None recorded, 1000000000.0 now",
+    )
+
+
+# The page that explains every key.
+
+PAGE = (files("search_spaces") / "README.md").read_text(encoding="utf-8")
+HEADER = "| key | type | unit | default | allowed | meaning and source |"
+
+
+def tables():
+    """Section of the page -> key -> the cells of its row."""
+    found = {}
+    for section in re.split(r"^### ", PAGE, flags=re.M)[1:]:
+        title, _, text = section.partition("\n")
+        rows = [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in text.splitlines()
+            if line.startswith("| `")
+        ]
+        assert HEADER in text
+        found[title] = {row[0].strip("`"): row[1:] for row in rows}
+        assert len(found[title]) == len(rows)
+    return found
+
+
+def schemas():
+    """Section -> key -> its JSON schema; the plain keys of the file under the name of the page's first section."""
+    whole = SearchSpace.model_json_schema()
+
+    def resolved(schema):
+        return whole["$defs"][schema["$ref"].split("/")[-1]] if "$ref" in schema else schema
+
+    found = {"The file itself": {}}
+    for name, schema in whole["properties"].items():
+        section = resolved(schema.get("items", schema))
+        if "properties" in section:
+            found[name] = {key: resolved(value) for key, value in section["properties"].items()}
+        else:
+            found["The file itself"][name] = schema
+    return found
+
+
+def allowed(schema):
+    """What a JSON schema allows, in the words of the page."""
+    match schema:
+        case {"anyOf": [value, {"type": "null"}]}:
+            return f"{allowed(value)} or null"
+        case {"$ref": _}:
+            return f"one of {', '.join(Axis)}"
+        case {"enum": names}:
+            return ", ".join(names)
+        case {"type": "boolean"}:
+            return "true, false"
+        case {"type": "string"}:
+            return "any"
+        case {"type": "array", "items": items, "minItems": 2}:
+            return f"exactly 2, each {allowed(items)}"
+        case {"type": "array", "items": items} | {"type": "object", "patternProperties": {**items}}:
+            items = items if schema["type"] == "array" else next(iter(items.values()))
+            fewest = "1 or more, " if 1 in (schema.get("minItems"), schema.get("minProperties")) else ""
+            return f"{fewest}each {allowed(items)}"
+    ends = {key: f"{value:,}" if value < 1e12 else f"{value:g}" for key, value in schema.items() if "imum" in key}
+    low = f"over {ends['exclusiveMinimum']}" if "exclusiveMinimum" in ends else ends["minimum"]
+    if "exclusiveMaximum" in ends:
+        return f"{low} to under {ends['exclusiveMaximum']}"
+    if "maximum" in ends:
+        return f"{low} to {ends['maximum']}"
+    return low if low.startswith("over") else f"{low} or more"
+
+
+def test_every_key_stands_in_the_page_and_nothing_else_does():
+    assert {section: list(rows) for section, rows in tables().items()} == {
+        section: list(keys) for section, keys in schemas().items()
+    }
+
+
+CELLS = [
+    pytest.param(row, schemas().get(section, {}).get(key, {}), id=f"{section}.{key}")
+    for section, rows in tables().items()
+    for key, row in rows.items()
+]
+
+
+@pytest.mark.parametrize(("row", "schema"), CELLS)
+def test_the_page_says_what_the_schema_says(row, schema):
+    kind, _, default, limits, meaning = row
+    if default:
+        assert load_yaml(default.strip("`"), "page")[0] == schema["default"]
+    else:
+        assert "default" not in schema
+    assert limits == allowed(schema)
+    assert ("whole number" in kind) == ("integer" in json.dumps(schema))
+    assert meaning.endswith(".")
+
+
+def test_the_page_names_every_shipped_space():
+    assert re.findall(r"^\| `(\w+)\.yaml`", PAGE, flags=re.M) == ["x3d_kinetics400", "x3d_published", "smoke"]
+    assert sorted(re.findall(r"^\| `(\w+)\.yaml`", PAGE, flags=re.M)) == shipped_spaces()
+
+
+def test_the_example_of_the_page_is_a_space():
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.S)
+    space = read_space(*load_yaml(example, "README.md"), "README.md")
+    assert (space.basis.classes, list(space.regimes.bounds)) == (10, ["Tiny", "Small"])
+
+
+def test_the_page_names_what_may_change_on_resume():
+    (sentence,) = re.findall(r"where these alone have changed: (.*?), which", PAGE, flags=re.S)
+    assert tuple(re.findall(r"`(\w+)`", sentence)) == OPERATIONAL
+
+
+def test_what_is_set_in_the_page_can_be_set():
+    overrides = re.findall(r"--set '?(\w+\.[\w.]+=(?:\[.*?\]|\S+?))[`'\s]", PAGE)
+    assert len(overrides) == 4
+    space, _ = load_space("x3d_kinetics400", [*overrides, "expansion.path=[]"])
+    assert space.regimes.bounds["Tiny"] == yaml.safe_load("60.0e+6")
+    assert isinstance(space, SearchSpace)
+
+
+def test_mistakes_of_a_space_are_user_mistakes():
+    assert issubclass(SpaceError, UsageError)
+    assert issubclass(UsageError, ExpanderError)
+    assert SpaceError("x").exit_code == 2
