@@ -32,6 +32,9 @@ class Store(Protocol):
     def commit(self, decision: Decision, settled: Sequence[Instance]) -> None:
         """Record a decision and every instance settled so far. Raises StoreError on a second, different decision."""
 
+    def settle(self, settled: Sequence[Instance]) -> None:
+        """Record every instance settled so far; some need no decision, as when the basis fills a regime."""
+
 
 class Dispatcher(Protocol):
     """Carries trials out, in this process or on a cluster."""
@@ -65,6 +68,7 @@ def run_search(
             decision = decide(step, store.outcomes(step), skip_failed=space.failures.then == "skip")
         store.commit(decision, instances(space, [*decisions, decision]))
         watch(step, decision)
+    store.settle(instances(space, decisions))
     reason = ending(space, decisions)
     assert reason is not None
     return reason

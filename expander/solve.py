@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from expander.axis import EPSILON, Axis, Factors, expand, factor_of
 from expander.complexity import Complexity, measure
@@ -144,6 +144,8 @@ class Line:
     def __init__(self, lattice: Lattice, origin: Factors, axis: Axis) -> None:
         self.lattice, self.origin, self.axis = lattice, origin, axis
         self.value = _grid(lattice, axis)
+        # Multiply-adds at one place. Searches along the line come by the same places.
+        self.flops = cache(lambda place: measure(realise(self.factors(place), lattice.basis)).flops)
         factor, limit = factor_of(origin, axis), _limit(lattice, origin, axis)
         self.here = crop_at(factor, lattice.basis.crop) if axis is Axis.SPATIAL else factor
         self.next = self._first_beyond(factor + EPSILON)
@@ -163,10 +165,6 @@ class Line:
     def factors(self, place: int) -> Factors:
         """The factors at one place."""
         return expand(self.origin, self.axis, self.value(place), first_stride=self.lattice.first_stride)
-
-    def flops(self, place: int) -> int:
-        """Multiply-adds at one place."""
-        return measure(realise(self.factors(place), self.lattice.basis)).flops
 
     def solution(self, place: int, start_flops: int) -> Solution:
         """What stands at one place; its rate is over `start_flops`."""

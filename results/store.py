@@ -208,6 +208,12 @@ class SearchStore:
                 )
             self._settle(session, settled)
 
+    def settle(self, settled: Sequence[Instance]) -> None:
+        """Record every instance settled so far. Raises StoreError on a different instance of a regime."""
+        with self._database.writing() as session:
+            self._hold(session)
+            self._settle(session, settled)
+
     # Who runs it.
 
     def claim(self) -> None:

@@ -110,8 +110,10 @@ def test_factors_as_plain_values_have_the_names_of_the_paper():
 
 @pytest.mark.parametrize(
     ("width", "rounded"),
-    [(24, 24), (34.8, 32), (69.6, 72), (139.2, 136), (278.4, 280), (12, 16), (11, 16), (8.8, 8), (9, 16), (0.1, 8)]
-    + [(18, 24), (17.7, 16), (27 / 8, 8), (20, 24), (28, 32)],
+    [
+        *((24, 24), (34.8, 32), (69.6, 72), (139.2, 136), (278.4, 280)),
+        *((12, 16), (11, 16), (8.8, 8), (9, 16), (0.1, 8), (18, 24), (17.7, 16), (27 / 8, 8), (20, 24), (28, 32)),
+    ],
 )
 def test_widths_round_to_multiples_of_eight_and_never_lose_more_than_a_tenth(width, rounded):
     assert round_width(width) == rounded

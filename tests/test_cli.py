@@ -146,7 +146,7 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
         (["plan", "smoke", "--axes", "fast,fats"], "--axes: 'fats' not among the space's axes; allowed: fast, temporal"),
         (["plan", "smoke", "--set", "recipe.epoch=3"], "--set recipe.epoch=3: recipe.epoch: unknown key; allowed: epochs"),
         (["plan", "smoke", "--set", "recipe.epochs"], "expected key=value"),
-        (["cost", "--gamma-w", "-1"], "--gamma-w: found -1; expected more than 0"),
+        (["cost", "--gamma-w", "-1"], "--gamma-w: found -1; expected a number over 0"),
         (["cost", "missing.yaml"], "config missing.yaml: no such file"),
         (["search", "smoke", "--name", "x"], "no train and val manifest: give --train MANIFEST and --val MANIFEST"),
         (["status", "x"], "expander search"),

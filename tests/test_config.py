@@ -1,4 +1,5 @@
 """The config of an exported instance: read back as it was written, and strict about mistakes."""
+# ruff: noqa: E501 (messages stand here as a user reads them)
 
 import json
 from dataclasses import replace

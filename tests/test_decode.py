@@ -150,7 +150,7 @@ def test_times_are_those_of_the_time_stamps_at_a_variable_rate(tmp_path):
     stamps = [40 * number + (300 if number >= 20 else 0) for number in range(40)]
     video = index(encode(tmp_path / "a.mkv", pictures(40), stamps=stamps))
     assert video.rate == pytest.approx(25)
-    assert video.shown(np.array([0.0, 0.041, 0.76, 1.0, 1.09, 1.1, 1.14])).tolist() == [0, 1, 19, 19, 19, 20, 21]
+    assert video.shown(np.array([0.0, 0.041, 0.76, 1.0, 1.08, 1.1, 1.14])).tolist() == [0, 1, 19, 19, 19, 20, 21]
     assert_exact(tmp_path / "a.mkv", clips=4)
 
 
@@ -191,9 +191,9 @@ def test_rgb_is_turned_as_the_rotation_says_and_scaled_on_the_shorter_side(tmp_p
 
 
 @pytest.mark.parametrize(
-    "pix_fmt", ["gray", "yuva420p", "yuv420p10le", "gray16le", "yuv444p", "yuv410p", "gbrp", "bgra", "yuv422p16le"]
+    "pix_fmt", ["gray", "yuva420p", "yuv420p10le", "gray16le", "yuv444p", "yuv422p", "bgr0", "bgra"]
 )
-@pytest.mark.parametrize("size", [(1, 1), (33, 17), (3, 50)])
+@pytest.mark.parametrize("size", [(1, 1), (33, 17), (5, 50)])
 def test_any_pixel_format_and_size_becomes_rgb(tmp_path, pix_fmt, size):
     width, height = size
     path = encode(tmp_path / "a.mkv", [np.full((height, width, 3), 200, np.uint8)] * 2, "ffv1", pix_fmt, options={})
@@ -333,9 +333,9 @@ def test_every_file_of_the_decoder_collection_is_read_or_named(row):
         decoded = int(row["frames_decoded"])
         assert decoded <= count <= max(decoded, int(row["frames_header"]))
         # In bands of a frame, as these times are rounded to the container's time base.
-        assert reader.index.times[-1] == pytest.approx(float(row["pts_span_s"] or 0), abs=1.5 * reader.index.spacing) or (
-            not reader.index.stamped
-        )
+        assert reader.index.times[-1] == pytest.approx(
+            float(row["pts_span_s"] or 0), abs=1.5 * reader.index.spacing
+        ) or (not reader.index.stamped)
         width, height = map(int, row["size"].split("x"))
         if row["rotation"] in ("90", "-90"):
             width, height = height, width

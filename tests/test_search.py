@@ -20,8 +20,9 @@ from expander.trial import Failed
 
 PUBLISHED = Path(__file__).parents[1].parent / "shared" / "paper" / "published.json"
 PATH = (
-    "bottleneck fast spatial depth temporal temporal fast spatial spatial depth width fast depth"
-).split()  # fmt: skip
+    *("bottleneck", "fast", "spatial", "depth", "temporal", "temporal", "fast"),
+    *("spatial", "spatial", "depth", "width", "fast", "depth"),
+)
 
 
 class Row(NamedTuple):
@@ -30,8 +31,7 @@ class Row(NamedTuple):
     clip: str
     crop: int
     blocks: tuple[int, ...]
-    widths: tuple[int, ...]
-    inner_widths: tuple[int, ...]
+    widths: tuple[tuple[int, ...], tuple[int, ...]]  # of the stages, and inside their bottlenecks
     gamma_w: float
     gamma_b: float
     gamma_d: float
@@ -41,28 +41,27 @@ class Row(NamedTuple):
     rate: float
 
 
-NARROW, BASE, WIDE = (24, 48, 96, 192), (54, 108, 216, 432), (32, 72, 136, 280)
-SHALLOW, MEDIUM, DEEP, DEEPEST = (1, 2, 5, 3), (3, 5, 11, 7), (5, 10, 25, 15), (11, 21, 51, 31)
-INNER_WIDE = (72, 162, 306, 630)
+W1, W2 = ((24, 48, 96, 192), (54, 108, 216, 432)), ((32, 72, 136, 280), (72, 162, 306, 630))
+D1, D2, D5, D10 = (1, 2, 5, 3), (3, 5, 11, 7), (5, 10, 25, 15), (11, 21, 51, 31)
 # fmt: off
 # Fig. 2 and Sec. 4.1, reconstructed:
-#       step      axis          T x τ    S  blocks   widths  inner       γw    γb    γd             FLOPs      params  without BN  achieved
-ROWS = (
-    Row("1",      "bottleneck", "1",    112, SHALLOW, NARROW, BASE,       1.00, 2.25, 1.0,       40996040,    2653172,    2638604,  1.9841),
-    Row("2",      "fast",       "2x16", 112, SHALLOW, NARROW, BASE,       1.00, 2.25, 1.0,       80209520,    2653172,    2638604,  1.9565),
-    Row("3",      "spatial",    "2x16", 160, SHALLOW, NARROW, BASE,       1.00, 2.25, 1.0,      153402560,    2653172,    2638604,  1.9125),
-    Row("4",      "depth",      "2x16", 160, MEDIUM,  NARROW, BASE,       1.00, 2.25, 2.2,      303559712,    3794322,    3762858,  1.9788),
-    Row("5",      "temporal",   "4x12", 160, MEDIUM,  NARROW, BASE,       1.00, 2.25, 2.2,      605256512,    3794322,    3762858,  1.9939),
-    Row("6",      "temporal",   "8x9",  160, MEDIUM,  NARROW, BASE,       1.00, 2.25, 2.2,     1208650112,    3794322,    3762858,  1.9969),
-    Row("7",      "fast",       "16x5", 160, MEDIUM,  NARROW, BASE,       1.00, 2.25, 2.2,     2415437312,    3794322,    3762858,  1.9985),
-    Row("7-X3D-S", "fast",      "13x6", 160, MEDIUM,  NARROW, BASE,       1.00, 2.25, 2.2,     1962892112,    3794322,    3762858,  1.6240),
-    Row("8",      "spatial",    "16x5", 224, MEDIUM,  NARROW, BASE,       1.00, 2.25, 2.2,     4732468736,    3794322,    3762858,  1.9593),
-    Row("9",      "spatial",    "16x5", 312, MEDIUM,  NARROW, BASE,       1.00, 2.25, 2.2,     9451559360,    3794322,    3762858,  1.9972),
-    Row("10",     "depth",      "16x5", 312, DEEP,    NARROW, BASE,       1.00, 2.25, 5.0,    18367710176,    6153432,    6087120,  1.9434),
-    Row("11",     "width",      "16x5", 312, DEEP,    WIDE,   INNER_WIDE, 1.45, 2.25, 5.0,    35837627616,   11095904,   11000260,  1.9511),
-    Row("12",     "fast",       "32x3", 312, DEEP,    WIDE,   INNER_WIDE, 1.45, 2.25, 5.0,    71672522272,   11095904,   11000260,  1.9999),
-    Row("13",     "depth",      "32x3", 312, DEEPEST, WIDE,   INNER_WIDE, 1.45, 2.25, 10.2,  143541630016,   20474404,   20279760,  2.0027),
-)
+#   step, axis, T x τ, S, blocks, widths, γw, γb, γd, FLOPs, params, without BN, achieved rate
+ROWS = [Row(*row) for row in (
+    ("1",       "bottleneck", "1",    112, D1,  W1, 1.00, 2.25,  1.0,      40_996_040,  2_653_172,  2_638_604, 1.9841),
+    ("2",       "fast",       "2x16", 112, D1,  W1, 1.00, 2.25,  1.0,      80_209_520,  2_653_172,  2_638_604, 1.9565),
+    ("3",       "spatial",    "2x16", 160, D1,  W1, 1.00, 2.25,  1.0,     153_402_560,  2_653_172,  2_638_604, 1.9125),
+    ("4",       "depth",      "2x16", 160, D2,  W1, 1.00, 2.25,  2.2,     303_559_712,  3_794_322,  3_762_858, 1.9788),
+    ("5",       "temporal",   "4x12", 160, D2,  W1, 1.00, 2.25,  2.2,     605_256_512,  3_794_322,  3_762_858, 1.9939),
+    ("6",       "temporal",   "8x9",  160, D2,  W1, 1.00, 2.25,  2.2,   1_208_650_112,  3_794_322,  3_762_858, 1.9969),
+    ("7",       "fast",       "16x5", 160, D2,  W1, 1.00, 2.25,  2.2,   2_415_437_312,  3_794_322,  3_762_858, 1.9985),
+    ("7-X3D-S", "fast",       "13x6", 160, D2,  W1, 1.00, 2.25,  2.2,   1_962_892_112,  3_794_322,  3_762_858, 1.6240),
+    ("8",       "spatial",    "16x5", 224, D2,  W1, 1.00, 2.25,  2.2,   4_732_468_736,  3_794_322,  3_762_858, 1.9593),
+    ("9",       "spatial",    "16x5", 312, D2,  W1, 1.00, 2.25,  2.2,   9_451_559_360,  3_794_322,  3_762_858, 1.9972),
+    ("10",      "depth",      "16x5", 312, D5,  W1, 1.00, 2.25,  5.0,  18_367_710_176,  6_153_432,  6_087_120, 1.9434),
+    ("11",      "width",      "16x5", 312, D5,  W2, 1.45, 2.25,  5.0,  35_837_627_616, 11_095_904, 11_000_260, 1.9511),
+    ("12",      "fast",       "32x3", 312, D5,  W2, 1.45, 2.25,  5.0,  71_672_522_272, 11_095_904, 11_000_260, 1.9999),
+    ("13",      "depth",      "32x3", 312, D10, W2, 1.45, 2.25, 10.2, 143_541_630_016, 20_474_404, 20_279_760, 2.0027),
+)]
 INSTANCES = {  # step, kind
     "X3D-XS": (5, "expansion"),
     "X3D-S": (7, "contraction"),
@@ -75,7 +74,7 @@ INSTANCES = {  # step, kind
 
 # The order of the axes, ĉ = 2 and the grids: nothing else of the paper's figures.
 ORDER = space_of(
-    expansion={"rate": 2.0, "path": PATH, "path_is": "prescribed"},
+    expansion={"rate": 2.0, "path": list(PATH), "path_is": "prescribed"},
     grids={"frames": 1, "crop": 8, "width": 0.05, "bottleneck": 0.25},
 )
 
@@ -108,8 +107,7 @@ def test_the_order_of_the_axes_alone_lands_on_the_published_step(place, row):
             geometry.clip,
             geometry.crop,
             geometry.blocks,
-            geometry.widths,
-            geometry.inner_widths,
+            (geometry.widths, geometry.inner_widths),
             factors.gamma_w,
             factors.gamma_b,
             factors.gamma_d,
@@ -158,9 +156,9 @@ def test_a_trained_search_whose_scores_prefer_the_path_lands_on_the_same():
     space = space_of()
     decisions = []
     while step := next_step(space, decisions, "videos"):
-        wanted = prescribed_axis(space_of(expansion={"path": PATH}), step, decisions)
-        trials = {candidate.axis: candidate.trial for candidate in step.candidates if candidate.feasible}
-        decisions.append(decide(step, [completed(t.id, float(t is trials[wanted])) for t in trials.values()]))
+        wanted = prescribed_axis(space_of(expansion={"path": list(PATH)}), step, decisions)
+        (best,) = (candidate.trial for candidate in step.candidates if candidate.axis is wanted)
+        decisions.append(decide(step, [completed(trial.id, float(trial == best)) for trial in step.trials]))
     pairs = [(decision.key, decision.flops) for decision in decisions]
     assert pairs == [(row.key, row.flops) for row in ROWS]
     assert {found.name: (found.step, found.kind) for found in instances(space, decisions)} == INSTANCES
@@ -184,7 +182,7 @@ def test_contraction_along_every_axis_trains_six_smaller_networks():
     geometries = {c.axis: c.solution.geometry for c in step.candidates if c.solution}
     assert found["fast"] == ("13x6", 1962892112)
     assert found["temporal"] == ("13x5", 1962892112)  # 5 x (16 / 13) ** 0.415 is 5.45
-    assert geometries[Axis.SPATIAL].crop == 144
+    assert geometries[Axis.SPATIAL].crop == 136
     assert geometries[Axis.DEPTH].blocks == (2, 4, 9, 6)
     assert geometries[Axis.BOTTLENECK].inner_widths == (42, 84, 168, 336)
     (width,) = (candidate for candidate in step.candidates if candidate.axis is Axis.WIDTH)
@@ -219,7 +217,7 @@ def test_the_recipe_follows_the_step_and_a_contraction_has_that_of_the_step_that
 # What is decided.
 
 
-@pytest.fixture()
+@pytest.fixture
 def step():
     return next_step(space_of(), [], "videos")
 
@@ -296,7 +294,7 @@ def test_a_path_that_cannot_be_followed_says_why():
         "step 1: the path prescribes width, which is infeasible: nothing on the grid is larger than the frontier:"
         " limits.width is 1, and the frontier stands at 1"
     )
-    with pytest.raises(StepFailed, match="prescribes depth, which is infeasible: it is not among expansion.axes"):
+    with pytest.raises(StepFailed, match="prescribes depth, which is infeasible: it is not among"):
         prescribe(step, Axis.DEPTH)
 
 
@@ -333,13 +331,14 @@ def test_two_regimes_crossed_in_one_step_are_both_contracted_the_smaller_first()
 
 
 def test_a_regime_under_the_first_step_is_contracted_from_the_basis_or_is_the_basis():
-    wide = space_of(
-        basis=TINY, expansion={"axes": ["spatial"], "path": ["spatial"] * 3, "path_is": "prescribed"}, grids={"crop": 2},
-        regimes={"bounds": {"A": frames_flops(1) * 1.4}},
-    )  # fmt: skip
-    _, decisions = prescribed(wide)
-    (instance,) = instances(wide, decisions)
-    assert (instance.kind, instance.step, instance.geometry.crop) == ("contraction", 1, 18)
+    basis = space_of(basis=TINY).lattice.basis
+    bound = measure(realise(Factors(gamma_s=22 / 16), basis)).flops
+    expansion = {"rate": 4, "axes": ["spatial"], "path": ["spatial"] * 3, "path_is": "prescribed"}
+    _, decisions = prescribed(
+        space := space_of(basis=TINY, expansion=expansion, grids={"crop": 2}, regimes={"bounds": {"A": bound}})
+    )
+    (instance,) = instances(space, decisions)
+    assert (instance.kind, instance.step, instance.geometry.crop) == ("contraction", 1, 22)
     # From one frame to two there is nothing between.
     names, keys, _ = found(fast_only({"A": frames_flops(1) * 1.4}))
     assert names == {"A": ("basis", 0, 1)}
@@ -393,7 +392,7 @@ def test_the_grace_is_part_of_the_bound():
 
 # What holds for every search.
 
-many = settings(max_examples=60, deadline=None)
+many = settings(max_examples=30, deadline=None)
 lucky = st.integers(0, 1000)
 
 
@@ -500,7 +499,7 @@ def test_an_instance_once_settled_stays(space, luck):
         before = now
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data(), spaces(), lucky)
 def test_decisions_do_not_depend_on_the_order_of_outcomes(data, space, luck):
     steps, decisions = searched(space, luck)
@@ -510,7 +509,7 @@ def test_decisions_do_not_depend_on_the_order_of_outcomes(data, space, luck):
     assert decide(steps[place], outcomes) == decisions[place]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(spaces(), lucky)
 def test_the_expansions_only_ever_grow_and_keep_their_other_factors(space, luck):
     _, decisions = searched(space, luck)
@@ -530,7 +529,7 @@ def test_the_expansions_only_ever_grow_and_keep_their_other_factors(space, luck)
         assert measure(realise(after, space.lattice.basis)).flops > measure(realise(before, space.lattice.basis)).flops
 
 
-@pytest.mark.parametrize("rate", [1.05, 1.3, 3.0, 10.0])
+@pytest.mark.parametrize("rate", [1.2, 1.3, 3.0, 10.0])
 def test_any_rate_leads_from_the_basis_to_the_regimes(rate):
     space = space_of(expansion={"rate": rate})
     _, decisions = searched(space)

@@ -15,13 +15,15 @@ from typing import TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from expander.trial import Completed, Epoch, Trial
+from expander.geometry import Geometry
+from expander.trial import Completed, Epoch, Metrics, Trial, Views
 from trainers import checkpoint
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
-from trainers.data.manifest import ManifestSource, check_classes, read_pair
+from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import evaluate
 from trainers.learner import Learner, epoch_order
+from trainers.networks.x3d import X3D
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -62,19 +64,19 @@ class VideoTraining:
         train, val = read_pair(self.train, self.val)
         for manifest in (train, val):
             check_classes(manifest, trial.geometry.classes)
-        device = self._device()
+        device, workers = _device(self.device), self.loader_workers
         with _threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
             learner = Learner(trial, device, Ledger(len(train.videos), self.damage_share))
             learner.go_on_from(checkpoint.latest(folder, trial.id))
             clips = TrainingClips(train, trial.geometry, trial.recipe, trial.seed)
             while learner.epoch < trial.recipe.epochs:
                 order = epoch_order(trial.seed, learner.epoch + 1, len(train.videos))
-                epoch = learner.learn(self._load(clips.for_epoch(learner.epoch + 1), order), len(order))
+                epoch = learner.learn(_load(clips.for_epoch(learner.epoch + 1), order, workers), len(order))
                 checkpoint.save(folder, learner.state())
                 report(epoch)
             checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
             damaged = Ledger(len(val.videos), self.damage_share)
-            views = self._load(TestViews(val, trial.geometry, trial.views), range(len(val.videos)))
+            views = _load(TestViews(val, trial.geometry, trial.views), range(len(val.videos)), workers)
             at_once = trial.recipe.batchnorm_group  # what fits in memory to train on fits to test on
             metrics = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once)
         completed = Completed(
@@ -88,22 +90,48 @@ class VideoTraining:
         checkpoint.save_completed(folder, completed)
         return completed
 
-    def _device(self) -> torch.device:
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
 
-    def _load(self, items: Dataset[T], order: Iterable[int]) -> Iterable[T]:
-        """`items` in `order`, one by one; decoded ahead where there are workers."""
-        # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
-        return DataLoader(
-            items,
-            batch_size=None,
-            sampler=order,
-            num_workers=self.loader_workers,
-            collate_fn=_as_it_is,
-            generator=torch.Generator(),
-        )
+def score(
+    geometry: Geometry,
+    weights: Path,
+    manifest: Manifest,
+    views: Views,
+    *,
+    damage_share: float = 0.01,
+    loader_workers: int = 0,
+    threads: int | None = None,
+    device: str = "auto",
+) -> tuple[Metrics, tuple[str, ...]]:
+    """Scores of the network of `geometry` with `weights` (safetensors) on a manifest, and the videos left out.
+
+    The other arguments are those of VideoTraining. Raises UsageError for weights of another network.
+    """
+    keep_freed_memory()
+    model = X3D(geometry).to(_device(device))
+    checkpoint.load_weights(weights, model)
+    damaged = Ledger(len(manifest.videos), damage_share)
+    with _threads(threads):
+        loaded = _load(TestViews(manifest, geometry, views), range(len(manifest.videos)), loader_workers)
+        return evaluate(model, loaded, damaged, device=_device(device)), damaged.videos
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def _load(items: Dataset[T], order: Iterable[int], workers: int) -> Iterable[T]:
+    """`items` in `order`, one by one; decoded ahead where there are workers."""
+    # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
+    return DataLoader(
+        items,
+        batch_size=None,
+        sampler=order,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        generator=torch.Generator(),
+    )
 
 
 def versions() -> dict[str, str]:

@@ -49,13 +49,15 @@ def train(
     from trainers.networks.x3d import build
     from trainers.train import VideoTraining
 
-    sources = [ManifestSource(path.resolve(), root and root.resolve()) for path in (train, val)]
-    manifests = read_pair(*sources)
+    videos, held_out = (ManifestSource(path.resolve(), root and root.resolve()) for path in (train, val))
+    manifests = read_pair(videos, held_out)
     for manifest in manifests:
         check_classes(manifest, loaded.geometry.classes)
     data = fingerprint(*manifests)
     trial = Trial(loaded.geometry, loaded.recipe, data.id, loaded.views, loaded.seed)
-    training = VideoTraining(*sources, out.resolve(), loader_workers=loader_workers, threads=threads, device=device)
+    training = VideoTraining(
+        videos, held_out, out.resolve(), loader_workers=loader_workers, threads=threads, device=device
+    )
     try:
         completed = training(trial, _say)
     except KeyboardInterrupt:

@@ -28,9 +28,10 @@ SECONDS_PER_VIDEO = 120.0
 TOLERANCE = 0.25
 # Scaled to the wanted shorter side, a narrower picture would fill the memory with its longer side.
 MAX_ASPECT = 32
-# Codecs whose decoder can leave out each frame marked as no reference, and change no other. Not HEVC: there, frames of
-# a higher temporal layer may refer to it all the same.
-SKIPPING_CODECS = ("h264",)
+# H.264 packets of these kinds alone, marked as no reference, can be left out without a change to any other frame: slices,
+# SEI, delimiters, filler. (Not so in HEVC, where a higher temporal layer may refer to such a frame. The decoder's own
+# skip_frame would do it too, but then passes over damaged packets in silence.)
+OPTIONAL_UNITS = (1, 6, 9, 12)
 # Up to here reading on costs less than a seek.
 NEAR_PACKETS = 16
 
@@ -171,10 +172,10 @@ class VideoReader:
     def _planned(self, wanted: list[int]) -> Iterator[av.VideoFrame]:
         """The wanted frames in order, as long as each has the time stamp that the index expects."""
         stamps = deque(self.index.stamps[self.index.packets[wanted]].tolist())
-        skip = self._codec.name in SKIPPING_CODECS
+        kept = set(stamps)
         for first, last in self.index.runs(wanted):
             floor = self.index.stamps[first]
-            for frame in self._decode(first, last, damage_from=first, only=set(stamps) if skip else None):
+            for frame in self._decode(first, last, damage_from=first, only=kept):
                 if frame.pts is None or frame.pts < floor:
                     continue  # shown before the key frame: it may refer to what was not decoded
                 self._check_frame(frame)
@@ -218,11 +219,11 @@ class VideoReader:
                 yield int(np.searchsorted(stamps, frame.pts, side="right")) - 1, frame
 
     def _decode(self, first: int, last: int, damage_from: int, only: set[int] | None) -> Iterator[av.VideoFrame]:
-        """Every frame of packets `first` to `last`; with `only`, beside these just those that others refer to."""
+        """Every frame of packets `first` to `last`; with `only` time stamps, the others just where they may be needed."""
         self._codec.flush_buffers()
         for position, packet in self._packets(first, last):
-            if only is not None:
-                self._codec.skip_frame = "DEFAULT" if packet.pts in only else "NONREF"
+            if only is not None and packet.pts not in only and self._is_optional(packet):
+                continue
             try:
                 yield from self._codec.decode(packet)
                 corrupt = packet.is_corrupt
@@ -237,6 +238,19 @@ class VideoReader:
             yield from self._codec.decode(None)
         except _UNREADABLE as error:
             raise DamagedVideo(self.path, f"its last frames cannot be decoded: {_words(error)}") from error
+
+    def _is_optional(self, packet: av.Packet[av.VideoStream]) -> bool:
+        """Whether no other frame needs the packet, as its H.264 units say."""
+        if not self._unit_prefix:
+            return False
+        content = memoryview(packet)
+        place = 0
+        while place + self._unit_prefix < len(content):
+            header = place + self._unit_prefix
+            if content[header] & 0x60 or content[header] & 0x1F not in OPTIONAL_UNITS:
+                return False
+            place = header + int.from_bytes(content[place:header], "big")
+        return place == len(content)
 
     def _packets(self, first: int, last: int) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:
         """The packets from `first` to `last` with their positions in the file."""
@@ -306,6 +320,10 @@ class VideoReader:
         self._codec = self._stream.codec_context
         if self._codec is None:
             raise DamagedVideo(self.path, "is of a codec for which PyAV has no decoder")
+        extradata = self._codec.extradata or b""
+        # Bytes of the length before each unit, in files of the kind of MP4 and Matroska (ISO 14496-15, 5.2.4.1).
+        is_avc = self._codec.name == "h264" and len(extradata) > 4 and extradata[0] == 1
+        self._unit_prefix = (extradata[4] & 3) + 1 if is_avc else 0
         self._codec.thread_count = 1
         self._codec.thread_type = "NONE"
         self._demuxer = self._container.demux(self._stream)
