@@ -4,7 +4,7 @@ BIN := .venv/bin
 NAME ?= smoke
 STAMP := .venv/.installed
 
-.PHONY: install search test check smoke clean
+.PHONY: install search test check smoke bench clean
 
 install: $(STAMP)
 
@@ -36,6 +36,10 @@ check: install
 # The wheel, as a user gets it: built, installed in a fresh environment outside the checkout, and asked for a plan.
 smoke: install
 	$(BIN)/python tests/wheel.py
+
+# What the search costs beside its training; run it on a quiet machine.
+bench: install
+	$(BIN)/python benchmarks/orchestration.py
 
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

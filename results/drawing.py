@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis as PlotAxis
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
@@ -47,12 +47,13 @@ MARKERS = {
     Axis.BOTTLENECK: "P",
 }
 # Where a label goes, in degrees from the x axis, the likeliest first: above and left of a rising path there is room.
-DIRECTIONS = (120, 145, 90, 170, 60, 195, 300, 325, 270, 35, 240, 345, 10, 220)
-GAPS = (2.5, 7, 13, 20, 28, 37, 47, 58, 70)
+DIRECTIONS = (125, 145, 155, 105, 165, 90, 180, 75, 300, 325, 335, 270, 55, 25, 240, 345, 0, 215)
+GAPS = (2, 5, 10, 16, 23, 31, 40, 50, 61, 73)
 # A label further than this from its point gets a line to it.
 NEAR = 10
-# What it costs a label to hide one thing, and to leave the axes.
-HIDES, LEAVES = 100, 1000
+# What it costs a label to leave the axes, to hide one thing (or to come within AIR of it), and to be one gap further.
+LEAVES, HIDES, FURTHER = 1000.0, 100.0, 6.0
+AIR = 1.5
 
 # Rows of x0, y0, x1, y1 and of x, y, in pixels of the figure.
 Boxes = NDArray[np.float64]
@@ -178,11 +179,13 @@ def _place(axes: Axes, label: Label, taken: Boxes, radius: float) -> Boxes:
     """Write one label; the box that it takes."""
     text = _annotation(axes, label, radius)
     anchor = axes.transData.transform((label.x, label.y))
-    extent = text.get_window_extent()
+    # Of the text alone: an annotation's own extent includes its line.
+    extent = Text.get_window_extent(text)
     half = np.array([extent.width, extent.height]) / 2
     spots = [(gap, offset) for gap in GAPS for offset in _around(half, radius + gap)]
+    preferences = np.array([FURTHER * far + order for far in range(len(GAPS)) for order in range(len(DIRECTIONS))])
     boxes = np.array([[*(anchor + offset - half), *(anchor + offset + half)] for _, offset in spots])
-    best = int(np.argmin(_costs(boxes, taken, axes)))
+    best = int(np.argmin(_costs(boxes, taken, axes) + preferences))
     gap, offset = spots[best]
     text.xyann = (float(offset[0]), float(offset[1]))
     assert text.arrow_patch is not None
@@ -207,19 +210,19 @@ def _annotation(axes: Axes, label: Label, radius: float) -> Annotation:
 
 
 def _around(half: NDArray[np.float64], gap: float) -> Iterator[NDArray[np.float64]]:
-    """Offsets of a text's middle that leave about `gap` pixels between it and its point."""
+    """Offsets of a text's middle at which its box just leaves the square of `gap` pixels around its point."""
     for direction in DIRECTIONS:
-        x, y = math.cos(math.radians(direction)), math.sin(math.radians(direction))
-        yield np.array([x * (gap + half[0]), y * (gap + half[1])])
+        towards = np.array([math.cos(math.radians(direction)), math.sin(math.radians(direction))])
+        yield towards * np.min((half + gap) / np.maximum(np.abs(towards), 1e-9))
 
 
 def _costs(boxes: Boxes, taken: Boxes, axes: Axes) -> NDArray[np.float64]:
-    """How much each box hides; of those that hide the same, the first, which is the nearest, costs least."""
-    a, b = boxes[:, None, :], taken[None, :, :]
+    """How much each of `boxes` hides of what is taken, and whether it leaves the axes."""
+    a, b = boxes[:, None, :] + [-AIR, -AIR, AIR, AIR], taken[None, :, :]
     hidden = (a[..., 0] < b[..., 2]) & (b[..., 0] < a[..., 2]) & (a[..., 1] < b[..., 3]) & (b[..., 1] < a[..., 3])
     within = axes.get_window_extent()
     left = (boxes[:, :2] < [within.x0, within.y0]).any(1) | (boxes[:, 2:] > [within.x1, within.y1]).any(1)
-    costs: NDArray[np.float64] = HIDES * hidden.sum(1) + LEAVES * left + np.arange(len(boxes), dtype=float)
+    costs: NDArray[np.float64] = HIDES * hidden.sum(1) + LEAVES * left
     return costs
 
 

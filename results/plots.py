@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from expander.axis import Axis
+from expander.units import human
 from results.drawing import COLOURS, MARKERS, Label, Line, Size, drawing, place_labels, tick_flops, to_svg
 from results.tables import rows_of, standard_error
 
@@ -115,15 +116,6 @@ def training_curves(candidates: pd.DataFrame, epochs: pd.DataFrame) -> list[tupl
     ]
 
 
-def human(count: float, digits: int = 4) -> str:
-    """A count with its SI prefix, to so many digits: 605256512 as '605.3 M', 41000000 as '41.00 M'."""
-    for prefix in ("", "k", "M", "G", "T"):
-        if abs(count) < 1000 or prefix == "T":
-            return f"{count:#.{digits}g}".removesuffix(".") + f" {prefix}".rstrip()
-        count /= 1000
-    raise AssertionError
-
-
 def clip(frames: int, stride: int | None) -> str:
     """Frames x stride, as the paper writes it."""
     return f"{frames}×{stride}" if stride else f"{frames}"
@@ -180,7 +172,8 @@ def _errors(points: Sequence[_Point]) -> list[Line]:
 def _draw(axes: Axes, points: Sequence[_Point], lines: Sequence[Line], size: Size) -> None:
     """Every point, the path (the first of `lines`), branches dotted and error bars upright."""
     path, *others = lines
-    axes.plot(*path.T, color=COLOURS["ink"], linewidth=1.3, zorder=2)
+    if len(path):
+        axes.plot(*path.T, color=COLOURS["ink"], linewidth=1.3, zorder=2)
     for line in others:
         upright = line[0, 0] == line[1, 0]
         axes.plot(*line.T, color=COLOURS["muted"], linewidth=1.1, linestyle="-" if upright else ":", zorder=2)

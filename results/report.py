@@ -19,10 +19,11 @@ from expander.axis import Axis
 from expander.errors import UsageError
 from expander.recipe import recipe_at
 from expander.space import SearchSpace
+from expander.units import duration, human
 from results import plots, tables
 from results.drawing import COLOURS, round_flops
 from results.export import write_atomically
-from results.plots import NARROW, WIDE, clip, human
+from results.plots import NARROW, WIDE, clip
 from results.records import InstanceRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def render(search: SearchStore) -> str:
     settled = {instance.name for instance in instances}
     return _template().render(
         record=record,
+        store=search.url,
         state=search.effective_state,
         totals=_totals(rows, epochs),
         charts=_charts(candidates, instances),
@@ -101,18 +103,6 @@ def render(search: SearchStore) -> str:
         trained_by=_versions(known.values()),
         space=yaml.safe_dump(record.space.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None),
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: '42 s', '3 min 05 s', '2 h 10 min', '3 d 4 h'."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def _template() -> Template:

@@ -273,6 +273,11 @@ class SearchStore:
     # What status, report and export read.
 
     @property
+    def url(self) -> str:
+        """URL of the store, without a password."""
+        return self._database.shown
+
+    @property
     def record_of(self) -> SearchRecord:
         """The search as it was started. Raises SpaceError when its space is not valid for this program."""
         with self._database.reading() as session:

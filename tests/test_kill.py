@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ class Search:
     def count(self, table: str) -> int:
         """Rows of one table of the store, 0 while there is none."""
         try:
-            with sqlite3.connect(f"file:{self.folder}/runs/expander.db?mode=ro", uri=True, timeout=30) as connection:
+            store = f"file:{self.folder}/runs/expander.db?mode=ro"
+            with closing(sqlite3.connect(store, uri=True, timeout=30)) as connection:
                 rows: int = connection.execute(f"select count(*) from {table}").fetchone()[0]
                 return rows
         except sqlite3.OperationalError:
@@ -51,10 +53,10 @@ class Search:
     def result(self) -> dict[str, Any]:
         """What must not depend on how often the search was killed."""
         document = self.document()
-        steps = [
-            (step["number"], step["kind"], step["chosen"], [(c["axis"], c["trial"], c["score"]) for c in step["candidates"]])
-            for step in document["steps"]
-        ]
+        steps = []
+        for step in document["steps"]:
+            scores = [(c["axis"], c["trial"], c["score"]) for c in step["candidates"]]
+            steps.append((step["number"], step["kind"], step["chosen"], scores))
         return {"state": document["state"], "steps": steps, "instances": document["instances"]}
 
     def weights(self) -> dict[str, int]:
@@ -65,8 +67,8 @@ class Search:
         return {trial: (folder / trial / "weights.safetensors").stat().st_mtime_ns for trial in done}
 
     def _run(self, *arguments: object) -> subprocess.Popen[bytes]:
-        log = (self.folder / "log").open("ab")
-        return subprocess.Popen(command(*arguments), cwd=self.folder, env=environment(), stdout=log, stderr=log)
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(command(*arguments), cwd=self.folder, env=environment(), stdout=log, stderr=log)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def undisturbed(videos: Videos, tmp_path_factory: pytest.TempPathFactory) -> dic
 @pytest.mark.parametrize(
     ("dispatcher", "table", "rows"),
     [
-        ("inline", "searches", 1),
+        ("inline", "candidates", 1),
         ("inline", "epochs", 3),
         ("inline", "decisions", 1),
         ("inline", "epochs", 14),

@@ -303,10 +303,16 @@ def test_a_path_that_cannot_be_followed_says_why():
 TINY = {"widths": [8, 16], "blocks": [1, 2], "crop": 16, "classes": 4, "head_width": 16}
 
 
-def fast_only(bounds, path=9, grids=None, limits=None, **expansion):
+def fast_only(bounds, path=9, grids=None, limits=None, fill=0.85, **expansion):
     """1, 2, 4, 8, 16, ... frames."""
     expansion = {"axes": ["fast"], "path": ["fast"] * path, "path_is": "prescribed"} | expansion
-    return space_of(basis=TINY, expansion=expansion, regimes={"bounds": bounds}, grids=grids or {}, limits=limits or {})
+    return space_of(
+        basis=TINY,
+        expansion=expansion,
+        regimes={"bounds": bounds, "fill": fill},
+        grids=grids or {},
+        limits=limits or {},
+    )
 
 
 def frames_flops(frames):
@@ -368,6 +374,13 @@ def test_at_the_end_of_the_path_the_last_step_is_an_instance_if_it_fills_its_reg
     assert found(fast_only({"A": frames_flops(9)}, path=3)) == ({"A": ("expansion", 3, 8)}, ["1", "2", "3"],
                                                                "every regime has its instance")  # fmt: skip
     assert found(fast_only({"A": frames_flops(10)}, path=3)) == ({}, ["1", "2", "3"], "the path ends after 3 steps")
+
+
+def test_at_the_end_an_instance_does_not_wait_for_a_larger_step_that_would_fit():
+    for last in ({"max_steps": 3}, {"path": 3}):
+        names, keys, _ = found(fast_only({"A": frames_flops(17)}, fill=0.4, **last))
+        assert (names, keys) == ({"A": ("expansion", 3, 8)}, ["1", "2", "3"])
+    assert found(fast_only({"A": frames_flops(17)}, fill=0.4))[0] == {"A": ("expansion", 4, 16)}
 
 
 def test_the_search_ends_before_a_step_that_no_regime_needs():

@@ -12,13 +12,14 @@ from rich.table import Table
 
 from expander.axis import Axis, Factors
 from expander.cli.files import load_space
-from expander.cli.output import Json, document, human, notes, print_json
+from expander.cli.output import Json, document, notes, print_json
 from expander.complexity import measure
 from expander.errors import UsageError
 from expander.geometry import Basis, Geometry, realise
 from expander.plan import Plan, PlannedStep
 from expander.plan import plan as make_plan
 from expander.search import Candidate, Instance
+from expander.units import human
 
 
 def plan(

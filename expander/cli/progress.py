@@ -11,10 +11,11 @@ from rich.box import SIMPLE_HEAD
 from rich.live import Live
 from rich.table import Table
 
-from expander.cli.output import duration, human, notes
+from expander.cli.output import notes
 from expander.complexity import measure
 from expander.search import Decision, Step
 from expander.trial import Completed, Epoch, Event, Failed, Started
+from expander.units import duration, human
 
 if TYPE_CHECKING:
     from results.store import SearchStore

@@ -10,7 +10,8 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from expander.cli.output import Json, document, duration, human, print_json
+from expander.cli.output import Json, document, print_json
+from expander.units import duration, human
 
 if TYPE_CHECKING:
     from results.records import CandidateRecord, InstanceRecord, SearchSummary, StepRecord

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from expander.cli.files import load_config
-from expander.cli.output import Json, document, duration, notes, print_json
+from expander.cli.output import Json, document, notes, print_json
 from expander.errors import DataError, Interrupted
 from expander.trial import Epoch, Metrics, Trial
+from expander.units import duration
 
 if TYPE_CHECKING:
     from results.config import InstanceConfig

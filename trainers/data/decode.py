@@ -21,16 +21,16 @@ from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-# A video that takes longer is damaged: ten minutes of 1080p with one key frame decode in less.
+# A video that takes longer is damaged. Ten seconds of 1080p take five.
 SECONDS_PER_VIDEO = 120.0
 # Time stamps are rounded (to 1/1000 s in Matroska, to 1/100 s in GIF): a frame is shown from a quarter of the nominal
 # spacing before its time stamp on.
 TOLERANCE = 0.25
 # Scaled to the wanted shorter side, a narrower picture would fill the memory with its longer side.
 MAX_ASPECT = 32
-# H.264 packets of these kinds alone, marked as no reference, can be left out without a change to any other frame: slices,
-# SEI, delimiters, filler. (Not so in HEVC, where a higher temporal layer may refer to such a frame. The decoder's own
-# skip_frame would do it too, but then passes over damaged packets in silence.)
+# H.264 packets of these units alone (slices, SEI, delimiters, filler), marked as no reference, can be left out without
+# a change to any other frame. (Not so in HEVC, where a higher temporal layer may refer to such a frame. The decoder's
+# own skip_frame would do it too, but then passes over damaged packets in silence.)
 OPTIONAL_UNITS = (1, 6, 9, 12)
 # Up to here reading on costs less than a seek.
 NEAR_PACKETS = 16
@@ -219,7 +219,7 @@ class VideoReader:
                 yield int(np.searchsorted(stamps, frame.pts, side="right")) - 1, frame
 
     def _decode(self, first: int, last: int, damage_from: int, only: set[int] | None) -> Iterator[av.VideoFrame]:
-        """Every frame of packets `first` to `last`; with `only` time stamps, the others just where they may be needed."""
+        """Every frame of packets `first` to `last`; with `only` time stamps, others where they may be needed."""
         self._codec.flush_buffers()
         for position, packet in self._packets(first, last):
             if only is not None and packet.pts not in only and self._is_optional(packet):

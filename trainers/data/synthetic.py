@@ -22,7 +22,16 @@ VERSION = 1
 MARKER = "synthetic.json"
 # Widths and heights in pixels; even, for yuv420p.
 SIZES = ((64, 48), (72, 54), (80, 60), (80, 64))
-GROUP = 12  # frames from one key frame to the next
+# A key frame every 12, two B-frames between others. One thread for the processes beside this one; no look-ahead, which
+# at these sizes does not give the same bytes each time.
+X264: dict[str, object] = {
+    "preset": "veryfast",
+    "crf": "20",
+    "g": "12",
+    "bf": "2",
+    "threads": "1",
+    "x264-params": "b-adapt=0:rc-lookahead=0:mbtree=0:scenecut=0",
+}
 
 # Clouds are noise of this wave length, in pixels at scale 1. At 2 frames with stride 4 they drift by less than half of
 # it, so that the direction is plain, and never repeat, so that it is so at longer strides too.
@@ -94,15 +103,19 @@ def _clouds(way: _Pixels, scale: _Pixels, height: int, width: int, random: np.ra
     top, left = random.uniform(0, CANVAS, 2)
     rows = top + way[:, None] + (np.arange(height) - height / 2) / scale[:, None]
     columns = left + (np.arange(width) - width / 2) / scale[:, None]
-    pictures: _Pixels = _interpolation(rows) @ noise @ _interpolation(columns).transpose(0, 2, 1)
-    return pictures
+    # Row by row, then column by column; not as products of matrices, whose threads are slower than this.
+    strips = _seen(noise, rows)  # (T, H, CANVAS)
+    return _seen(strips.transpose(0, 2, 1), columns).transpose(0, 2, 1)
 
 
-def _interpolation(places: _Pixels) -> _Pixels:
-    """(T, N, CANVAS) weights that read the canvas, which goes round, at `places` (T, N)."""
-    distance = np.abs(places[..., None] % CANVAS - np.arange(CANVAS))
-    weights: _Pixels = np.maximum(0, 1 - np.minimum(distance, CANVAS - distance))
-    return weights
+def _seen(canvas: _Pixels, places: _Pixels) -> _Pixels:
+    """(T, N, ...): rows of the canvas (CANVAS, ...) or (T, CANVAS, ...), which goes round, at places (T, N)."""
+    below = np.floor(places).astype(np.int64)
+    share = (places - below)[..., None]
+    time = () if canvas.ndim == 2 else (np.arange(len(places))[:, None],)
+    near, far = (canvas[(*time, rows % CANVAS)] for rows in (below, below + 1))
+    seen: _Pixels = near + share * (far - near)
+    return seen
 
 
 def _lattice(name: str) -> Callable[[int, int, int, np.random.Generator], _Pixels]:
@@ -142,10 +155,11 @@ def _write_video(folder: Path, split: str, name: str, number: int, random: np.ra
         stream = container.add_stream("libx264", rate=rate)
         stream.height, stream.width = pixels.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        # One thread, for the same bytes everywhere and for the processes beside this one.
-        stream.options = {"preset": "veryfast", "crf": "20", "bf": "2", "g": str(GROUP), "threads": "1"}
+        stream.options = X264
         for picture in pixels:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            # With swscale's own number of threads, not every run would give the same pixels.
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p", threads=1)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
 

@@ -1,4 +1,4 @@
-"""Trials on a Ray cluster, or on a Ray of this machine's own. Order, retries and resume are not Ray's but the store's."""
+"""Trials on a Ray cluster, or on a Ray of one's own. Order, retries and resume are not Ray's but the store's."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from expander.errors import UsageError
 from expander.trial import Completed, Event, Failed, Training, Trial
 from trainers.dispatch.experiment import Experiment
 
-# Read by Tune: no result files, no tables on stdout, no tracebacks in the log (they are in each Failed), and no
-# change of directory in a worker, which would give a relative path another meaning there.
-TUNE_ENVIRONMENT = {
+# Read by Ray Tune: no result files, no tables on stdout, no tracebacks in the log (they are in each Failed), and no
+# change of directory in a worker, which would give a relative path another meaning there. Read by Ray: no statistics
+# for its makers.
+ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 # Processes that Tune keeps from one step to the next: its spare, and the one that has reported the last outcome.
 WARM = 2
@@ -48,9 +50,9 @@ class RayDispatcher:
         self._experiment: Experiment | None = None
 
     def __enter__(self) -> RayDispatcher:
-        os.environ.update(TUNE_ENVIRONMENT)
+        os.environ.update(ENVIRONMENT)
+        _connect(self._address, threads=max(1, int(self._cpus)))
         try:
-            _connect(self._address, threads=max(1, int(self._cpus)))
             slots = self._slots()
             if self._address == "local":
                 # A part of Ray's start rather than of the first step. A cluster may be busy: there, nobody waits.
@@ -89,7 +91,9 @@ class RayDispatcher:
         machines = [node["Resources"] for node in nodes if node["Alive"]]
         slots = sum(_fit(machine, self._cpus, self._gpus) for machine in machines)
         if slots == 0:
-            found = "; ".join(f"{machine.get('CPU', 0):g} cpus and {machine.get('GPU', 0):g} gpus" for machine in machines)
+            found = "; ".join(
+                f"{machine.get('CPU', 0):g} cpus and {machine.get('GPU', 0):g} gpus" for machine in machines
+            )
             raise UsageError(
                 f"the space asks for {self._cpus:g} cpus and {self._gpus:g} gpus a trial, more than any machine of the "
                 f"Ray cluster has ({found}); set resources.cpus and resources.gpus to what fits"

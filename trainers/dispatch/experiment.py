@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -31,7 +33,7 @@ PR_SET_PDEATHSIG = 1
 class Experiment:
     """A tune.Tuner.fit() in a thread of its own: Ctrl-C finds the main thread waiting for events, not inside Tune.
 
-    training: must pickle. cpus, gpus: of one trial. A local or joined Ray must be there.
+    training: must pickle. cpus, gpus: of one trial. Ray must be connected for as long as the experiment lasts.
     """
 
     def __init__(self, training: Training, cpus: float, gpus: float) -> None:
@@ -42,26 +44,216 @@ class Experiment:
 
     def submit(self, trial: Trial) -> None:
         """Queue one attempt."""
-        self._link.todo.put(_Task(trial))
+        self._link.todo.put({"id": trial.id, "trial": trial.as_dict()})
+
+    def warm_up(self, processes: int) -> None:
+        """Have `processes` processes on this machine import the training. Raises ExpanderError when they cannot."""
+        with TemporaryDirectory(prefix="expander-ray-") as meeting:
+            for _ in range(processes):
+                self._link.todo.put({"id": "", "trial": None, "meeting": meeting, "processes": processes})
+            for _ in range(processes):
+                if isinstance(event := self._next(), Failed):
+                    raise ExpanderError(f"a Ray worker cannot load the training: {event.reason}\n{event.traceback}")
 
     def next_event(self) -> Event:
         """Wait for the next event of any attempt. Raises ExpanderError when Tune itself fails."""
+        event = self._next()
+        assert event is not None
+        return event
+
+    def end(self) -> None:
+        """Stop what runs, and return when nothing does."""
+        self._link.closing.set()
+        self._link.todo.put(Searcher.FINISHED)
+        self._thread.join()
+
+    def _next(self) -> Event | None:
         event = self._link.events.get()
         if isinstance(event, Exception):
             raise ExpanderError(f"Ray Tune stopped: {event}") from event
         return event
 
-    def warm_up(self, processes: int) -> None:
-        """Have `processes` processes import the training. Raises ExpanderError when they cannot."""
-        for _ in range(processes):
-            self._link.todo.put(_Task(None))
-        for _ in range(processes):
-            event = self._link.warm.get()
-            if event is not None:
-                raise ExpanderError(f"a Ray worker cannot load the training: {event.reason}\n{event.traceback}")
+    def _fit(self) -> None:
+        # Not one of Tune's own files is wanted afterwards.
+        with TemporaryDirectory(prefix="expander-ray-", ignore_cleanup_errors=True) as scratch:
+            while True:
+                try:
+                    self._tuner(scratch).fit()
+                    return
+                except Exception as error:  # noqa: BLE001  whatever happens in this thread is told to the main one
+                    if self._link.closing.is_set():
+                        return
+                    if not self._link.running:
+                        self._link.events.put(error)
+                        return
+                    # Tune has no answer to Ray's killing a worker for want of memory, and falls over.
+                    self._link.lose_all(str(error))
 
-    def end(self) -> None:
-        """Stop what runs, and return when nothing does."""
-        self._link.closing.set()
-        self._link.todo.put(None)
-        self._thread.join()
+    def _tuner(self, scratch: str) -> tune.Tuner:
+        return tune.Tuner(
+            self._trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=_Feed(self._link), num_samples=-1, max_concurrent_trials=PENDING, reuse_actors=True
+            ),
+            run_config=tune.RunConfig(name="trials", storage_path=scratch, verbose=0, callbacks=[_Watch(self._link)]),
+        )
+
+
+class _Closed(Exception):
+    """Ends a fit from within."""
+
+
+class _Link:
+    """What the main thread and Tune's thread share; `live` and `running` are touched by Tune's thread alone.
+
+    todo: configs of Tune trials to be, and at last Searcher.FINISHED. events: what happens; None when a process is
+    warm; an exception when Tune fails. live: configs of the Tune trials that have no outcome yet, by Tune's own ids.
+    running: those of them that have a process, as Tune's trials.
+    """
+
+    def __init__(self) -> None:
+        self.todo: SimpleQueue[dict[str, Any] | str] = SimpleQueue()
+        self.events: SimpleQueue[Event | Exception | None] = SimpleQueue()
+        self.closing = Flag()
+        self.live: dict[str, dict[str, Any]] = {}
+        self.running: dict[str, Any] = {}
+
+    def __reduce__(self) -> tuple[type[_Link], tuple[()]]:
+        # Tune pickles searcher and callbacks for Tuner.restore, which is never used here.
+        return _Link, ()
+
+    def tell(self, job: str, event: Event | None) -> None:
+        """Pass on what the Tune trial `job` reports; after its outcome, or None, it is no longer waited for."""
+        if event is None or isinstance(event, Completed | Failed):
+            self.live.pop(job, None)
+            self.running.pop(job, None)
+        self.events.put(event)
+
+    def lose(self, job: str, text: str) -> None:
+        """End the attempt of a Tune trial that will report no outcome. text: what Ray says about it."""
+        result = self.running[job].last_result if job in self.running else {}
+        worker = f"{result['hostname']}:{result['pid']}" if result else "that was starting"
+        self.tell(job, Failed(self.live[job]["id"], _reason(worker, text), text))
+
+    def lose_all(self, text: str) -> None:
+        """End the attempts that had begun, and queue the others anew."""
+        for job, config in list(self.live.items()):
+            if job in self.running:
+                self.lose(job, text)
+            else:
+                self.todo.put(config)
+        self.live.clear()
+
+
+class _Feed(Searcher):
+    """Suggests what is in the queue."""
+
+    def __init__(self, link: _Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next config, None where there is none; or wait for one, where Tune has nothing else to do.
+
+        Tune itself would look once a second. Waiting here, before it has dealt with the end of the last trial, also
+        keeps that trial's process for the next step.
+        """
+        try:
+            config = self._link.todo.get(block=not self._link.live)
+        except Empty:
+            return None
+        if isinstance(config, dict):
+            self._link.live[trial_id] = config
+        return config
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing: _Watch sees every outcome."""
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing: there is no state to restore."""
+
+
+class _Watch(TrialProgressCallback):
+    """Tells what Tune sees. Of this class because Tune adds one of it, which prints, where it finds none."""
+
+    def __init__(self, link: _Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Where asked to close, kill what runs: Tune's own stop waits for the next report, up to an epoch away."""
+        if self._link.closing.is_set():
+            for trial in self._link.running.values():
+                ray.kill(trial.temporary_state.ray_actor)
+            raise _Closed
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Note that a process has taken the trial."""
+        self._link.running[trial.trial_id] = trial
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Pass on an event."""
+        self._link.tell(trial.trial_id, result["event"])
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Nothing: the outcome has been told."""
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Nothing: see on_step_end."""
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Find trials that have ended without an outcome: their process has died, or never came to be.
+
+        Looked for here because Tune does not call on_trial_error on every way out.
+        """
+        for trial in trials:
+            if trial.trial_id in self._link.live and trial.is_finished():
+                self._link.lose(trial.trial_id, Path(trial.error_file).read_text() if trial.error_file else "")
+
+
+def _reason(worker: str, text: str) -> str:
+    """One line for people out of Ray's page. Ray does not know which signal ended a process."""
+    if "low on memory" in text:
+        return (
+            f"Ray stopped the worker {worker} because its machine ran out of memory; let fewer trials share a machine "
+            "(larger resources.cpus) or train with a smaller batch"
+        )
+    if "worker process has died" in text:
+        return (
+            f"the worker {worker} died without a word: killed by a signal, often for want of memory, or by a crash "
+            "outside of Python; Ray's logs on that machine may say more"
+        )
+    lines = text.strip().splitlines() or ["Ray does not say why"]
+    return f"the worker {worker} ended without an outcome: {lines[-1].strip()}"
+
+
+def _trainable(training: Training) -> Callable[[dict[str, Any]], None]:
+    """What a worker runs: one attempt; or, without a trial, nothing but the import of what `training` needs."""
+
+    def train(config: dict[str, Any]) -> None:
+        _die_with_parent()
+        if config["trial"] is None:
+            _meet(Path(config["meeting"]), config["processes"])
+            tune.report({"event": None})
+        elif not attempt(training, Trial.from_dict(config["trial"]), lambda event: tune.report({"event": event})):
+            raise TrialError("its Failed has been told; this is for Tune not to use the process again")
+
+    return train
+
+
+def _meet(place: Path, processes: int) -> None:
+    """Wait for the others: Tune would use the first process for the second trial, and kill the one still starting."""
+    (place / str(os.getpid())).touch()
+    while len(list(place.iterdir())) < processes:
+        time.sleep(0.05)
+
+
+def _die_with_parent() -> None:
+    """On Linux, have the kernel kill this process the moment its raylet dies, as that of a killed coordinator does.
+
+    It would notice by itself, but seconds later, and until then write the checkpoints that a resumed search reads.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 
@@ -34,7 +35,12 @@ class InlineDispatcher:
 
     def _attempt(self, trial: Trial) -> Generator[Event, None, Completed | Failed]:
         events: SimpleQueue[Event] = SimpleQueue()
-        thread = Thread(target=attempt, args=(self._training, trial, events.put), name=f"trial {trial.id}", daemon=True)
+
+        def train() -> None:
+            with suppress(SystemExit):
+                attempt(self._training, trial, events.put)
+
+        thread = Thread(target=train, name=f"trial {trial.id}", daemon=True)
         thread.start()
         try:
             while True:

@@ -1,0 +1,286 @@
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from expander.errors import DataError
+from expander.geometry import Geometry, Stage
+from expander.recipe import Recipe
+from expander.trial import Views
+from trainers.data.clips import Clip, Damaged, TestViews, TrainingClips, ViewedVideo, normalise
+from trainers.data.damage import Ledger
+from trainers.data.decode import VideoReader
+from trainers.data.manifest import Manifest, ManifestSource, Video
+
+DATA = Path(__file__).parents[1].parent / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent")
+
+
+def geometry(frames=4, stride=3, crop=16):
+    return Geometry(frames, stride if frames > 1 else None, crop, (Stage(1, 8, 8, 8),), classes=2)
+
+
+def write(path, count, width=60, height=40):
+    """A lossless video: red tells a pixel's column (4 levels each), green its row, blue the number of its frame."""
+    pictures = np.zeros((count, height, width, 3), np.uint8)
+    pictures[..., 0] = 4 * np.arange(width)
+    pictures[..., 1] = 4 * np.arange(height)[:, None]
+    pictures[..., 2] = 4 * np.arange(count)[:, None, None]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "bgr0"
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="bgr0", threads=1)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def manifest(*paths):
+    return Manifest(Path("train.csv"), tuple(Video(path, number) for number, path in enumerate(paths)), ("0", "1"))
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("videos") / "video.mkv", 40)
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("videos") / "short.mkv", 5)
+
+
+def numbers(pixels):
+    """Frame numbers of (..., S, S, 3) pixels, from their blue."""
+    blue = pixels[..., 2].float()
+    assert (blue.amax((-1, -2)) == blue.amin((-1, -2))).all()
+    return (blue[..., 0, 0] / 4).int().tolist()
+
+
+def slope(picture):
+    """Columns of the video in one pixel of the clip; negative where it is mirrored."""
+    red = picture[0, :, 0].float() / 4
+    return (red[-3] - red[2]).item() / (len(red) - 5)
+
+
+def random_clips(path, count, geometry=None, recipe=None, seed=0):
+    clips = TrainingClips(manifest(path), geometry or globals()["geometry"](), recipe or Recipe(), seed)
+    return [clips.clip(epoch, 0) for epoch in range(count)]
+
+
+def test_a_clip_is_a_random_run_of_frames_at_the_stride(video):
+    clips = random_clips(video, 150)
+    runs = [numbers(clip.pixels) for clip in clips]
+    assert all(run == list(range(run[0], run[0] + 12, 3)) for run in runs)
+    assert {run[0] for run in runs} == set(range(31))  # every start from which the clip fits, and no other
+    assert clips[0].pixels.shape == (4, 16, 16, 3)
+    assert clips[0].pixels.dtype == torch.uint8
+    assert (clips[0].label, clips[0].index) == (0, 0)
+
+
+def test_a_clip_that_just_fits_starts_with_the_video(video):
+    assert {tuple(numbers(clip.pixels)) for clip in random_clips(video, 5, geometry(14, 3))} == {tuple(range(0, 40, 3))}
+
+
+def test_a_video_shorter_than_its_clip_loops_from_any_frame(short):
+    runs = [numbers(clip.pixels) for clip in random_clips(short, 60)]
+    assert all(run == [(run[0] + 3 * place) % 5 for place in range(4)] for run in runs)
+    assert {run[0] for run in runs} == set(range(5))
+
+
+def test_a_clip_of_one_frame_is_any_frame(video, short):
+    assert {numbers(clip.pixels)[0] for clip in random_clips(short, 60, geometry(1))} == set(range(5))
+    assert random_clips(video, 1, geometry(1))[0].pixels.shape == (1, 16, 16, 3)
+
+
+def test_the_shorter_side_is_uniform_in_the_range_of_the_recipe(video):
+    recipe = replace(Recipe(), flip=False, scale_jitter=(1.25, 2.5))
+    sides = [40 / slope(clip.pixels[0]) for clip in random_clips(video, 200, recipe=recipe)]
+    assert 19 < min(sides) < 22
+    assert 38 < max(sides) < 41.5
+    assert np.mean(sides) == pytest.approx(30, abs=1.5)
+
+
+def test_crops_reach_every_border_and_all_frames_of_a_clip_share_one(video):
+    clips = [clip.pixels for clip in random_clips(video, 200, recipe=replace(Recipe(), scale_jitter=(2, 2)))]
+    for clip in clips:
+        assert (clip[..., :2] == clip[:1, ..., :2]).all()
+    columns = torch.stack([clip[0, 0, :, 0] for clip in clips]) / 4
+    rows = torch.stack([clip[0, :, 0, 1] for clip in clips]) / 4
+    assert columns.min() < 2
+    assert columns.max() > 57
+    assert rows.min() < 2
+    assert rows.max() > 37
+
+
+def test_half_of_the_clips_are_mirrored_where_the_recipe_flips(video):
+    mirrored = [slope(clip.pixels[0]) < 0 for clip in random_clips(video, 200)]
+    assert 75 < sum(mirrored) < 125
+    assert not any(slope(clip.pixels[0]) < 0 for clip in random_clips(video, 50, recipe=replace(Recipe(), flip=False)))
+
+
+def test_a_clip_follows_from_seed_epoch_and_place_alone(video, short):
+    both = manifest(video, short)
+    first, second = (TrainingClips(both, geometry(), Recipe(), seed=3) for _ in range(2))
+    expected = [first.clip(epoch, index).pixels for epoch in range(3) for index in range(2)]
+    for place in (5, 0, 3, 5):  # in any order, and again with the index of the frames at hand
+        assert (second.clip(*divmod(place, 2)).pixels == expected[place]).all()
+    assert not (expected[0] == expected[2]).all()
+    assert not (first.clip(0, 0).pixels == TrainingClips(both, geometry(), Recipe(), 4).clip(0, 0).pixels).all()
+    epoch = first.for_epoch(2)
+    assert len(epoch) == 2
+    assert (epoch[1].pixels == expected[5]).all()
+
+
+def test_clips_are_the_same_from_another_process(video, short):
+    epoch = TrainingClips(manifest(video, short), geometry(), Recipe(), 0).for_epoch(1)
+    loader = DataLoader(epoch, batch_size=None, num_workers=1)
+    for here, there in zip(epoch, loader, strict=False):
+        assert (here.pixels == there.pixels).all()
+        assert here.index == there.index
+
+
+def test_pixels_are_those_of_the_frame_scaled_and_cropped(video):
+    with VideoReader(video) as reader:
+        whole = {number: reader.rgb(frame, 24) for number, frame in reader.frames(range(40))}
+    recipe = replace(Recipe(), flip=False, scale_jitter=(1.5, 1.5))
+    for clip in random_clips(video, 10, recipe=recipe):
+        corners = [
+            (y, x)
+            for y in range(24 - 15)
+            for x in range(36 - 15)
+            if all(
+                (whole[number][y : y + 16, x : x + 16] == pixels).all()
+                for number, pixels in zip(numbers(clip.pixels), clip.pixels.numpy(), strict=True)
+            )
+        ]
+        assert len(corners) == 1
+
+
+def views(path, clips=1, crops="center", **shape):
+    return TestViews(manifest(path), geometry(**shape), Views(clips, crops))[0].pixels
+
+
+def test_views_are_evenly_spread_from_the_start_to_the_end(video):
+    assert numbers(views(video, 1)) == [[15, 18, 21, 24]]
+    assert numbers(views(video, 4)) == [[start, start + 3, start + 6, start + 9] for start in (0, 10, 20, 30)]
+    assert [run[0] for run in numbers(views(video, 4, frames=1))] == [0, 13, 26, 39]
+
+
+def test_views_of_a_short_video_loop_from_its_start(short):
+    assert numbers(views(short, 2)) == [[0, 3, 1, 4]] * 2
+
+
+def test_a_centre_view_has_128_for_112_and_the_middle(video):
+    pixels = views(video, 3, crop=28)
+    assert pixels.shape == (3, 4, 28, 28, 3)
+    picture = pixels[0, 0]
+    assert 40 / slope(picture) == pytest.approx(32, abs=0.8)
+    assert picture[:, 13:15, 0].float().mean() / 4 == pytest.approx(29.5, abs=1)
+    assert picture[13:15, :, 1].float().mean() / 4 == pytest.approx(19.5, abs=1)
+
+
+@pytest.mark.parametrize(("size", "channel"), [((60, 40), 0), ((40, 60), 1)])
+def test_three_crops_reach_from_one_end_of_the_longer_side_to_the_other(tmp_path, size, channel):
+    path = write(tmp_path / "video.mkv", 40, *size)
+    dataset = TestViews(manifest(path), geometry(crop=14), Views(2, "left-center-right"))
+    assert len(dataset) == 1
+    pixels = dataset[0].pixels
+    assert pixels.shape == (6, 4, 16, 16, 3)
+    assert [run[0] for run in numbers(pixels)] == [0, 0, 0, 30, 30, 30]
+    places = pixels[:3, 0, :, :, channel].float() / 4
+    assert places[0].min() < 2
+    assert places[1].mean() == pytest.approx(29.5, abs=1)
+    assert places[2].max() > 57
+
+
+def test_a_view_is_of_the_frames_that_a_full_decode_shows(video):
+    whole = TestViews(manifest(video), geometry(frames=1), Views(40))[0].pixels
+    assert [run[0] for run in numbers(whole)] == list(range(40))
+    some = views(video, 4)
+    assert (some == whole[torch.tensor(numbers(some)), 0]).all()
+
+
+def test_a_video_that_cannot_be_read_comes_as_damaged(tmp_path, video):
+    (tmp_path / "text.mp4").write_text("no video")
+    both = manifest(video, tmp_path / "text.mp4")
+    clip = TrainingClips(both, geometry(), Recipe(), 0).for_epoch(0)[1]
+    view = TestViews(both, geometry(), Views(1))[1]
+    assert clip == view
+    assert isinstance(clip, Damaged)
+    assert (clip.path, clip.index) == (str(tmp_path / "text.mp4"), 1)
+    assert clip.reason.startswith("cannot be opened: ")
+
+
+def test_a_video_whose_frames_change_in_size_makes_a_clip_of_one_size(tmp_path):
+    joined = tmp_path / "joined.h264"
+    for width, height in ((60, 40), (90, 60)):
+        with av.open(str(tmp_path / "part.h264"), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt, stream.options = width, height, "yuv420p", {"threads": "1"}
+            for _ in range(20):
+                container.mux(stream.encode(av.VideoFrame(width, height, "yuv420p")))
+            container.mux(stream.encode())
+        with joined.open("ab") as file:
+            file.write((tmp_path / "part.h264").read_bytes())
+    with VideoReader(joined) as reader:
+        assert {frame.width for _, frame in reader.frames(range(40))} == {60, 90}
+    (clip,) = random_clips(joined, 1, geometry(13, 3))
+    assert clip.pixels.shape == (13, 16, 16, 3)
+
+
+def test_normalised_pixels_have_channels_before_frames_and_last_in_memory():
+    pixels = torch.randint(0, 256, (2, 4, 8, 8, 3), dtype=torch.uint8)
+    clips = normalise(pixels)
+    assert clips.shape == (2, 3, 4, 8, 8)
+    assert clips.is_contiguous(memory_format=torch.channels_last_3d)
+    torch.testing.assert_close(clips[1, 2, 3], (pixels[1, 3, :, :, 2] / 255 - 0.45) / 0.225)
+    assert normalise(pixels[0]).shape == (3, 4, 8, 8)
+
+
+def damaged(number, reason="cannot be opened"):
+    return Damaged(f"{number}.mp4", reason, number)
+
+
+def test_damaged_videos_are_counted_once_and_named_in_order():
+    ledger = Ledger(total=200, share=0.01)
+    for number in (7, 3, 7):
+        ledger.add(damaged(number))
+    ledger.add(damaged(3, "another reason"))
+    assert ledger.videos == ("3.mp4: cannot be opened", "7.mp4: cannot be opened")
+
+
+def test_more_damaged_videos_than_the_share_end_in_an_error_that_names_five():
+    ledger = Ledger(total=100, share=0.06)
+    for number in range(6):
+        ledger.add(damaged(number))
+    with pytest.raises(DataError) as error:
+        ledger.add(damaged(6))
+    text = str(error.value)
+    assert text.startswith("7 of 100 videos cannot be read, more than the 6.00% allowed:\n  0.mp4: cannot be opened\n")
+    assert "  4.mp4: cannot be opened\n  and 2 more\n" in text
+    assert "raise data.damage_share" in text
+
+
+def test_no_damage_is_allowed_where_the_share_is_zero():
+    with pytest.raises(DataError, match="1 of 100"):
+        Ledger(total=100, share=0).add(damaged(0))
+
+
+@needs_data
+def test_real_manifests_give_clips_and_views():
+    manifest = ManifestSource(DATA / "actions" / "val.csv").read()
+    assert len(manifest.videos) == 424
+    clips = TrainingClips(manifest, geometry(4, 6, 64), Recipe(), 0).for_epoch(0)
+    tested = TestViews(manifest, geometry(4, 6, 64), Views(2))
+    for index in range(0, 424, 53):
+        clip, viewed = clips[index], tested[index]
+        assert isinstance(clip, Clip)
+        assert isinstance(viewed, ViewedVideo)
+        assert clip.label == viewed.label == manifest.videos[index].label
+        assert viewed.pixels.shape == (2, 4, 64, 64, 3)
+        assert viewed.pixels.float().std() > 5

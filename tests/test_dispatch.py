@@ -1,0 +1,333 @@
+"""One contract for both dispatchers, and what only Ray can get wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from expander.axis import Factors
+from expander.coordinator import Dispatcher
+from expander.errors import TrialError, UsageError
+from expander.geometry import Basis, realise
+from expander.recipe import Recipe
+from expander.trial import Completed, Epoch, Event, Failed, Metrics, Started, Trial, Views
+from trainers.dispatch.inline import InlineDispatcher
+
+EPOCHS = 2
+# So that a broken dispatcher fails a test instead of hanging it.
+PATIENCE_SECONDS = 60
+
+
+def rehearse(trial: Trial, report: Callable[[Epoch], None]) -> Completed:
+    """A training that trains nothing: the trial's `data` is a verb and a path, and says what to do after the epochs."""
+    begun = time.time()
+    for number in range(1, EPOCHS + 1):
+        report(Epoch(trial.id, number, EPOCHS, loss=1 / number, top1=0.5, rate=0.1, seconds=0.0))
+    verb, _, path = trial.data.partition(" ")
+    place = Path(path)
+    match verb:
+        case "raise":
+            raise ValueError("the weather\nis bad")
+        case "complain":
+            raise TrialError("the loss is not a number")
+        case "raise-once" if _first(place):
+            raise ValueError("the first time")
+        case "die-once" if _first(place):
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "wait":
+            _wait(place.exists)
+        case "meet":
+            (place / str(trial.seed)).touch()
+            _wait(lambda: len(list(place.iterdir())) == 2)
+        case "linger":
+            _beat(place / f"{os.getpid()}-{trial.seed}")
+    seen = {"pid": str(os.getpid()), "threads": os.environ.get("OMP_NUM_THREADS", ""), "folder": os.getcwd()}
+    return Completed(trial.id, Metrics(trial.seed / 100, 1.0, 0.5, 10), time.time() - begun, versions=seen)
+
+
+def _first(place: Path) -> bool:
+    try:
+        place.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    begun = time.time()
+    while not ready():
+        if time.time() - begun > PATIENCE_SECONDS:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+def _beat(place: Path) -> None:
+    # Longer than any test waits, so that only being stopped ends it in time.
+    for beat in range(3 * PATIENCE_SECONDS * 50):
+        place.write_text(str(beat))
+        time.sleep(0.02)
+
+
+def _silent(place: Path) -> bool:
+    before = {path: path.read_text() for path in place.iterdir()}
+    time.sleep(0.5)
+    return {path: path.read_text() for path in place.iterdir()} == before
+
+
+SEEDS = count()
+
+
+def trial(data: str = "train", seed: int | None = None) -> Trial:
+    return Trial(realise(Factors(), Basis()), Recipe(), data, Views(), next(SEEDS) if seed is None else seed)
+
+
+def never(failed: Failed) -> bool:
+    return False
+
+
+def outcomes(events: list[Event]) -> list[Completed | Failed]:
+    return [event for event in events if isinstance(event, Completed | Failed)]
+
+
+@pytest.fixture(scope="module")
+def on_ray() -> Iterator[Dispatcher]:
+    import ray.cloudpickle
+
+    from trainers.dispatch.cluster import RayDispatcher
+
+    # The folder of tests is not on a worker's path.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    with RayDispatcher(rehearse, cpus=0.5, gpus=0) as dispatcher:
+        yield dispatcher
+
+
+@pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def dispatcher(request: pytest.FixtureRequest) -> Dispatcher:
+    if request.param == "inline":
+        return InlineDispatcher(rehearse)
+    on_ray: Dispatcher = request.getfixturevalue("on_ray")
+    return on_ray
+
+
+class TestEveryDispatcher:
+    def test_each_trial_begins_reports_its_epochs_and_has_one_outcome_in_that_order(
+        self, dispatcher: Dispatcher
+    ) -> None:
+        trials = [trial() for _ in range(3)]
+        events = list(dispatcher.run(trials, never))
+        for each in trials:
+            begun, *epochs, outcome = [event for event in events if event.trial == each.id]
+            assert isinstance(begun, Started)
+            assert ":" in begun.worker
+            assert [epoch.number for epoch in epochs if isinstance(epoch, Epoch)] == list(range(1, EPOCHS + 1))
+            assert len(epochs) == EPOCHS
+            assert isinstance(outcome, Completed)
+            assert outcome.metrics.top1 == each.seed / 100
+
+    def test_an_epoch_arrives_while_its_trial_still_trains(self, dispatcher: Dispatcher, tmp_path: Path) -> None:
+        seen = tmp_path / "seen"
+        events = []
+        for event in dispatcher.run([trial(f"wait {seen}")], never):
+            events.append(event)
+            if isinstance(event, Epoch) and event.number == EPOCHS:
+                seen.touch()
+        assert isinstance(events[-1], Completed)
+
+    def test_a_training_that_raises_is_an_outcome_and_the_others_go_on(self, dispatcher: Dispatcher) -> None:
+        trials = [trial(), trial("raise"), trial()]
+        ended = {outcome.trial: outcome for outcome in outcomes(list(dispatcher.run(trials, never)))}
+        failed = ended[trials[1].id]
+        assert isinstance(failed, Failed)
+        assert failed.reason == "ValueError: the weather"
+        assert "in rehearse" in failed.traceback
+        assert "is bad" in failed.traceback
+        assert isinstance(ended[trials[0].id], Completed)
+        assert isinstance(ended[trials[2].id], Completed)
+
+    def test_an_error_of_our_own_is_told_in_its_own_words(self, dispatcher: Dispatcher) -> None:
+        (outcome,) = outcomes(list(dispatcher.run([trial("complain")], never)))
+        assert isinstance(outcome, Failed)
+        assert outcome.reason == "the loss is not a number"
+
+    def test_a_failed_trial_is_tried_anew_when_asked_and_only_then(
+        self, dispatcher: Dispatcher, tmp_path: Path
+    ) -> None:
+        mended, hopeless = trial(f"raise-once {tmp_path / 'tried'}"), trial("raise")
+        events: list[Event] = []
+
+        def again(failed: Failed) -> bool:
+            assert events[-1] == failed
+            return failed.trial == mended.id
+
+        for event in dispatcher.run([mended, hopeless], again):
+            events.append(event)
+        ended = [(outcome.trial, type(outcome)) for outcome in outcomes(events)]
+        assert sorted(ended, key=str) == sorted(
+            [(mended.id, Failed), (mended.id, Completed), (hopeless.id, Failed)], key=str
+        )
+        assert [event.trial for event in events if isinstance(event, Started)].count(mended.id) == 2
+
+    def test_closing_stops_what_runs_and_leaves_the_dispatcher_usable(
+        self, dispatcher: Dispatcher, tmp_path: Path
+    ) -> None:
+        with closing(dispatcher.run([trial(f"linger {tmp_path}") for _ in range(3)], never)) as events:
+            for _ in events:
+                if any(tmp_path.iterdir()):
+                    break
+                time.sleep(0.1)
+        assert any(tmp_path.iterdir())
+        _wait(lambda: _silent(tmp_path))
+        (outcome,) = outcomes(list(dispatcher.run([trial()], never)))
+        assert isinstance(outcome, Completed)
+
+    def test_the_order_of_the_trials_changes_no_result(self, dispatcher: Dispatcher) -> None:
+        trials = [trial() for _ in range(4)]
+
+        def scores(order: list[Trial]) -> dict[str, Any]:
+            ended = outcomes(list(dispatcher.run(order, never)))
+            return {each.trial: each.metrics for each in ended if isinstance(each, Completed)}
+
+        there = scores(trials)
+        assert len(there) == 4
+        assert scores(trials[::-1]) == there
+
+    def test_no_trials_are_no_events(self, dispatcher: Dispatcher) -> None:
+        assert list(dispatcher.run([], never)) == []
+
+
+def test_ctrl_c_ends_a_trial_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    with _script("inline", str(tmp_path)) as process:
+        _wait(lambda: any(tmp_path.iterdir()) or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode != 0
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+@pytest.mark.ray
+class TestRay:
+    def test_trials_run_at_once_where_resources_allow(self, on_ray: Dispatcher, tmp_path: Path) -> None:
+        ended = outcomes(list(on_ray.run([trial(f"meet {tmp_path}"), trial(f"meet {tmp_path}")], never)))
+        assert [type(outcome) for outcome in ended] == [Completed, Completed]
+
+    def test_a_killed_worker_is_a_failure_in_plain_words_and_the_trial_is_retried(
+        self, on_ray: Dispatcher, tmp_path: Path
+    ) -> None:
+        killed, other = trial(f"die-once {tmp_path / 'died'}"), trial()
+        events = list(on_ray.run([killed, other], lambda failed: True))
+        ended = [outcome for outcome in outcomes(events) if outcome.trial == killed.id]
+        workers = [event.worker for event in events if isinstance(event, Started) and event.trial == killed.id]
+        assert isinstance(ended[0], Failed)
+        assert ended[0].reason.startswith(f"the worker {workers[0]} died without a word: killed by a signal")
+        assert "\n" not in ended[0].reason
+        assert isinstance(ended[1], Completed)
+        assert len(ended) == 2
+
+    def test_a_worker_has_the_threads_of_its_cpus_and_the_folder_of_the_coordinator(self, on_ray: Dispatcher) -> None:
+        (outcome,) = outcomes(list(on_ray.run([trial()], never)))
+        assert isinstance(outcome, Completed)
+        assert outcome.versions["threads"] == "1"
+        assert outcome.versions["folder"] == os.getcwd()
+
+    def test_a_process_that_has_trained_serves_the_next_step(self, on_ray: Dispatcher) -> None:
+        def worker() -> str:
+            (outcome,) = outcomes(list(on_ray.run([trial()], never)))
+            assert isinstance(outcome, Completed)
+            return outcome.versions["pid"]
+
+        earlier = {worker(), worker()}
+        assert worker() in earlier
+
+    def test_a_second_coordinator_joins_the_cluster_by_its_address_and_prints_nothing(
+        self, on_ray: Dispatcher, tmp_path: Path
+    ) -> None:
+        import ray
+
+        with _script("join", str(tmp_path / "died"), ray.get_runtime_context().gcs_address) as process:
+            output, errors = process.communicate(timeout=2 * PATIENCE_SECONDS)
+        assert (process.returncode, output, errors) == (0, "", "")
+
+    def test_a_killed_coordinator_leaves_no_worker_behind(self, tmp_path: Path) -> None:
+        with _script("local", str(tmp_path)) as process:
+            _wait(lambda: len(list(tmp_path.iterdir())) == 2 or process.poll() is not None)
+            process.kill()
+            output, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        workers = [int(path.name.partition("-")[0]) for path in tmp_path.iterdir()]
+        assert len(workers) == 2
+        _wait(lambda: not any(_lives(worker) for worker in workers))
+        assert output == ""
+
+    def test_resources_that_no_machine_has_are_refused_before_anything_starts(self) -> None:
+        with _script("ask", "0.5", "1000") as process:
+            output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        assert "UsageError: the space asks for 0.5 cpus and 1000 gpus a trial, more than any machine" in errors
+        assert output == ""
+
+    def test_an_address_without_a_cluster_is_the_users_mistake(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from trainers.dispatch.cluster import RayDispatcher
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            vacant = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UsageError, match=f"{vacant}: no Ray cluster answers there"):
+            RayDispatcher(rehearse, cpus=1, gpus=0, address=vacant).__enter__()
+        monkeypatch.setenv("RAY_ADDRESS", vacant)
+        with pytest.raises(UsageError, match=f"{vacant}: no Ray cluster answers there"):
+            RayDispatcher(rehearse, cpus=1, gpus=0).__enter__()
+
+    @pytest.mark.parametrize("address", ["nonsense", "head:not-a-port", "ray://head:10001"])
+    def test_an_address_of_another_form_is_the_users_mistake(self, address: str) -> None:
+        from trainers.dispatch.cluster import RayDispatcher
+
+        with pytest.raises(UsageError, match=f"--ray-address {address}"):
+            RayDispatcher(rehearse, cpus=1, gpus=0, address=address).__enter__()
+
+
+def _lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _script(*arguments: str) -> subprocess.Popen[str]:
+    """This file as a program: a coordinator that can be killed. Whatever it warns of is an error there too."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", __file__, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _main(kind: str, *arguments: str) -> None:
+    if kind == "inline":
+        list(InlineDispatcher(rehearse).run([trial(f"linger {arguments[0]}")], never))
+        return
+    from trainers.dispatch.cluster import RayDispatcher
+
+    match kind:
+        case "ask":
+            RayDispatcher(rehearse, cpus=float(arguments[0]), gpus=float(arguments[1])).__enter__()
+        case "join":
+            with RayDispatcher(rehearse, cpus=0.5, gpus=0, address=arguments[1]) as dispatcher:
+                *_, last = dispatcher.run([trial(f"die-once {arguments[0]}")], lambda failed: True)
+            assert isinstance(last, Completed)
+        case "local":
+            with RayDispatcher(rehearse, cpus=0.5, gpus=0) as dispatcher:
+                list(dispatcher.run([trial(f"linger {arguments[0]}") for _ in range(2)], never))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
