@@ -12,7 +12,13 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-EXPECTED = ("expander/cli/__init__.py", "trainers/train.py", "results/store.py", "search_spaces/x3d_published.yaml", "results/report.html.jinja")
+EXPECTED = (
+    "expander/cli/__init__.py",
+    "trainers/train.py",
+    "results/store.py",
+    "results/report.html.jinja",
+    "search_spaces/x3d_published.yaml",
+)
 UNWANTED = ("tests/", "runs/", "docs/", "benchmarks/")
 
 

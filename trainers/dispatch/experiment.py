@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import sys
 import time
@@ -53,7 +54,7 @@ class Experiment:
                 self._link.todo.put({"id": "", "trial": None, "meeting": meeting, "processes": processes})
             for _ in range(processes):
                 if isinstance(event := self._next(), Failed):
-                    raise ExpanderError(f"a Ray worker cannot load the training: {event.reason}\n{event.traceback}")
+                    raise ExpanderError(f"the training does not load in a Ray worker: {event.reason}")
 
     def next_event(self) -> Event:
         """Wait for the next event of any attempt. Raises ExpanderError when Tune itself fails."""
@@ -220,6 +221,8 @@ def _reason(worker: str, text: str) -> str:
             f"Ray stopped the worker {worker} because its machine ran out of memory; let fewer trials share a machine "
             "(larger resources.cpus) or train with a smaller batch"
         )
+    if raised := re.findall(r"^[\w.]+(?:Error|Exception)\b.*", text, re.MULTILINE):
+        return f"the worker {worker} failed outside of the training: {raised[-1]}"
     if "worker process has died" in text:
         return (
             f"the worker {worker} died without a word: killed by a signal, often for want of memory, or by a crash "
