@@ -177,12 +177,12 @@ def prescribe(step: Step, axis: Axis) -> Decision:
 
 
 def prescribed_axis(space: SearchSpace, step: Step, decisions: Sequence[Decision]) -> Axis:
-    """What the path keeps at `step`; at a contraction the axis that was expanded, where it has a candidate."""
+    """What the path keeps at `step`; at a contraction the axis that was expanded, else the largest candidate."""
     if step.kind == "expansion":
         return space.expansion.path[step.number - 1]
     expanded = next(d.axis for d in decisions if d.key == str(step.number))
-    feasible = [candidate.axis for candidate in step.candidates if candidate.feasible]
-    return expanded if expanded in feasible else feasible[0]
+    flops = {c.axis: c.solution.complexity.flops for c in step.candidates if c.feasible and c.solution}
+    return expanded if expanded in flops else max(flops, key=lambda axis: flops[axis])
 
 
 def instances(space: SearchSpace, decisions: Sequence[Decision]) -> tuple[Instance, ...]:

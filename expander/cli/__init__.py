@@ -12,7 +12,7 @@ from expander.cli.plan import cost, plan
 from expander.cli.search import resume, search
 from expander.cli.status import status
 from expander.cli.train import evaluate, train
-from expander.errors import ExpanderError
+from expander.errors import ExpanderError, Interrupted
 
 app = typer.Typer(
     help="Searches for efficient video networks by expanding a tiny 2D one, axis by axis (X3D).",
@@ -30,6 +30,11 @@ def main() -> None:
     """Run the command line; a user's mistake ends with a message and exit code 2, never a traceback."""
     try:
         app()
+    except SystemExit as ended:
+        # Typer ends with 1 where Ctrl-C came before or after the parts that answer it themselves.
+        if isinstance(getattr(ended.__context__, "__cause__", None), KeyboardInterrupt):
+            sys.exit(Interrupted.exit_code)
+        raise
     except ExpanderError as error:
         if "--json" in sys.argv:
             print_json({"error": str(error), "exit_code": error.exit_code})

@@ -17,6 +17,7 @@ from expander.cli.progress import Progress
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
 from expander.coordinator import Dispatcher, run_search
 from expander.errors import ExpanderError, Interrupted, UsageError
+from expander.search import next_step
 from expander.space import OPERATIONAL, SearchSpace, difference
 from expander.trial import Training
 
@@ -29,7 +30,7 @@ DispatcherName = Annotated[
     typer.Option("--dispatcher", help="Where trials run: on Ray, or one after the other in this process."),
 ]
 RayAddress = Annotated[
-    str | None, typer.Option("--ray-address", help="A Ray cluster, such as auto or ray://host:10001; else a local Ray.")
+    str | None, typer.Option("--ray-address", help="A Ray cluster, host:port or auto; else a local Ray.")
 ]
 
 
@@ -176,17 +177,24 @@ def _carry_on(
 ) -> None:
     """Claim the search, run the loop to its end and say what came of it."""
     name = store.record_of.name
+    stopped = store.effective_state == "failed"
     store.claim()
     store.update_space(space)
-    store.forgive()
+    if stopped:
+        # Whoever resumes a search that its failures have stopped has dealt with their cause. After a kill they count
+        # on, so that the search decides as it would have undisturbed.
+        store.forgive()
     try:
+        data = videos.fingerprint.id if videos else ""
+        if next_step(space, store.decisions(), data) is None:
+            videos = None  # nothing is left to train: no Ray is started for it
         with (
-            _interruptible(),
             Progress(store) as progress,
             _dispatcher(space, videos, runs, dispatcher, ray_address) as made,
+            _interruptible(),  # innermost, as Ray's start sets a handler of its own
         ):
-            reason = run_search(space, store, made, videos.fingerprint.id if videos else "", progress.watch)
-    except KeyboardInterrupt:
+            reason = run_search(space, store, made, data, progress.watch)
+    except (KeyboardInterrupt, SystemExit):
         store.release("interrupted", "stopped by a signal")
         raise Interrupted(
             f"search {name!r} stopped; everything recorded is kept. Go on with: expander resume {name}"
