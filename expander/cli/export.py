@@ -49,7 +49,6 @@ def report(
 ) -> None:
     """Write one self-contained page: accuracy against FLOPs, the chosen path, steps and instances."""
     from results.report import write_report
-
     from results.store import open_store
 
     with closing(open_store(store)) as opened:
