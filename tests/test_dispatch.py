@@ -254,6 +254,10 @@ class TestRay:
     ) -> None:
         import ray
 
+        # Between its steps a dispatcher keeps its processes, and with them the cluster; a closed one gives them back.
+        events = on_ray.run([trial(f"linger {tmp_path}")], never)
+        next(events)
+        events.close()
         with _script("join", str(tmp_path / "died"), ray.get_runtime_context().gcs_address) as process:
             output, errors = process.communicate(timeout=2 * PATIENCE_SECONDS)
         assert (process.returncode, output, errors) == (0, "", "")

@@ -38,6 +38,7 @@ def main() -> None:
     except ExpanderError as error:
         if "--json" in sys.argv:
             print_json({"error": str(error), "exit_code": error.exit_code})
-        notes().print("[bold red]error:[/] ", end="")
+        if not isinstance(error, Interrupted):
+            notes().print("[bold red]error:[/] ", end="")
         notes().print(str(error), markup=False)
         sys.exit(error.exit_code)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
@@ -28,3 +32,16 @@ def notes() -> Console:
 def print_json(values: Any) -> None:
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(values, indent=2, allow_nan=False) + "\n")
+
+
+def new_table(title: str, left: Sequence[str], right: Sequence[str], *, order: Sequence[str] = ()) -> Table:
+    """An empty table with columns of texts (`left`) and of figures (`right`), in `order` or one after the other.
+
+    It fits 80 columns where its cells let it: nothing wraps.
+    """
+    table = Table(
+        title=escape(title) or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    for heading in order or (*left, *right):
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+    return table

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from expander.axis import Axis, Factors
 from expander.cli.files import load_space
-from expander.cli.output import Json, document, notes, print_json
+from expander.cli.output import Json, document, new_table, notes, print_json
 from expander.complexity import measure
 from expander.errors import UsageError
 from expander.geometry import Basis, Geometry, realise
@@ -102,10 +100,10 @@ def _instance_document(instance: Instance) -> dict[str, Any]:
 
 def _print_plan(space: str, planned: Plan) -> None:
     console = document()
-    order = "assumed path: a search decides for itself" if planned.assumed else "path as prescribed"
-    table = Table(title=escape(f"{space} ({order})"), title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("step", "axis", "clip", "crop", "blocks", "γw", "γb", "FLOPs", "params", "rate"):
-        table.add_column(heading, justify="left" if heading in ("step", "axis", "blocks") else "right")
+    order = "assumed path: a search decides for itself" if planned.assumed else "along the given path"
+    right = ("clip", "crop", "γw", "γb", "FLOPs", "params", "rate")
+    columns = ("step", "axis", "clip", "crop", "blocks", "γw", "γb", "FLOPs", "params", "rate")
+    table = new_table(f"{space} ({order})", ("step", "axis", "blocks"), right, order=columns)
     for number, step in enumerate(planned.steps):
         if number:
             table.add_section()
@@ -113,9 +111,14 @@ def _print_plan(space: str, planned: Plan) -> None:
             _add_candidate(table, step, candidate)
     console.print(table)
     _print_infeasible(planned)
-    console.print(_training_table(planned))
+    if planned.training_flops:
+        console.print(_training_table(planned))
+    else:
+        console.print("Nothing is trained: the space prescribes its path.")
     if planned.instances:
         console.print(_instance_table(planned))
+        if any(instance.kind == "contraction" for instance in planned.instances):
+            console.print("↓ contracted from the step that overshot its bound")
     notes().print(f"The plan ends here: {planned.ending}.")
 
 
@@ -157,9 +160,7 @@ def _print_infeasible(planned: Plan) -> None:
 
 
 def _training_table(planned: Plan) -> Table:
-    table = Table(title="Training, in multiply-adds", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("step", "kept", "trainings", "FLOPs"):
-        table.add_column(heading, justify="left" if heading in ("step", "kept") else "right")
+    table = new_table("Training, in multiply-adds", ("step", "kept"), ("trainings", "FLOPs"))
     for step in planned.steps:
         label = str(step.step.number) if step.step.kind == "expansion" else f"{step.step.regime} (contraction)"
         table.add_row(label, step.chosen or "", str(step.trainings), human(step.training_flops))
@@ -170,12 +171,12 @@ def _training_table(planned: Plan) -> Table:
 
 
 def _instance_table(planned: Plan) -> Table:
-    table = Table(title="Instances", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("name", "step", "clip", "crop", "blocks", "widths", "FLOPs", "params", "(no BN)"):
-        table.add_column(heading, justify="left" if heading in ("name", "step", "blocks", "widths") else "right")
+    right = ("clip", "crop", "FLOPs", "params", "(no BN)")
+    columns = ("name", "step", "clip", "crop", "blocks", "widths", "FLOPs", "params", "(no BN)")
+    table = new_table("Instances", ("name", "step", "blocks", "widths"), right, order=columns)
     for instance in planned.instances:
         geometry, cost = instance.geometry, instance.complexity
-        step = f"{instance.step}" + (" contracted" if instance.kind == "contraction" else "")
+        step = f"{instance.step}" + (" ↓" if instance.kind == "contraction" else "")
         blocks, widths = " ".join(map(str, geometry.blocks)), " ".join(map(str, geometry.widths))
         counts = (human(cost.flops), human(cost.params), human(cost.params_without_batchnorm))
         table.add_row(instance.name, step, geometry.clip, str(geometry.crop), blocks, widths, *counts)
@@ -248,9 +249,7 @@ def _geometry_from(
 
 
 def _print_cost(values: dict[str, Any]) -> None:
-    table = Table(show_header=True)
-    for heading in ("", "closed form", *(["traced by fvcore"] if "traced" in values else [])):
-        table.add_column(heading, justify="left" if not heading else "right")
+    table = new_table("", ("",), ("closed form", *(["traced by fvcore"] if "traced" in values else [])))
     labels = {
         "flops": "FLOPs (multiply-adds)",
         "params": "params",
@@ -262,7 +261,7 @@ def _print_cost(values: dict[str, Any]) -> None:
     geometry = values["geometry"]
     console = document()
     console.print(
-        f"{geometry['frames']} frames, crop {geometry['crop']}, blocks {geometry['blocks']},"
+        f"{geometry['frames']} frame{'' if geometry['frames'] == 1 else 's'}, crop {geometry['crop']}, blocks {geometry['blocks']},"
         f" widths {geometry['widths']}, inner widths {geometry['inner_widths']}, {geometry['classes']} classes",
         markup=False,
     )

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.live import Live
 from rich.table import Table
 
-from expander.cli.output import notes
+from expander.cli.output import new_table, notes
 from expander.complexity import measure
 from expander.search import Decision, Step
 from expander.trial import Completed, Epoch, Event, Failed, Started
@@ -132,9 +131,7 @@ class Progress:
         name = f"{step.number} (contraction to {step.regime})" if step.regime else str(step.number)
         spent = duration(time.monotonic() - self.board.began)
         title = f"step {name}: {spent} so far, ready in about {self._left()}"
-        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-        for heading in ("axis", "trial", "state", "epoch", "loss", "train top-1", "top-1"):
-            table.add_column(heading, justify="right" if heading not in ("axis", "trial", "state") else "left")
+        table = new_table(title, ("axis", "trial", "state"), ("epoch", "loss", "train top-1", "top-1"))
         for trial, row in self.board.rows.items():
             epoch = row.epoch
             shown = (

@@ -7,10 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from expander.cli.output import Json, document, print_json
+from expander.cli.output import Json, document, new_table, print_json
 from expander.units import duration, human
 
 if TYPE_CHECKING:
@@ -141,9 +140,8 @@ def _summary_document(summary: SearchSummary) -> dict[str, Any]:
 
 
 def _print_searches(url: str, summaries: tuple[SearchSummary, ...]) -> None:
-    table = Table(title=f"Searches in {url}", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("name", "state", "created (UTC)", "steps", "frontier", "instances"):
-        table.add_column(heading)
+    left = ("name", "state", "created (UTC)", "steps", "frontier", "instances")
+    table = new_table(f"Searches in {url}", left, ())
     for summary in summaries:
         frontier = f"{human(summary.flops)}FLOPs" if summary.flops else ""
         created = f"{summary.created:%Y-%m-%d %H:%M}"
@@ -158,20 +156,21 @@ def print_status(search: SearchStore) -> None:
     console = document()
     why = f": {record.reason}" if record.reason else ""
     console.print(f"{record.name} ({record.source}): {search.effective_state}{why}", markup=False)
-    table = Table(box=SIMPLE_HEAD)
-    for heading in ("step", "axis", "clip", "crop", "FLOPs", "params", "trial", "state", "top-1"):
-        table.add_column(
-            heading, justify="right" if heading in ("clip", "crop", "FLOPs", "params", "top-1") else "left"
-        )
+    columns = ("step", "axis", "clip", "crop", "FLOPs", "trial", "state", "top-1")
+    table = new_table("", ("step", "axis", "trial", "state"), ("clip", "crop", "FLOPs", "top-1"), order=columns)
     for number, step in enumerate(steps):
         if number:
             table.add_section()
         for candidate in step.candidates:
             _add_candidate(table, step, candidate)
     console.print(table)
+    for line in _reasons(steps):
+        console.print(line, style="dim", markup=False)
     if instances:
         console.print(_instance_table(instances))
-    if search.effective_state == "interrupted":
+        if any(instance.kind == "contraction" for instance in instances):
+            console.print("↓ contracted from the step that overshot its bound")
+    if search.effective_state in ("interrupted", "failed"):
         console.print(f"Go on with: expander resume {record.name}", markup=False)
 
 
@@ -181,16 +180,25 @@ def _add_candidate(table: Table, step: StepRecord, candidate: CandidateRecord) -
     kept = candidate.axis == step.chosen
     axis = ("→ " if kept else "  ") + candidate.axis
     if candidate.geometry is None or not candidate.feasible:
-        table.add_row(label, axis, "", "", "", "", "", f"infeasible: {candidate.reason}", style="dim")
+        table.add_row(label, axis, "", "", "", "", "infeasible", style="dim")
         return
     geometry = candidate.geometry
     clip = f"{geometry['frames']}x{geometry['stride']}" if geometry["stride"] else f"{geometry['frames']}"
     score = f"{candidate.score:.1%}" if candidate.score is not None else ""
-    costs = (human(candidate.flops or 0), human(candidate.params or 0))
-    style = "bold" if kept else ""
-    table.add_row(
-        label, axis, clip, str(geometry["crop"]), *costs, candidate.trial or "", _state(candidate), score, style=style
-    )
+    cells = (clip, str(geometry["crop"]), human(candidate.flops or 0), candidate.trial or "", _state(candidate), score)
+    table.add_row(label, axis, *cells, style="bold" if kept else "")
+
+
+def _reasons(steps: tuple[StepRecord, ...]) -> list[str]:
+    """Why candidates cannot be chosen, and why trials failed."""
+    lines = []
+    for step in steps:
+        for candidate in step.candidates:
+            if not candidate.feasible:
+                lines.append(f"step {step.key}, {candidate.axis}: infeasible, {candidate.reason}")
+            if candidate.failure and candidate.state != "completed":
+                lines.append(f"step {step.key}, {candidate.axis}: {candidate.failure}")
+    return lines
 
 
 def _state(candidate: CandidateRecord) -> str:
@@ -198,21 +206,21 @@ def _state(candidate: CandidateRecord) -> str:
         case "running" if candidate.epoch:
             return f"running, epoch {candidate.epoch}/{candidate.epochs}"
         case "failed":
-            return f"failed {candidate.failures} x: {candidate.failure}"
+            return f"failed {candidate.failures} x"
         case "completed" if candidate.seconds:
-            return f"completed in {duration(candidate.seconds)}"
+            return f"done in {duration(candidate.seconds)}"
         case state:
             return state
 
 
 def _instance_table(instances: tuple[InstanceRecord, ...]) -> Table:
-    table = Table(title="Instances", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("name", "step", "clip", "crop", "blocks", "FLOPs", "params", "top-1"):
-        table.add_column(heading, justify="left" if heading in ("name", "step", "blocks") else "right")
+    right = ("clip", "crop", "FLOPs", "params", "top-1")
+    columns = ("name", "step", "clip", "crop", "blocks", "FLOPs", "params", "top-1")
+    table = new_table("Instances", ("name", "step", "blocks"), right, order=columns)
     for instance in instances:
         geometry = instance.geometry
         clip = f"{geometry['frames']}x{geometry['stride']}" if geometry["stride"] else f"{geometry['frames']}"
-        step = f"{instance.step}" + (" contracted" if instance.kind == "contraction" else "")
+        step = f"{instance.step}" + (" ↓" if instance.kind == "contraction" else "")
         score = f"{instance.score:.1%}" if instance.score is not None else "not trained"
         blocks = " ".join(map(str, geometry["blocks"]))
         table.add_row(
