@@ -260,9 +260,7 @@ def _print_cost(values: dict[str, Any]) -> None:
         table.add_row(label, f"{values[key]:,}", *([f"{values['traced'][key]:,}"] if "traced" in values else []))
     geometry = values["geometry"]
     console = document()
-    console.print(
-        f"{geometry['frames']} frame{'' if geometry['frames'] == 1 else 's'}, crop {geometry['crop']}, blocks {geometry['blocks']},"
-        f" widths {geometry['widths']}, inner widths {geometry['inner_widths']}, {geometry['classes']} classes",
-        markup=False,
-    )
+    frames = "1 frame" if geometry["frames"] == 1 else f"{geometry['frames']} frames"
+    stages = f"blocks {geometry['blocks']}, widths {geometry['widths']}, inner widths {geometry['inner_widths']}"
+    console.print(f"{frames}, crop {geometry['crop']}, {stages}, {geometry['classes']} classes", markup=False)
     console.print(table)
