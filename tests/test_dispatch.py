@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -304,15 +304,20 @@ def _lives(process: int) -> bool:
         return False
 
 
-def _script(*arguments: str) -> subprocess.Popen[str]:
+@contextmanager
+def _script(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """This file as a program: a coordinator that can be killed. Whatever it warns of is an error there too."""
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-W", "error", __file__, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # one that hangs fails its test, and not the next ones too
 
 
 def _main(kind: str, *arguments: str) -> None:
