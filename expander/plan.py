@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from expander.axis import Axis
 from expander.complexity import measure
+from expander.errors import StepFailed
 from expander.geometry import Geometry, crop_at
 from expander.search import (
     Decision,
@@ -51,18 +52,24 @@ class Plan:
 
 
 def plan(space: SearchSpace, axes: Sequence[Axis] | None = None) -> Plan:
-    """The search along `axes`, or along the space's own path. Raises StepFailed where that is infeasible."""
+    """The search along `axes`, or along the space's own path; it ends at a step where that is infeasible."""
     path = list(space.expansion.path if axes is None else axes)
     assumed = axes is None and not space.prescribed
     expansion = space.expansion.model_copy(update={"path": path, "path_is": "prescribed"})
     along = space.model_copy(update={"expansion": expansion})
     steps: list[PlannedStep] = []
     decisions: list[Decision] = []
-    while step := next_step(along, decisions):
-        decision = prescribe(step, prescribed_axis(along, step, decisions))
-        decisions.append(decision)
-        steps.append(_planned(space, step, decision.axis))
-    end = ending(along, decisions) or ""
+    end = None
+    while end is None and (step := next_step(along, decisions)):
+        try:
+            decision = prescribe(step, prescribed_axis(along, step, decisions))
+        except StepFailed as error:
+            steps.append(_planned(space, step, None))
+            end = str(error)
+        else:
+            decisions.append(decision)
+            steps.append(_planned(space, step, decision.axis))
+    end = end or ending(along, decisions) or ""
     if not path and (first := next_step(space, [])) is not None:
         steps.append(_planned(space, first, None))
         end = "the space assumes no path: give --axes, or expansion.path in the space, to plan further"

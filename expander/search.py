@@ -172,7 +172,7 @@ def prescribe(step: Step, axis: Axis) -> Decision:
     candidate = next((c for c in step.candidates if c.axis is axis), None)
     if candidate is None or not candidate.feasible:
         reason = candidate.reason if candidate else "it is not among expansion.axes"
-        raise StepFailed(f"step {step.key}: the path prescribes {axis}, which is infeasible: {reason}")
+        raise StepFailed(f"step {step.key}: the path takes {axis}, which is infeasible: {reason}")
     return _decision(step, axis, tuple(_ranked(c, {}) for c in step.candidates))
 
 

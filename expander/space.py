@@ -254,9 +254,10 @@ def _path_conflicts(expansion: ExpansionSection) -> Iterator[Conflict]:
         if axis in expansion.axes[:index]:
             yield ("expansion", "axes", index), f"{axis.value!r} is listed twice; list each axis once"
     for index, axis in enumerate(expansion.path):
-        if axis not in expansion.axes:
+        # An assumed path is only a guess of what the search will do: `expander plan` ends where it cannot go on.
+        if axis not in expansion.axes and expansion.path_is == "prescribed":
             text = f"{axis.value!r} is not among expansion.axes; allowed: {', '.join(expansion.axes)}"
-            yield ("expansion", "path", index), text, ("expansion", "axes")
+            yield ("expansion", "path", index), text, ("expansion", "axes"), ("expansion", "path_is")
     if expansion.path_is == "prescribed" and not expansion.path:
         text = "'prescribed' needs expansion.path, the axis of each step in order"
         yield ("expansion", "path_is"), text, ("expansion", "path")

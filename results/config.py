@@ -11,7 +11,7 @@ from pydantic import Field
 from expander.complexity import Complexity, measure
 from expander.geometry import Geometry
 from expander.recipe import Recipe
-from expander.space import Count, RecipeSection, ViewsSection, Whole
+from expander.space import Count, RecipeSection, RegimeName, ViewsSection, Whole
 from expander.strict import Key, Section, check
 from expander.trial import Views
 
@@ -34,7 +34,7 @@ class GeometrySection(Section):
 class ConfigSection(Section):
     """A whole config; `complexity` is checked against the geometry."""
 
-    name: str
+    name: RegimeName
     geometry: GeometrySection
     factors: dict[str, float | int | None] = {}
     complexity: dict[str, int] = {}
@@ -50,7 +50,8 @@ class ConfigSection(Section):
 class InstanceConfig:
     """One network with all that is needed to train, test and trace it.
 
-    weights: file beside the config, None where nothing was trained. provenance: search, step, trial, score, data and
+    weights: file beside the config, None where nothing was trained. class_names: of the first outputs; the others had
+    no video. provenance: search, step, trial, score, data and
     versions that it came from.
     """
 
@@ -112,7 +113,7 @@ def _conflicts(section: ConfigSection) -> list[tuple[Key, str]]:
     if (geometry.frames == 1) != (geometry.stride is None):
         allowed = "null with one frame" if geometry.frames == 1 else "a whole number with several frames"
         found.append((("geometry", "stride"), f"found {geometry.stride!r}; expected {allowed}"))
-    if section.class_names and len(section.class_names) != geometry.classes:
+    if len(section.class_names) > geometry.classes:
         found.append((("class_names",), f"{len(section.class_names)} names for geometry.classes {geometry.classes}"))
     if not found:
         actual = measure(Geometry.from_dict(geometry.model_dump())).as_dict()

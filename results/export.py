@@ -35,7 +35,8 @@ class Exported:
 def export(search: SearchStore, names: Sequence[str], class_names: Sequence[str], out: Path) -> tuple[Exported, ...]:
     """Write NAME.yaml, and NAME.safetensors where it was trained, for each instance of `names` (all if empty).
 
-    Raises UsageError when the search has no such instance. Files appear whole or not at all.
+    Raises UsageError when the search has no such instance, or `out` is no folder to write to. Files appear whole or
+    not at all.
     """
     settled = {instance.name: instance for instance in search.instances()}
     unknown = [name for name in names if name not in settled]
@@ -47,8 +48,13 @@ def export(search: SearchStore, names: Sequence[str], class_names: Sequence[str]
             f"search {search.record_of.name!r} has no {wanted}: its instances are {found}; its regimes are {regimes}."
             f" `expander status {search.record_of.name}` shows how far it is"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    return tuple(_export_one(search, settled[name], class_names, out) for name in names or settled)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return tuple(_export_one(search, settled[name], class_names, out) for name in names or settled)
+    except OSError as error:
+        raise UsageError(
+            f"nothing can be written to {out}: {error.strerror}; give a folder that you may write to"
+        ) from error
 
 
 def write_config(config: InstanceConfig, path: Path) -> None:
@@ -106,17 +112,15 @@ def _config(
     record = search.record_of
     space = record.space
     recipe = recipe_at(instance.step, space.base_recipe, space.regularisation_expansion)
-    geometry = Geometry.from_dict(instance.geometry)
-    named = tuple(class_names) if len(class_names) == geometry.classes else ()
     return InstanceConfig(
         name=instance.name,
-        geometry=geometry,
+        geometry=Geometry.from_dict(instance.geometry),
         factors=instance.factors,
         recipe=recipe,
         views=space.test_views,
         seed=space.seed,
         weights=weights,
-        class_names=named,
+        class_names=tuple(class_names),
         provenance=_provenance(search, instance),
     )
 

@@ -238,12 +238,6 @@ class SearchStore:
                 self._stop_attempts(session)
         self._owner = None
 
-    def set_state(self, state: SearchState, reason: str | None = None) -> None:
-        """Record how the search stands, and why."""
-        with self._database.writing() as session:
-            row = self._hold(session)
-            row.state, row.reason = state, _printable(reason)
-
     def forgive(self) -> None:
         """Let failures in steps that are not decided yet no longer count against the retries; their rows stay."""
         with self._database.writing() as session:

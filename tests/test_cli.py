@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from conftest import ROOT, Expander, Videos, environment
 
 from expander.axis import Axis
 from expander.cli import app
+from expander.cli.train import _relabelled
+from expander.errors import DataError
+from results.config import read_config
+from trainers.data.manifest import Manifest, Video
 
 # Every option of every command. Adding one is a visible decision: it needs two users (docs/decisions.md).
 FLAGS = {
@@ -35,9 +40,32 @@ FLAGS = {
     "resume": ["--store", "--dispatcher", "--ray-address", "--json"],
     "status": ["--store", "--json"],
     "export": ["--out", "--instance", "--store", "--json"],
-    "train": ["--train", "--val", "--out", "--root", "--set", "--device", "--threads", "--loader-workers", "--json"],
+    "train": [
+        "--train",
+        "--val",
+        "--out",
+        "--root",
+        "--set",
+        "--damage-share",
+        "--device",
+        "--threads",
+        "--loader-workers",
+        "--json",
+    ],
     "test": ["--weights", "--val", "--root", "--damage-share", "--device", "--threads", "--loader-workers", "--json"],
     "report": ["--out", "--store", "--json"],
+}
+GEOMETRY = {
+    "frames": 1,
+    "stride": None,
+    "crop": 16,
+    "widths": [8],
+    "inner_widths": [8],
+    "squeeze_widths": [8],
+    "blocks": [1],
+    "classes": 4,
+    "head_width": 8,
+    "stem_kernel": 5,
 }
 PUBLISHED = ["X3D-XS", "X3D-S", "X3D-M", "X3D-L", "X3D-XL", "X3D-XXL"]
 
@@ -143,6 +171,8 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
 
     expander("report", "one", "--out", "report.html")
     assert instance["trial"] in (tmp_path / "report.html").read_text()
+    for command in (("export", "one"), (*again[:6],)):
+        assert "nothing can be written to" in expander(*command, "--out", "report.html", code=2).stderr
     names = [search["name"] for search in json.loads(expander("status", "--json").stdout)["searches"]]
     assert names == ["one"]
 
@@ -207,6 +237,23 @@ def test_resume_refuses_a_changed_space_and_changed_data_and_says_how(
     train.write_text(train.read_text() + train.read_text().splitlines()[0].replace("rising", "other") + "\n")
     refused = expander("resume", "mine", "--dispatcher=inline", code=2).stderr
     assert "train: 24 videos" in " ".join(refused.split())
+    exported = expander("export", "mine", "--out", "configs")
+    assert "no class_names: the manifests have changed" in exported.stderr
+    assert "class_names: []" in (tmp_path / "configs" / "Tiny.yaml").read_text()
+
+
+def test_videos_are_tested_by_the_names_of_the_classes_that_the_network_was_trained_for() -> None:
+    config = read_config({"name": "Tiny", "geometry": GEOMETRY, "class_names": ["a", "b", "c"]}, {}, "c")
+    manifest = Manifest(Path("val.csv"), (Video(Path("1.mp4"), 0), Video(Path("2.mp4"), 1)), ("b", "c"))
+    assert [video.label for video in _relabelled(manifest, config).videos] == [1, 2]
+    with pytest.raises(DataError, match="classes x are not among the 3"):
+        _relabelled(replace(manifest, classes=("b", "x")), config)
+
+    unnamed = replace(config, class_names=())
+    with pytest.raises(DataError, match="does not say which of the network's 4 these are"):
+        _relabelled(manifest, unnamed)
+    by_number = replace(manifest, classes=("0", "1"))
+    assert _relabelled(by_number, unnamed) is by_number
 
 
 def test_every_command_of_the_readme_is_one_that_exists_and_parses(expander: Expander) -> None:

@@ -69,7 +69,7 @@ def slope(picture):
 
 def random_clips(path, count, geometry=None, recipe=None, seed=0):
     clips = TrainingClips(manifest(path), geometry or globals()["geometry"](), recipe or Recipe(), seed)
-    return [clips.clip(epoch, 0) for epoch in range(count)]
+    return [clips[epoch, 0] for epoch in range(count)]
 
 
 def test_a_clip_is_a_random_run_of_frames_at_the_stride(video):
@@ -126,22 +126,19 @@ def test_half_of_the_clips_are_mirrored_where_the_recipe_flips(video):
 def test_a_clip_follows_from_seed_epoch_and_place_alone(video, short):
     both = manifest(video, short)
     first, second = (TrainingClips(both, geometry(), Recipe(), seed=3) for _ in range(2))
-    expected = [first.clip(epoch, index).pixels for epoch in range(3) for index in range(2)]
+    expected = [first[epoch, index].pixels for epoch in range(3) for index in range(2)]
     for place in (5, 0, 3, 5):  # in any order, and again with the index of the frames at hand
-        assert (second.clip(*divmod(place, 2)).pixels == expected[place]).all()
+        assert (second[divmod(place, 2)].pixels == expected[place]).all()
     assert not (expected[0] == expected[2]).all()
-    assert not (first.clip(0, 0).pixels == TrainingClips(both, geometry(), Recipe(), 4).clip(0, 0).pixels).all()
-    epoch = first.for_epoch(2)
-    assert len(epoch) == 2
-    assert (epoch[1].pixels == expected[5]).all()
+    assert not (first[0, 0].pixels == TrainingClips(both, geometry(), Recipe(), 4)[0, 0].pixels).all()
 
 
 def test_clips_are_the_same_from_another_process(video, short):
-    epoch = TrainingClips(manifest(video, short), geometry(), Recipe(), 0).for_epoch(1)
-    loader = DataLoader(epoch, batch_size=None, num_workers=1)
-    for here, there in zip(epoch, loader, strict=False):
-        assert (here.pixels == there.pixels).all()
-        assert here.index == there.index
+    clips, keys = TrainingClips(manifest(video, short), geometry(), Recipe(), 0), [(1, 0), (1, 1), (2, 0)]
+    loader = DataLoader(clips, batch_size=None, sampler=keys, num_workers=1)
+    for key, there in zip(keys, loader, strict=True):
+        assert (clips[key].pixels == there.pixels).all()
+        assert clips[key].index == there.index
 
 
 def test_pixels_are_those_of_the_frame_scaled_and_cropped(video):
@@ -208,7 +205,7 @@ def test_a_view_is_of_the_frames_that_a_full_decode_shows(video):
 def test_a_video_that_cannot_be_read_comes_as_damaged(tmp_path, video):
     (tmp_path / "text.mp4").write_text("no video")
     both = manifest(video, tmp_path / "text.mp4")
-    clip = TrainingClips(both, geometry(), Recipe(), 0).for_epoch(0)[1]
+    clip = TrainingClips(both, geometry(), Recipe(), 0)[0, 1]
     view = TestViews(both, geometry(), Views(1))[1]
     assert clip == view
     assert isinstance(clip, Damaged)
@@ -263,7 +260,7 @@ def test_more_damaged_videos_than_the_share_end_in_an_error_that_names_five():
     text = str(error.value)
     assert text.startswith("7 of 100 videos cannot be read, more than the 6.00% allowed:\n  0.mp4: cannot be opened\n")
     assert "  4.mp4: cannot be opened\n  and 2 more\n" in text
-    assert "raise data.damage_share" in text
+    assert "raise the share (data.damage_share in a space)" in text
 
 
 def test_no_damage_is_allowed_where_the_share_is_zero():
@@ -275,10 +272,10 @@ def test_no_damage_is_allowed_where_the_share_is_zero():
 def test_real_manifests_give_clips_and_views():
     manifest = ManifestSource(DATA / "actions" / "val.csv").read()
     assert len(manifest.videos) == 424
-    clips = TrainingClips(manifest, geometry(4, 6, 64), Recipe(), 0).for_epoch(0)
+    clips = TrainingClips(manifest, geometry(4, 6, 64), Recipe(), 0)
     tested = TestViews(manifest, geometry(4, 6, 64), Views(2))
     for index in range(0, 424, 53):
-        clip, viewed = clips[index], tested[index]
+        clip, viewed = clips[0, index], tested[index]
         assert isinstance(clip, Clip)
         assert isinstance(viewed, ViewedVideo)
         assert clip.label == viewed.label == manifest.videos[index].label

@@ -93,7 +93,8 @@ MISTAKES = {
     "even kernel": (changed(geometry__stem_kernel=4), "c: geometry.stem_kernel: 4 is even; a centred kernel is odd"),
     "stride at one frame": (changed(geometry__frames=1), "c: geometry.stride: found 12; expected null with one frame"),
     "no stride": (changed(geometry__stride=None), "c: geometry.stride: found None; expected a whole number with several frames"),
-    "class names": (changed(class_names=["a"]), "c: class_names: 1 names for geometry.classes 3"),
+    "name": (changed(name="../other"), "c: name: found '../other'; expected letters, digits, - and _"),
+    "class names": (changed(class_names=list("abcd")), "c: class_names: 4 names for geometry.classes 3"),
     "flops": (changed(complexity__flops=605), "c: complexity.flops: found 605; the geometry has 604,443,456"),
     "unknown cost": (changed(complexity__watts=1), "c: complexity.watts: found 1; the geometry has one of flops, params,"
                      " params_without_batchnorm, activations"),

@@ -171,7 +171,7 @@ def test_labels_beyond_the_classes_of_the_space_are_named(tmp_path):
     check_classes(manifest, 11)
     with pytest.raises(DataError) as error:
         check_classes(manifest, 10)
-    assert "line 4: label 10; the search space has 10 classes, so labels go from 0 to 9" in str(error.value)
+    assert "line 4: label 10; the network has 10 classes, so labels go from 0 to 9" in str(error.value)
     assert "line 2" not in str(error.value)
 
 

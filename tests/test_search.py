@@ -291,7 +291,7 @@ def test_a_path_that_cannot_be_followed_says_why():
     with pytest.raises(StepFailed) as caught:
         prescribe(step, Axis.WIDTH)
     assert str(caught.value) == (
-        "step 1: the path prescribes width, which is infeasible: nothing on the grid is larger than the frontier:"
+        "step 1: the path takes width, which is infeasible: nothing on the grid is larger than the frontier:"
         " limits.width is 1, and the frontier stands at 1"
     )
     with pytest.raises(StepFailed, match="prescribes depth, which is infeasible: it is not among"):

@@ -108,7 +108,7 @@ MISTAKES = {
     "basis:\n  widths: [8, 16]\n  blocks: [1]": "s.yaml:3: basis.blocks: 1 stages, but basis.widths has 2; give one entry a stage in both",
     "basis: {stem_kernel: 4}": "basis.stem_kernel: 4 is even; a centred kernel has an odd number of frames",
     "expansion: {axes: [fast, depth, fast]}": "expansion.axes.2: 'fast' is listed twice; list each axis once",
-    "expansion:\n  axes: [depth, width]\n  path: [depth, fast]": "s.yaml:3: expansion.path.1: 'fast' is not among expansion.axes; allowed: depth, width",
+    "expansion:\n  axes: [depth, width]\n  path: [depth, fast]\n  path_is: prescribed": "s.yaml:3: expansion.path.1: 'fast' is not among expansion.axes; allowed: depth, width",
     "expansion: {path_is: prescribed}": "expansion.path_is: 'prescribed' needs expansion.path, the axis of each step in order",
     "recipe: {scale_jitter: [1.3, 1.1]}": "recipe.scale_jitter: [1.3, 1.1] runs backwards; give [smallest, largest]",
     "limits: {crop: 64}": "limits.crop: 64 is under the basis' 112; give at least that, or null for no limit",

@@ -550,8 +550,6 @@ class TestAnyStore:
         assert search.effective_state == "running"
         search.enroll(step)
         search.record(Started(step.trials[0].id, "here:1"))
-        search.set_state("running", "step 1")
-        assert (search.record_of.state, search.record_of.reason) == ("running", "step 1")
         search.release("interrupted", "Ctrl-C")
         assert (search.record_of.state, search.record_of.reason) == ("interrupted", "Ctrl-C")
         assert {c.state for c in search.steps()[0].candidates} == {"pending", "infeasible"}

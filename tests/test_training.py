@@ -1,6 +1,7 @@
 import copy
 import json
 import math
+import multiprocessing
 import os
 import pickle
 import platform
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expander.errors import DataError, TrialError
+from expander.errors import DataError, TrialError, UsageError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
 from expander.trial import Trial, Views
@@ -299,6 +300,42 @@ def test_loader_workers_change_nothing_but_the_speed(uninterrupted, training):
     with_workers = replace(training, loader_workers=2)(trial(), lambda epoch: None)
     assert Path(with_workers.weights).read_bytes() == Path(completed.weights).read_bytes()
     assert with_workers.metrics == completed.metrics
+
+
+def test_loader_processes_start_once_and_none_is_left(training):
+    decoding = []
+
+    def report(epoch):
+        decoding.append({child.pid for child in multiprocessing.active_children()})
+        if len(decoding) == 4:
+            raise KeyboardInterrupt
+
+    training = replace(training, loader_workers=1)
+    training(trial(epochs=2), report)
+    assert multiprocessing.active_children() == []
+    with pytest.raises(KeyboardInterrupt):
+        training(trial(epochs=3), report)
+    assert multiprocessing.active_children() == []
+    assert [len(pids) for pids in decoding] == [1, 1, 1, 1]
+    assert decoding[0] == decoding[1] != decoding[2] == decoding[3]
+
+
+def test_an_outcome_does_not_outlive_the_weights_that_it_was_measured_on(uninterrupted, videos, training, tmp_path):
+    _, _, finished = uninterrupted
+    folder = training.runs / "trials" / trial().id
+    folder.mkdir(parents=True)
+    for name in ("completed.json", "epoch-00003.checkpoint"):  # without the weights
+        (folder / name).write_bytes((finished / name).read_bytes())
+    with pytest.raises(DataError):
+        replace(training, val=with_a_torn_video(videos[1], tmp_path))(trial(), lambda epoch: None)
+    assert (folder / "weights.safetensors").exists()
+    assert checkpoint.load_completed(folder, trial().id) is None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_that_is_not_there_is_the_users_mistake(training):
+    with pytest.raises(UsageError, match="device cuda: PyTorch finds no GPU"):
+        replace(training, device="cuda")(trial(), lambda epoch: None)
 
 
 def test_the_callers_threads_and_random_state_are_left_as_they_were(training):

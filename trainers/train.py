@@ -5,16 +5,18 @@ from __future__ import annotations
 import ctypes
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from expander.errors import UsageError
 from expander.geometry import Geometry
 from expander.trial import Completed, Epoch, Metrics, Trial, Views
 from trainers import checkpoint
@@ -31,6 +33,7 @@ M_MMAP_THRESHOLD = -3
 LARGEST_INT = 2**31 - 1
 
 T = TypeVar("T")
+DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class VideoTraining:
 
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
-    leaves them. device: 'cpu', 'cuda' or 'auto', which takes a GPU where there is one.
+    leaves them. device: 'auto' takes a GPU where there is one.
     """
 
     train: ManifestSource
@@ -48,7 +51,7 @@ class VideoTraining:
     damage_share: float = 0.01
     loader_workers: int = 0
     threads: int | None = None
-    device: str = "auto"
+    device: DeviceName = "auto"
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None]) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
@@ -69,16 +72,18 @@ class VideoTraining:
             learner = Learner(trial, device, Ledger(len(train.videos), self.damage_share))
             learner.go_on_from(checkpoint.latest(folder, trial.id))
             clips = TrainingClips(train, trial.geometry, trial.recipe, trial.seed)
-            while learner.epoch < trial.recipe.epochs:
-                order = epoch_order(trial.seed, learner.epoch + 1, len(train.videos))
-                epoch = learner.learn(_load(clips.for_epoch(learner.epoch + 1), order, workers), len(order))
-                checkpoint.save(folder, learner.state())
-                report(epoch)
+            # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
+            with closing(_load(clips, _order(trial, learner.epoch + 1, len(train.videos)), workers)) as items:
+                while learner.epoch < trial.recipe.epochs:
+                    epoch = learner.learn(islice(items, len(train.videos)), len(train.videos))
+                    checkpoint.save(folder, learner.state())
+                    report(epoch)
+            (folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
             checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
             damaged = Ledger(len(val.videos), self.damage_share)
-            views = _load(TestViews(val, trial.geometry, trial.views), range(len(val.videos)), workers)
             at_once = trial.recipe.batchnorm_group  # what fits in memory to train on fits to test on
-            metrics = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once)
+            with closing(_load(TestViews(val, trial.geometry, trial.views), range(len(val.videos)), workers)) as views:
+                metrics = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once)
         completed = Completed(
             trial=trial.id,
             metrics=metrics,
@@ -100,31 +105,41 @@ def score(
     damage_share: float = 0.01,
     loader_workers: int = 0,
     threads: int | None = None,
-    device: str = "auto",
+    device: DeviceName = "auto",
 ) -> tuple[Metrics, tuple[str, ...]]:
     """Scores of the network of `geometry` with `weights` (safetensors) on a manifest, and the videos left out.
 
-    The other arguments are those of VideoTraining. Raises UsageError for weights of another network.
+    The other arguments are those of VideoTraining. Raises UsageError for weights of another network, or a GPU that is
+    not there.
     """
     keep_freed_memory()
     model = X3D(geometry).to(_device(device))
     checkpoint.load_weights(weights, model)
     damaged = Ledger(len(manifest.videos), damage_share)
-    with _threads(threads):
-        loaded = _load(TestViews(manifest, geometry, views), range(len(manifest.videos)), loader_workers)
+    order = range(len(manifest.videos))
+    with _threads(threads), closing(_load(TestViews(manifest, geometry, views), order, loader_workers)) as loaded:
         return evaluate(model, loaded, damaged, device=_device(device)), damaged.videos
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+def _device(name: DeviceName) -> torch.device:
+    found = torch.cuda.is_available()
+    if name == "cuda" and not found:
+        raise UsageError(
+            "device cuda: PyTorch finds no GPU on this machine; use cpu, or auto to take a GPU if there is"
+        )
+    return torch.device("cuda" if found and name != "cpu" else "cpu")
 
 
-def _load(items: Dataset[T], order: Iterable[int], workers: int) -> Iterable[T]:
-    """`items` in `order`, one by one; decoded ahead where there are workers."""
+def _order(trial: Trial, first: int, videos: int) -> Iterator[tuple[int, int]]:
+    """The keys of the clips of epoch `first` and all after it."""
+    for epoch in range(first, trial.recipe.epochs + 1):
+        yield from ((epoch, place) for place in epoch_order(trial.seed, epoch, videos))
+
+
+def _load(items: Dataset[T], order: Iterable[Any], workers: int) -> Generator[T, None, None]:
+    """`items` in `order`, one by one; decoded ahead where there are workers, which end when it is closed."""
     # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
-    return DataLoader(
+    yield from DataLoader(
         items,
         batch_size=None,
         sampler=order,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from expander.cli.output import Json, document, print_json
+from expander.cli.output import Json, document, notes, print_json
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl
+from expander.errors import ExpanderError
 
 if TYPE_CHECKING:
     from results.store import SearchStore
@@ -60,13 +61,19 @@ def report(
 
 
 def _class_names(search: SearchStore) -> tuple[str, ...]:
-    """The names of the classes, where the search's manifest is still there and says them."""
+    """The names of the classes, where the search's manifests are still what they were."""
     from expander.cli.search import read_videos
-    from expander.errors import ExpanderError
 
-    if search.record_of.space.prescribed:
+    record = search.record_of
+    if record.data is None:
         return ()
     try:
-        return read_videos(search.record_of.space).class_names
-    except ExpanderError:
-        return ()
+        videos = read_videos(record.space)
+    except ExpanderError as error:
+        lost = str(error)
+    else:
+        if videos.fingerprint.id == record.data["id"]:
+            return videos.class_names
+        lost = "the manifests have changed since"
+    notes().print(f"the configs say no class_names: {lost}", markup=False)
+    return ()

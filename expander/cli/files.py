@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -136,6 +137,18 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> InstanceConfig:
     for override in overrides:
         _apply(values, where, override)
     return read_config(values, where, str(path))
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` where it is missing. Raises UsageError where nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"nothing can be written to {folder}: {error.strerror}; give a folder that you may write to"
+        ) from None
 
 
 def _locate_data(values: Any, folder: Path) -> None:

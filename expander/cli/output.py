@@ -37,10 +37,16 @@ def print_json(values: Any) -> None:
 def new_table(title: str, left: Sequence[str], right: Sequence[str], *, order: Sequence[str] = ()) -> Table:
     """An empty table with columns of texts (`left`) and of figures (`right`), in `order` or one after the other.
 
-    It fits 80 columns where its cells let it: nothing wraps.
+    Nothing wraps. A narrow terminal gets narrow gaps, so that 80 columns hold the widest of our tables.
     """
+    gap = 1 if document().width >= PAGE_WIDTH else 0
     table = Table(
-        title=escape(title) or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+        title=escape(title) or None,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, gap),
+        pad_edge=False,
+        collapse_padding=True,
     )
     for heading in order or (*left, *right):
         table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)

@@ -31,8 +31,11 @@ def plan(
     planned = make_plan(searched, _parse_axes(axes, searched.expansion.axes))
     if as_json:
         print_json({"space": space, **plan_document(planned)})
+    elif axes is not None:
+        _print_plan(f"{space} (along the given axes)", planned)
     else:
-        _print_plan(space, planned)
+        path = "assumed path: a search decides for itself" if planned.assumed else "prescribed path"
+        _print_plan(f"{space} ({path})", planned)
 
 
 def _parse_axes(text: str | None, allowed: list[Axis]) -> list[Axis] | None:
@@ -98,12 +101,11 @@ def _instance_document(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _print_plan(space: str, planned: Plan) -> None:
+def _print_plan(title: str, planned: Plan) -> None:
     console = document()
-    order = "assumed path: a search decides for itself" if planned.assumed else "along the given path"
     right = ("clip", "crop", "γw", "γb", "FLOPs", "params", "rate")
     columns = ("step", "axis", "clip", "crop", "blocks", "γw", "γb", "FLOPs", "params", "rate")
-    table = new_table(f"{space} ({order})", ("step", "axis", "blocks"), right, order=columns)
+    table = new_table(title, ("step", "axis", "blocks"), right, order=columns)
     for number, step in enumerate(planned.steps):
         if number:
             table.add_section()

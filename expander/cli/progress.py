@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Row:
-    """What is known of one trial of the step."""
+    """What is known of one trial of the step. before: epochs that an interrupted search had trained already."""
 
     axes: str
     work: float
     state: str = "pending"
     epoch: Epoch | None = None
     score: float | None = None
-    seconds: float = 0.0
+    before: int = 0
 
 
 @dataclass
@@ -90,8 +90,8 @@ class Progress:
             case Started():
                 row.state = "running"
             case Epoch():
+                row.before = row.before if row.epoch else event.number - 1
                 row.state, row.epoch = "running", event
-                row.seconds += event.seconds
                 if not self.console.is_terminal:
                     self._say(f"  {row.axes}: {_epoch(event)}; step ready in about {self._left()}")
             case Completed():
@@ -115,7 +115,7 @@ class Progress:
         if self.board is None:
             return "?"
         rows = self.board.rows.values()
-        done = sum(row.work * row.epoch.number / row.epoch.epochs for row in rows if row.epoch and row.seconds)
+        done = sum(row.work * (row.epoch.number - row.before) / row.epoch.epochs for row in rows if row.epoch)
         left = sum(
             row.work * (1 - (row.epoch.number / row.epoch.epochs if row.epoch else 0))
             for row in rows

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from expander.cli.files import load_space
+from expander.cli.files import load_space, make_folder
 from expander.cli.output import Json, notes, print_json
 from expander.cli.progress import Progress
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
@@ -64,6 +64,8 @@ def search(
             given.append(f"data.{key}={_quoted(manifest)}")
     searched, source = load_space(space, given)
     videos = None if searched.prescribed else read_videos(searched)
+    if videos is not None:
+        make_folder(runs)
     from results.store import open_store
 
     with closing(open_store(store, create=True)) as opened:
@@ -176,15 +178,14 @@ def _carry_on(
     as_json: bool,
 ) -> None:
     """Claim the search, run the loop to its end and say what came of it."""
-    name = store.record_of.name
     stopped = store.effective_state == "failed"
     store.claim()
-    store.update_space(space)
-    if stopped:
-        # Whoever resumes a search that its failures have stopped has dealt with their cause. After a kill they count
-        # on, so that the search decides as it would have undisturbed.
-        store.forgive()
     try:
+        store.update_space(space)
+        if stopped:
+            # Whoever resumes a search that its failures have stopped has dealt with their cause. After a kill they
+            # count on, so that the search decides as it would have undisturbed.
+            store.forgive()
         data = videos.fingerprint.id if videos else ""
         if next_step(space, store.decisions(), data) is None:
             videos = None  # nothing is left to train: no Ray is started for it
@@ -197,7 +198,7 @@ def _carry_on(
     except (KeyboardInterrupt, SystemExit):
         store.release("interrupted", "stopped by a signal")
         raise Interrupted(
-            f"search {name!r} stopped; everything recorded is kept. Go on with: expander resume {name}"
+            f"search {store.name!r} stopped; everything recorded is kept. Go on with: expander resume {store.name}"
         ) from None
     except ExpanderError as error:
         store.release("failed", str(error))

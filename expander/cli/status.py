@@ -204,11 +204,11 @@ def _reasons(steps: tuple[StepRecord, ...]) -> list[str]:
 def _state(candidate: CandidateRecord) -> str:
     match candidate.state:
         case "running" if candidate.epoch:
-            return f"running, epoch {candidate.epoch}/{candidate.epochs}"
+            return f"epoch {candidate.epoch}/{candidate.epochs}"
         case "failed":
             return f"failed {candidate.failures} x"
         case "completed" if candidate.seconds:
-            return f"done in {duration(candidate.seconds)}"
+            return duration(candidate.seconds)
         case state:
             return state
 

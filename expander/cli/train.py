@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from expander.cli.files import load_config
+from expander.cli.files import load_config, make_folder
 from expander.cli.output import Json, document, notes, print_json
 from expander.errors import DataError, Interrupted
 from expander.trial import Epoch, Metrics, Trial
@@ -23,7 +23,8 @@ Config = Annotated[Path, typer.Argument(help="A config that `expander export` wr
 Root = Annotated[
     Path | None, typer.Option(help="Folder that the manifests' paths start from; else the manifest's own.")
 ]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or auto, which takes a GPU where there is one.")]
+DamageShare = Annotated[float, typer.Option(min=0, max=1, help="Share of a manifest's videos that may fail to decode.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes a GPU where there is one.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of PyTorch; else it decides.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that decode video; 0 decodes in the training's own.")]
 
@@ -37,6 +38,7 @@ def train(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Set a key of the config: recipe.epochs=4.")
     ] = None,
+    damage_share: DamageShare = 0.01,
     device: Device = "auto",
     threads: Threads = None,
     loader_workers: Workers = 0,
@@ -45,9 +47,8 @@ def train(
     """Train an exported config from scratch; run again, it goes on from its last checkpoint."""
     loaded = load_config(config, overrides or [])
     from results.export import write_config
-    from trainers.checkpoint import load_weights, save_weights
+    from trainers.checkpoint import write_atomically
     from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
-    from trainers.networks.x3d import build
     from trainers.train import VideoTraining
 
     videos, held_out = (ManifestSource(path.resolve(), root and root.resolve()) for path in (train, val))
@@ -56,17 +57,14 @@ def train(
         check_classes(manifest, loaded.geometry.classes)
     data = fingerprint(*manifests)
     trial = Trial(loaded.geometry, loaded.recipe, data.id, loaded.views, loaded.seed)
-    training = VideoTraining(
-        videos, held_out, out.resolve(), loader_workers=loader_workers, threads=threads, device=device
-    )
+    make_folder(out)
+    training = VideoTraining(videos, held_out, out.resolve(), damage_share, loader_workers, threads, device)
     try:
         completed = training(trial, _say)
     except KeyboardInterrupt:
         raise Interrupted("training stopped; the same command goes on from the last checkpoint") from None
     assert completed.weights is not None
-    model = build(loaded.geometry, loaded.recipe)
-    load_weights(Path(completed.weights), model)
-    save_weights(out / f"{loaded.name}.safetensors", model)
+    write_atomically(out / f"{loaded.name}.safetensors", Path(completed.weights).read_bytes())
     trained = _trained(loaded, trial.id, completed.metrics, data.as_dict(), completed.versions, manifests[0].classes)
     write_config(trained, out / f"{loaded.name}.yaml")
     values = {"name": loaded.name, "trial": trial.id, **asdict(completed.metrics), "seconds": completed.seconds}
@@ -78,9 +76,7 @@ def evaluate(
     weights: Annotated[Path, typer.Option(help="Weights that were exported or trained with the config (safetensors).")],
     val: Annotated[Path, typer.Option(help="Manifest of the videos to test on.")],
     root: Root = None,
-    damage_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the videos that may fail to decode.")
-    ] = 0.01,
+    damage_share: DamageShare = 0.01,
     device: Device = "auto",
     threads: Threads = None,
     loader_workers: Workers = 0,
@@ -91,7 +87,7 @@ def evaluate(
     from trainers.data.manifest import ManifestSource, check_classes
     from trainers.train import score
 
-    manifest = _relabelled(ManifestSource(val.resolve(), root and root.resolve()).read(), loaded.class_names)
+    manifest = _relabelled(ManifestSource(val.resolve(), root and root.resolve()).read(), loaded)
     check_classes(manifest, loaded.geometry.classes)
     metrics, damaged = score(
         loaded.geometry,
@@ -129,14 +125,20 @@ def _trained(
         "data": data,
         "versions": dict(versions),
     }
-    names = tuple(class_names) if len(class_names) == config.geometry.classes else ()
     provenance = {**config.provenance, "trained": now}
-    return replace(config, weights=f"{config.name}.safetensors", class_names=names, provenance=provenance)
+    weights = f"{config.name}.safetensors"
+    return replace(config, weights=weights, class_names=tuple(class_names), provenance=provenance)
 
 
-def _relabelled(manifest: Manifest, class_names: Sequence[str]) -> Manifest:
+def _relabelled(manifest: Manifest, config: InstanceConfig) -> Manifest:
     """`manifest` with the labels that the network was trained with, by the names of its classes."""
-    if not class_names or not any(video for video in manifest.videos):
+    class_names, classes = config.class_names, len(manifest.classes)
+    if not class_names:
+        if classes < config.geometry.classes and manifest.classes != tuple(map(str, range(classes))):
+            raise DataError(
+                f"{manifest.path}: labels are names of {classes} classes, and the config does not say which of the"
+                f" network's {config.geometry.classes} these are; give class_names in it, or numbers for labels"
+            )
         return manifest
     labels = {name: label for label, name in enumerate(class_names)}
     unknown = sorted(set(manifest.classes) - set(labels))

@@ -53,11 +53,12 @@ class Damaged:
     index: int
 
 
-class TrainingClips:
+class TrainingClips(Dataset[Clip | Damaged]):
     """One random clip of a video: shorter side uniform in `recipe.scale_jitter` x crop, random crop, mirrored half the
     time where the recipe flips.
 
     Without state: a clip follows from the seed, the epoch and the video's place in the manifest alone, in any process.
+    Both are its key, so that one loader serves every epoch and its processes keep the indexes of the videos.
     """
 
     def __init__(self, manifest: Manifest, geometry: Geometry, recipe: Recipe, seed: int) -> None:
@@ -67,12 +68,8 @@ class TrainingClips:
         self.seed = seed
         self._indexes = _Indexes()
 
-    def for_epoch(self, epoch: int) -> Dataset[Clip | Damaged]:
-        """The clips of one epoch, in the order of the manifest."""
-        return _EpochClips(self, epoch)
-
-    def clip(self, epoch: int, index: int) -> Clip | Damaged:
-        """The clip of video `index` in `epoch`; Damaged where the video cannot be read."""
+    def __getitem__(self, key: tuple[int, int]) -> Clip | Damaged:
+        epoch, index = key
         video = self.manifest.videos[index]
         try:
             pixels = self._pixels(video, np.random.default_rng((self.seed, epoch, index)))
@@ -176,18 +173,6 @@ def spread_starts(index: VideoIndex, geometry: Geometry, clips: int) -> NDArray[
 def _latest_start(index: VideoIndex, geometry: Geometry) -> float:
     """Seconds; negative (by more than a rounding of time stamps) where the clip is longer than the video."""
     return float(index.times[-1]) - (geometry.frames - 1) * (geometry.stride or 0) * index.spacing
-
-
-class _EpochClips(Dataset[Clip | Damaged]):
-    def __init__(self, clips: TrainingClips, epoch: int) -> None:
-        self.clips = clips
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.clips.manifest.videos)
-
-    def __getitem__(self, index: int) -> Clip | Damaged:
-        return self.clips.clip(self.epoch, index)
 
 
 class _Indexes:

@@ -33,5 +33,5 @@ class Ledger:
         lines += [f"  {video}" for video in self.videos[:NAMED]]
         if count > NAMED:
             lines.append(f"  and {count - NAMED:,} more")
-        lines.append("Repair them or take them out of the manifest, or raise data.damage_share in the search space.")
+        lines.append("Repair them or take them out of the manifest, or raise the share (data.damage_share in a space).")
         return "\n".join(lines)

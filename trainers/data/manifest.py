@@ -80,7 +80,8 @@ def check_classes(manifest: Manifest, classes: int) -> None:
         if video.label >= classes
     ]
     if mistakes:
-        advice = f"the search space has {classes} classes, so labels go from 0 to {classes - 1}: set basis.classes"
+        limit = f"the network has {classes} classes, so labels go from 0 to {classes - 1}"
+        advice = f"{limit}; correct the label, or set basis.classes in the search space"
         raise DataError(_report(manifest.path, [f"{mistake}; {advice}" for mistake in mistakes]))
 
 
