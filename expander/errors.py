@@ -3,8 +3,10 @@
 ExpanderError            exit 1
 ├── UsageError           exit 2    a wrong argument, a name that exists or does not
 │   └── SpaceError       exit 2    a search space or an exported config that is wrong
-├── DataError            exit 1    a manifest or its videos
+├── DataError            exit 1    the videos of a manifest
+│   └── ManifestError    exit 2    a manifest that is wrong
 ├── StoreError           exit 1    the SQL store
+│   └── StoreUrlError    exit 2    a URL that names no store
 ├── TrialError           exit 1    one training that cannot go on
 ├── StepFailed           exit 1    a step without the outcomes that its decision needs
 └── Interrupted          exit 130  Ctrl-C
@@ -28,11 +30,23 @@ class SpaceError(UsageError):
 
 
 class DataError(ExpanderError):
-    """A manifest cannot be read, or more of its videos are damaged than the space allows."""
+    """More videos of a manifest are damaged than the space allows."""
+
+
+class ManifestError(DataError):
+    """A manifest cannot be read, or says what cannot be; lists every mistake of the file."""
+
+    exit_code = 2
 
 
 class StoreError(ExpanderError):
-    """The SQL store is missing, unreadable or written by another version."""
+    """The SQL store is unreachable, unreadable or written by another version."""
+
+
+class StoreUrlError(StoreError):
+    """A URL that no store can be at."""
+
+    exit_code = 2
 
 
 class TrialError(ExpanderError):

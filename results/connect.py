@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from expander.errors import StoreError, UsageError
+from expander.errors import StoreError, StoreUrlError, UsageError
 from results.schema import VERSION, Base, StoreInfo
 
 # How long a write waits for another process' write before it gives up, and a server for its connection.
@@ -130,14 +130,14 @@ def _make_folder(database: Database) -> None:
     try:
         database.file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot make the folder of the store {database.shown}: {error}") from error
+        raise StoreUrlError(f"cannot make the folder of the store {database.shown}: {error}") from error
 
 
 def _parsed(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
-        raise StoreError(
+        raise StoreUrlError(
             f"{_redacted(text)} is no URL of a store; expected sqlite:///runs/store.db or"
             " postgresql+psycopg://user:password@host/name"
         ) from error
@@ -160,7 +160,7 @@ def _engine(url: URL) -> Engine:
     try:
         engine = create_engine(url, **options)
     except NoSuchModuleError as error:
-        raise StoreError(f"{_shown(url)}: {url.drivername!r} is no database that SQLAlchemy knows") from error
+        raise StoreUrlError(f"{_shown(url)}: {url.drivername!r} is no database that SQLAlchemy knows") from error
     except ImportError as error:
         raise StoreError(
             f"{_shown(url)}: its driver is not installed ({error}); for PostgreSQL install x3d-expander[postgresql] and"

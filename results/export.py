@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import yaml
 
-from expander.errors import ExpanderError, UsageError
+from expander.errors import UsageError
 from expander.geometry import Geometry
 from expander.recipe import recipe_at
 from results.config import InstanceConfig
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exported:
-    """The files of one instance. weights: None where nothing was trained."""
+    """The files of one instance. weights: None where nothing was trained, or where they are not at `lost` any more."""
 
     instance: str
     config: Path
     weights: Path | None
+    lost: Path | None = None
 
 
 def export(search: SearchStore, names: Sequence[str], class_names: Sequence[str], out: Path) -> tuple[Exported, ...]:
@@ -41,12 +42,11 @@ def export(search: SearchStore, names: Sequence[str], class_names: Sequence[str]
     settled = {instance.name: instance for instance in search.instances()}
     unknown = [name for name in names if name not in settled]
     if unknown or not settled:
-        found = ", ".join(settled) or "none yet"
-        wanted = ", ".join(unknown) or "every instance"
+        wanted, found = ", ".join(unknown) or "instance yet", ", ".join(settled) or "none yet"
         regimes = ", ".join(search.record_of.space.regimes.bounds)
         raise UsageError(
-            f"search {search.record_of.name!r} has no {wanted}: its instances are {found}; its regimes are {regimes}."
-            f" `expander status {search.record_of.name}` shows how far it is"
+            f"search {search.name!r} has no {wanted}; its instances: {found}; its regimes: {regimes}."
+            f" `expander status {search.name}` shows how far it is"
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -82,26 +82,23 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def _export_one(search: SearchStore, instance: InstanceRecord, class_names: Sequence[str], out: Path) -> Exported:
-    weights = _copy_weights(search, instance, out)
+    source = _weights(search, instance)
+    found = source is not None and source.is_file()
+    weights = _copy(source, out / f"{instance.name}.safetensors") if source and found else None
     config = _config(search, instance, class_names, weights.name if weights else None)
     path = out / f"{instance.name}.yaml"
     write_config(config, path)
-    return Exported(instance.name, path, weights)
+    return Exported(instance.name, path, weights, None if found else source)
 
 
-def _copy_weights(search: SearchStore, instance: InstanceRecord, out: Path) -> Path | None:
-    if instance.trial is None:
-        return None
-    source = search.trial(instance.trial).weights
-    if source is None:
-        return None
-    if not Path(source).is_file():
-        raise ExpanderError(
-            f"{instance.name}: the weights of trial {instance.trial} are not at {source} any more;"
-            " restore that folder, or export from the machine that holds it"
-        )
-    target = out / f"{instance.name}.safetensors"
-    with open(source, "rb") as weights:
+def _weights(search: SearchStore, instance: InstanceRecord) -> Path | None:
+    """Where the weights of an instance were written; None where it was not trained."""
+    weights = search.trial(instance.trial).weights if instance.trial else None
+    return Path(weights) if weights else None
+
+
+def _copy(source: Path, target: Path) -> Path:
+    with source.open("rb") as weights:
         write_atomically(target, lambda file: shutil.copyfileobj(weights, file))
     return target
 

@@ -68,9 +68,11 @@ def effective_state(row: SearchRow) -> SearchState:
 
 def summaries(session: Session) -> tuple[SearchSummary, ...]:
     """Every search, oldest first."""
+    # The frontier is where the last expansion left it: a contraction does not move it.
     per_search = (
         select(StepRow.search_id, func.max(DecisionRow.id).label("last"), func.count().label("steps"))
         .join(DecisionRow, DecisionRow.step_id == StepRow.id)
+        .where(StepRow.kind == "expansion")
         .group_by(StepRow.search_id)
         .subquery()
     )

@@ -36,7 +36,7 @@ class SearchRecord:
 
 @dataclass(frozen=True)
 class SearchSummary:
-    """One line about a search: its effective state, decisions made, the last of them, instances settled so far."""
+    """One line about a search: its effective state, expansions decided, the last of them, instances settled so far."""
 
     name: str
     state: SearchState

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -105,6 +105,12 @@ class SqlStore:
                 names = session.scalars(select(SearchRow.name).order_by(SearchRow.id)).all()
                 raise UsageError(f"no search is named {name!r} in {self.url}; {_hint(name, names)}")
         return SearchStore(self._database, found, name)
+
+    def discard(self, search: SearchStore) -> None:
+        """Forget a search that has taken no step; nothing where it has taken one."""
+        with self._database.writing() as session:
+            if not session.scalar(select(func.count()).where(StepRow.search_id == search._id)):
+                session.execute(delete(SearchRow).where(SearchRow.id == search._id))
 
     def searches(self) -> tuple[SearchSummary, ...]:
         """Every search, oldest first."""

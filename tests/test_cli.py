@@ -169,6 +169,11 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
     # The same recipe, data and seed are the same trial, and give the same score.
     assert (trained["trial"], trained["top1"]) == (instance["trial"], instance["score"])
 
+    (tmp_path / "runs" / "trials" / instance["trial"] / "weights.safetensors").unlink()
+    lost = expander("export", "one", "--out", "lost", "--json")
+    assert json.loads(lost.stdout)["files"][0]["weights"] is None
+    assert "the config was written without them" in " ".join(lost.stderr.split())
+
     expander("report", "one", "--out", "report.html")
     assert instance["trial"] in (tmp_path / "report.html").read_text()
     for command in (("export", "one"), (*again[:6],)):
@@ -187,6 +192,9 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
         (["cost", "--gamma-w", "-1"], "--gamma-w: found -1; expected a number over 0"),
         (["cost", "missing.yaml"], "config missing.yaml: no such file"),
         (["search", "smoke", "--name", "x"], "no train and val manifest: give --train MANIFEST and --val MANIFEST"),
+        (["search", "smoke", "--name", "../x"], "--name '../x': expected letters, digits"),
+        (["search", "smoke", "--name", "x", "--train", "no.csv", "--val", "no.csv"], "no.csv: no such manifest"),
+        (["status", "--store", "nonsense"], "nonsense is no URL of a store; expected sqlite:///"),
         (["status", "x"], "expander search"),
         (["resume", "x"], "expander search"),
         (["export", "x", "--out", "o"], "expander search"),
@@ -199,6 +207,13 @@ def test_a_users_mistake_is_told_in_words_with_exit_code_2(
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_search_that_cannot_begin_leaves_its_name_free(expander: Expander, videos: Videos) -> None:
+    arguments = ("search", "smoke", "--name", "x", "--train", videos.train, "--val", videos.val)
+    refused = expander(*arguments, "--ray-address", "127.0.0.1:1", code=2).stderr
+    assert "127.0.0.1:1" in refused
+    assert json.loads(expander("status", "--json").stdout)["searches"] == []
 
 
 def test_a_mistake_with_json_is_one_document_too(expander: Expander) -> None:

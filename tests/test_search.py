@@ -294,7 +294,7 @@ def test_a_path_that_cannot_be_followed_says_why():
         "step 1: the path takes width, which is infeasible: nothing on the grid is larger than the frontier:"
         " limits.width is 1, and the frontier stands at 1"
     )
-    with pytest.raises(StepFailed, match="prescribes depth, which is infeasible: it is not among"):
+    with pytest.raises(StepFailed, match="the path takes depth, which is infeasible: it is not among"):
         prescribe(step, Axis.DEPTH)
 
 

@@ -30,6 +30,10 @@ def export(
     with closing(open_store(store)) as opened:
         search = opened.search(name)
         exported = write(search, instance or [], _class_names(search), out)
+    for written in exported:
+        if written.lost:
+            lost = f"its weights are not at {written.lost} any more; the config was written without them"
+            notes().print(f"{written.instance}: {lost}", markup=False)
     if as_json:
         files = [
             {"instance": e.instance, "config": str(e.config), "weights": str(e.weights) if e.weights else None}
@@ -38,7 +42,8 @@ def export(
         print_json({"search": name, "files": files})
         return
     for written in exported:
-        weights = f" and {written.weights.name}" if written.weights else " (no weights: nothing was trained)"
+        missing = "lost" if written.lost else "nothing was trained"
+        weights = f" and {written.weights.name}" if written.weights else f" (no weights: {missing})"
         document().print(f"{written.config}{weights}", markup=False)
 
 

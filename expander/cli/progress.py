@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from results.store import SearchStore
 
 
+DAMAGED_SHOWN = 5
+
+
 @dataclass
 class _Row:
     """What is known of one trial of the step. before: epochs that an interrupted search had trained already."""
@@ -79,6 +82,7 @@ class Progress:
         for outcome in self.store.outcomes(step):
             if isinstance(outcome, Completed):
                 rows[outcome.trial].state, rows[outcome.trial].score = "completed", outcome.score
+                self._name_damaged(rows[outcome.trial].axes, outcome)
         self.board = _Board(step, rows)
         done = sum(row.state == "completed" for row in rows.values())
         known = f", {done} of them trained already" if done else ""
@@ -96,11 +100,20 @@ class Progress:
                     self._say(f"  {row.axes}: {_epoch(event)}; step ready in about {self._left()}")
             case Completed():
                 row.state, row.score = "completed", event.score
-                damage = f", {len(event.damaged)} damaged videos left out" if event.damaged else ""
-                self._say(f"  {row.axes}: top-1 {event.score:.1%} in {duration(event.seconds)}{damage}")
+                self._say(f"  {row.axes}: top-1 {event.score:.1%} in {duration(event.seconds)}")
+                self._name_damaged(row.axes, event)
             case Failed():
                 row.state = "failed"
                 self._say(f"  {row.axes}: failed: {event.reason}")
+
+    def _name_damaged(self, axes: str, completed: Completed) -> None:
+        """Name the videos that a training left out, also one that is taken over from before."""
+        if completed.damaged:
+            self._say(f"  {axes}: trained without {len(completed.damaged)} damaged videos:")
+            for video in completed.damaged[:DAMAGED_SHOWN]:
+                self._say(f"    {video}")
+            if len(completed.damaged) > DAMAGED_SHOWN:
+                self._say(f"    and {len(completed.damaged) - DAMAGED_SHOWN} more, which the report names")
 
     def _decided(self, step: Step, decision: Decision) -> None:
         scored = f", top-1 {decision.score:.1%}" if decision.score is not None else ""

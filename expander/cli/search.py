@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,11 +20,11 @@ from expander.coordinator import Dispatcher, run_search
 from expander.errors import ExpanderError, Interrupted, UsageError
 from expander.search import next_step
 from expander.space import OPERATIONAL, SearchSpace, difference
-from expander.trial import Training
 
 if TYPE_CHECKING:
     from results.store import SearchStore
     from trainers.data.manifest import DataFingerprint, ManifestSource
+    from trainers.train import VideoTraining
 
 DispatcherName = Annotated[
     Literal["ray", "inline"],
@@ -32,6 +33,10 @@ DispatcherName = Annotated[
 RayAddress = Annotated[
     str | None, typer.Option("--ray-address", help="A Ray cluster, host:port or auto; else a local Ray.")
 ]
+
+
+# What a file system and a shell take as it is.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,10 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Launch a search. It can be interrupted at any moment and resumed."""
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"--name {name!r}: expected letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        )
     given = [*(overrides or []), *([f"expansion.max_steps={steps}"] if steps else [])]
     for key, manifest in (("train", train), ("val", val)):
         if manifest is not None:
@@ -78,7 +87,12 @@ def search(
             runs=str(runs.resolve()),
             versions=versions(),
         )
-        _carry_on(created, searched, videos, runs.resolve(), dispatcher, ray_address, as_json)
+        try:
+            _carry_on(created, searched, videos, runs.resolve(), dispatcher, ray_address, store, as_json)
+        except UsageError:
+            # What the command asked for cannot be had: the name stays free for the command that is right.
+            opened.discard(created)
+            raise
 
 
 def resume(
@@ -95,11 +109,11 @@ def resume(
         resumed = opened.search(name)
         space = _unchanged_space(resumed)
         videos = None if space.prescribed else _unchanged_videos(resumed, space)
-        _carry_on(resumed, space, videos, Path(resumed.record_of.runs), dispatcher, ray_address, as_json)
+        _carry_on(resumed, space, videos, Path(resumed.record_of.runs), dispatcher, ray_address, store, as_json)
 
 
 def read_videos(space: SearchSpace) -> Videos:
-    """The manifests that `space` names. Raises UsageError where it names none, DataError where they are wrong."""
+    """The manifests that `space` names. Raises UsageError where it names none, ManifestError where they are wrong."""
     from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
 
     if space.data.train is None or space.data.val is None:
@@ -175,6 +189,7 @@ def _carry_on(
     runs: Path,
     dispatcher: str,
     ray_address: str | None,
+    url: str,
     as_json: bool,
 ) -> None:
     """Claim the search, run the loop to its end and say what came of it."""
@@ -197,8 +212,12 @@ def _carry_on(
             reason = run_search(space, store, made, data, progress.watch)
     except (KeyboardInterrupt, SystemExit):
         store.release("interrupted", "stopped by a signal")
+        again = ["expander", "resume", store.name]
+        again += ["--store", store.url] if url != DEFAULT_STORE else []
+        again += ["--dispatcher", dispatcher] if dispatcher != "ray" else []
+        again += ["--ray-address", ray_address] if ray_address else []
         raise Interrupted(
-            f"search {store.name!r} stopped; everything recorded is kept. Go on with: expander resume {store.name}"
+            f"search {store.name!r} stopped; everything recorded is kept. Go on with: {' '.join(again)}"
         ) from None
     except ExpanderError as error:
         store.release("failed", str(error))
@@ -238,6 +257,9 @@ def _dispatcher(
         yield InlineDispatcher(_nothing)
         return
     training = _training(space, videos, runs)
+    if name == "ray" and space.resources.gpus == 0:
+        # A machine of the cluster may have a GPU that this search has not asked for.
+        training = replace(training, device="cpu")
     if name == "inline":
         yield InlineDispatcher(training)
         return
@@ -248,7 +270,7 @@ def _dispatcher(
         yield made
 
 
-def _training(space: SearchSpace, videos: Videos, runs: Path) -> Training:
+def _training(space: SearchSpace, videos: Videos, runs: Path) -> VideoTraining:
     from trainers.train import VideoTraining
 
     return VideoTraining(

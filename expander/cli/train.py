@@ -11,7 +11,7 @@ import typer
 
 from expander.cli.files import load_config, make_folder
 from expander.cli.output import Json, document, notes, print_json
-from expander.errors import DataError, Interrupted
+from expander.errors import Interrupted, ManifestError
 from expander.trial import Epoch, Metrics, Trial
 from expander.units import duration
 
@@ -135,7 +135,7 @@ def _relabelled(manifest: Manifest, config: InstanceConfig) -> Manifest:
     class_names, classes = config.class_names, len(manifest.classes)
     if not class_names:
         if classes < config.geometry.classes and manifest.classes != tuple(map(str, range(classes))):
-            raise DataError(
+            raise ManifestError(
                 f"{manifest.path}: labels are names of {classes} classes, and the config does not say which of the"
                 f" network's {config.geometry.classes} these are; give class_names in it, or numbers for labels"
             )
@@ -143,7 +143,7 @@ def _relabelled(manifest: Manifest, config: InstanceConfig) -> Manifest:
     labels = {name: label for label, name in enumerate(class_names)}
     unknown = sorted(set(manifest.classes) - set(labels))
     if unknown:
-        raise DataError(
+        raise ManifestError(
             f"{manifest.path}: classes {', '.join(unknown[:5])} are not among the {len(labels)} that the network was"
             " trained for (class_names in its config)"
         )

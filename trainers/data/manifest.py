@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from expander.errors import DataError
+from expander.errors import ManifestError
 from expander.trial import content_id
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".avi")
@@ -55,17 +55,17 @@ class ManifestSource:
     root: Path | None = None
 
     def read(self) -> Manifest:
-        """The manifest. Raises DataError with every mistake of the file, or when its videos are not at the root."""
+        """The manifest. Raises ManifestError with every mistake of the file, or when its videos are not at the root."""
         return _manifest(self, _entries(self), classes=None)
 
 
 def read_pair(train: ManifestSource, val: ManifestSource) -> tuple[Manifest, Manifest]:
-    """Both manifests with one list of classes, that of `train`. Raises DataError as `read` does, and for a class of
+    """Both manifests with one list of classes, that of `train`. Raises ManifestError as `read` does, and for a class of
     `val` that `train` lacks."""
     train_entries, val_entries = _entries(train), _entries(val)
     if train_entries.named != val_entries.named:
         numbers, names = (val, train) if train_entries.named else (train, val)
-        raise DataError(
+        raise ManifestError(
             f"{numbers.path} has numbers for labels and {names.path} has names; use one form for both manifests"
         )
     classes = train_entries.classes()
@@ -73,7 +73,7 @@ def read_pair(train: ManifestSource, val: ManifestSource) -> tuple[Manifest, Man
 
 
 def check_classes(manifest: Manifest, classes: int) -> None:
-    """Raises DataError for labels that a network of `classes` classes has no output for."""
+    """Raises ManifestError for labels that a network of `classes` classes has no output for."""
     mistakes = [
         f"line {video.line}: label {_shown(manifest, video.label)}"
         for video in manifest.videos
@@ -82,7 +82,7 @@ def check_classes(manifest: Manifest, classes: int) -> None:
     if mistakes:
         limit = f"the network has {classes} classes, so labels go from 0 to {classes - 1}"
         advice = f"{limit}; correct the label, or set basis.classes in the search space"
-        raise DataError(_report(manifest.path, [f"{mistake}; {advice}" for mistake in mistakes]))
+        raise ManifestError(_report(manifest.path, [f"{mistake}; {advice}" for mistake in mistakes]))
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _manifest(
     unknown = [entry for entry in read.entries if entry.label not in number_of]
     if unknown:
         fix = f"not among the {len(classes)} classes of {train}; correct it or add its videos there"
-        raise DataError(
+        raise ManifestError(
             _report(source.path, [f"line {entry.line}: label {entry.label!r} is {fix}" for entry in unknown])
         )
     videos = tuple(Video(entry.path, number_of[entry.label], entry.name, entry.line) for entry in read.entries)
@@ -175,14 +175,14 @@ def _manifest(
 def _check_root(source: ManifestSource, videos: Sequence[Video]) -> None:
     if not any(os.path.exists(video.path) for video in videos[:VIDEOS_PROBED]):
         count = min(len(videos), VIDEOS_PROBED)
-        raise DataError(
+        raise ManifestError(
             f"{source.path}: none of its first {count} videos exists; the first was looked for at {videos[0].path}. "
             f"Set the root to the folder that the manifest's paths start from"
         )
 
 
 def _entries(source: ManifestSource) -> _Entries:
-    """The lines of the file. Raises DataError with all that is wrong with it."""
+    """The lines of the file. Raises ManifestError with all that is wrong with it."""
     lines = _lines(source.path)
     root = Path(os.path.abspath(source.root or source.path.parent))
     header = next(csv.reader(lines[:1]), [])
@@ -193,7 +193,7 @@ def _entries(source: ManifestSource) -> _Entries:
     if not entries and not mistakes:
         mistakes = ["it lists no video; write one 'path label' line for each"]
     if mistakes:
-        raise DataError(_report(source.path, mistakes))
+        raise ManifestError(_report(source.path, mistakes))
     return _Entries(named, entries)
 
 
@@ -201,11 +201,11 @@ def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such manifest; give the path of a file of 'path label' lines") from error
+        raise ManifestError(f"{path}: no such manifest; give the path of a file of 'path label' lines") from error
     except OSError as error:
-        raise DataError(f"{path}: the manifest cannot be read: {error.strerror}") from error
+        raise ManifestError(f"{path}: the manifest cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(
+        raise ManifestError(
             f"{path}: not a text file in UTF-8 (byte {error.start}); a manifest is 'path label' lines"
         ) from error
 
