@@ -194,7 +194,7 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
         (["search", "smoke", "--name", "x"], "no train and val manifest: give --train MANIFEST and --val MANIFEST"),
         (["search", "smoke", "--name", "../x"], "--name '../x': expected letters, digits"),
         (["search", "smoke", "--name", "x", "--train", "no.csv", "--val", "no.csv"], "no.csv: no such manifest"),
-        (["status", "--store", "nonsense"], "nonsense is no URL of a store; expected sqlite:///"),
+        (["status", "--store", "nonsense"], "'nonsense' is no URL of a store; expected sqlite:///"),
         (["status", "x"], "expander search"),
         (["resume", "x"], "expander search"),
         (["export", "x", "--out", "o"], "expander search"),
