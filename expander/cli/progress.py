@@ -12,7 +12,9 @@ from rich.table import Table
 
 from expander.cli.output import new_table, notes
 from expander.complexity import measure
+from expander.plan import plan
 from expander.search import Decision, Step
+from expander.space import SearchSpace
 from expander.trial import Completed, Epoch, Event, Failed, Started
 from expander.units import duration, human
 
@@ -45,11 +47,17 @@ class _Board:
 
 
 class Progress:
-    """Told of every event of the loop; shows step, trials with epoch and accuracy, and the time that is left."""
+    """Told of every event of the loop; shows step, trials with epoch and accuracy, and the time that is left.
 
-    def __init__(self, store: SearchStore) -> None:
+    The time that is left to the whole search follows the path that its space assumes.
+    """
+
+    def __init__(self, store: SearchStore, space: SearchSpace) -> None:
         self.console = notes()
         self.store = store
+        self.planned = (
+            [planned.step for planned in plan(space).steps] if space.expansion.path and not space.prescribed else []
+        )
         self.board: _Board | None = None
         self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=2, transient=True)
 
@@ -124,7 +132,7 @@ class Progress:
         self.console.print(line, markup=False)
 
     def _left(self) -> str:
-        """Time until the step is ready, from what its trials have taken for each flop so far."""
+        """Time until the step is ready and until the search is, from what a flop has taken in this step so far."""
         if self.board is None:
             return "?"
         rows = self.board.rows.values()
@@ -134,8 +142,12 @@ class Progress:
             for row in rows
             if row.state != "completed"
         )
-        spent = time.monotonic() - self.board.began
-        return duration(spent * left / done) if done else "?"
+        if not done:
+            return "?"
+        seconds = (time.monotonic() - self.board.began) / done
+        later = sum(_work(step) for step in self.planned if step.number > self.board.step.number)
+        search = f", the search in about {duration(seconds * (left + later))}" if later else ""
+        return duration(seconds * left) + search
 
     def _table(self) -> Table:
         if self.board is None:
@@ -153,6 +165,14 @@ class Progress:
             score = f"{row.score:.1%}" if row.score is not None else ""
             table.add_row(row.axes, trial, row.state, *shown, score)
         return table
+
+
+def _work(step: Step) -> int:
+    """Multiply-adds of one forward pass over each epoch's clip, for each different network of a step."""
+    networks = {
+        candidate.solution.geometry for candidate in step.candidates if candidate.feasible and candidate.solution
+    }
+    return sum(measure(geometry).flops for geometry in networks) * step.recipe.epochs
 
 
 def _epoch(epoch: Epoch) -> str:

@@ -205,7 +205,7 @@ def _carry_on(
         if next_step(space, store.decisions(), data) is None:
             videos = None  # nothing is left to train: no Ray is started for it
         with (
-            Progress(store) as progress,
+            Progress(store, space) as progress,
             _dispatcher(space, videos, runs, dispatcher, ray_address) as made,
             _interruptible(),  # innermost, as Ray's start sets a handler of its own
         ):
