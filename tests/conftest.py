@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -49,6 +50,11 @@ def expander(tmp_path: Path) -> Expander:
 def command(*arguments: object) -> list[str]:
     """The installed command, beside the interpreter that runs the tests."""
     return [str(Path(sys.executable).parent / "expander"), *map(str, arguments)]
+
+
+def heed_ctrl_c() -> None:
+    """For `preexec_fn`: tests that run in the background have SIGINT ignored, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Videos, command, environment
+from conftest import Videos, command, environment, heed_ctrl_c
 
 DEADLINE_SECONDS = 240
 
@@ -68,7 +68,14 @@ class Search:
 
     def _run(self, *arguments: object) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(command(*arguments), cwd=self.folder, env=environment(), stdout=log, stderr=log)
+            return subprocess.Popen(
+                command(*arguments),
+                cwd=self.folder,
+                env=environment(),
+                stdout=log,
+                stderr=log,
+                preexec_fn=heed_ctrl_c,
+            )
 
 
 @pytest.fixture(scope="module")
