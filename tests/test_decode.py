@@ -2,6 +2,7 @@ import csv
 import os
 import random
 import resource
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,10 +11,29 @@ import numpy as np
 import pytest
 
 from trainers.data import decode
-from trainers.data.decode import DamagedVideo, VideoReader, frames_at, index
+from trainers.data.decode import DamagedVideo, VideoReader
+from trainers.data.video_index import VideoIndex
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent")
+
+
+def index(path: Path) -> VideoIndex:
+    """The index of a video's frames. Raises DamagedVideo."""
+    with VideoReader(path) as reader:
+        return reader.index
+
+
+def frames_at(path: Path, choose: Callable[[VideoIndex], Sequence[int]]) -> list[av.VideoFrame]:
+    """The frames that `choose` picks from the index, in its order, repeats included. Raises DamagedVideo.
+
+    All are held in memory at once: for a handful of frames.
+    """
+    with VideoReader(path) as reader:
+        numbers = choose(reader.index)
+        frames = dict(reader.frames(numbers))
+        return [frames[int(number)] for number in numbers]
+
 
 X264 = {"bf": "3", "g": "12", "preset": "medium", "threads": "1"}
 

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from trainers.data.decode import VideoReader, index
+from trainers.data.decode import VideoReader
 from trainers.data.manifest import ManifestSource, read_pair
 from trainers.data.synthetic import CLASSES, draw, write_videos
 
@@ -39,7 +39,8 @@ def test_the_manifests_list_every_class_alike(folder):
 
 def test_the_videos_are_h264_with_b_frames_and_a_key_frame_every_twelve(folder):
     for path in folder.rglob("*.mp4"):
-        video = index(path)
+        with VideoReader(path) as reader:
+            video = reader.index
         assert video.keys.tolist() == list(range(0, len(video.times), 12))
         assert video.stamps.tolist() != sorted(video.stamps)
         assert 32 <= len(video.times) <= 40

@@ -16,8 +16,9 @@ from expander.axis import round_half_up
 from expander.geometry import Geometry
 from expander.recipe import Recipe
 from expander.trial import TEST_SCALE, Views
-from trainers.data.decode import TOLERANCE, DamagedVideo, VideoIndex, VideoReader
+from trainers.data.decode import DamagedVideo, VideoReader
 from trainers.data.manifest import Manifest, Video
+from trainers.data.video_index import TOLERANCE, VideoIndex
 
 # Of each channel, over pixels in [0, 1].
 MEAN = 0.45

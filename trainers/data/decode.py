@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,11 +20,10 @@ from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from trainers.data.video_index import VideoIndex, index_of
+
 # A video that takes longer is damaged. Ten seconds of 1080p take five.
 SECONDS_PER_VIDEO = 120.0
-# Time stamps are rounded (to 1/1000 s in Matroska, to 1/100 s in GIF): a frame is shown from a quarter of the nominal
-# spacing before its time stamp on.
-TOLERANCE = 0.25
 # Scaled to the wanted shorter side, a narrower picture would fill the memory with its longer side.
 MAX_ASPECT = 32
 # H.264 packets of these units alone (slices, SEI, delimiters, filler), marked as no reference, can be left out without
@@ -49,56 +47,6 @@ class DamagedVideo(Exception):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
-
-
-@dataclass(frozen=True, eq=False)
-class VideoIndex:
-    """What a video's packets say of its N frames, before any is decoded.
-
-    times: (N,) seconds from the first frame, increasing. spacing: nominal seconds between frames: the median, with the
-    rounding of time stamps averaged out. width, height: pixels as coded, before a rotation. keys: (K,) numbers of the
-    frames from which decoding can begin. packets: (N,) position in the file of each frame's packet. stamps: time stamp
-    of each packet, in the order of the file. stamped: False where these are not the times of the frames (raw streams;
-    AVI with B-frames); frames are then counted from the first.
-    """
-
-    times: NDArray[np.float64]
-    spacing: float
-    width: int
-    height: int
-    keys: NDArray[np.int64]
-    packets: NDArray[np.int64]
-    stamps: NDArray[np.int64]
-    stamped: bool
-
-    @property
-    def rate(self) -> float:
-        """Nominal frames per second."""
-        return 1 / self.spacing
-
-    @property
-    def duration(self) -> float:
-        """Seconds from the first frame's beginning to the last one's end."""
-        return float(self.times[-1]) + self.spacing
-
-    def shown(self, seconds: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Number of the frame shown at each time; a video begins anew at its end."""
-        wrapped = np.mod(seconds + TOLERANCE * self.spacing, self.duration)
-        shown: NDArray[np.int64] = np.searchsorted(self.times, wrapped, side="right") - 1
-        return shown
-
-    def runs(self, numbers: Sequence[int]) -> list[tuple[int, int]]:
-        """First and last packet of each part of the file that holds all that these frames (increasing) need."""
-        runs: list[tuple[int, int]] = []
-        keys = self.keys[np.searchsorted(self.keys, numbers, side="right") - 1]
-        for first, last in zip(self.packets[keys].tolist(), self.packets[numbers].tolist(), strict=True):
-            if last < first:  # the file breaks the rule that a frame shown after a key frame comes after it
-                first = int(self.packets[0])
-            if runs and first <= runs[-1][1] + 1:
-                runs[-1] = (min(first, runs[-1][0]), max(last, runs[-1][1]))
-            else:
-                runs.append((first, last))
-        return runs
 
 
 class VideoReader:
@@ -342,7 +290,7 @@ class VideoReader:
             stamps.append(packet.pts)
         if not stamps:
             raise DamagedVideo(self.path, "holds no frame")
-        return _index(stamps, keys, hidden, self._stream, self._container.format.name)
+        return index_of(stamps, keys, hidden, self._stream, self._container.format.name)
 
     def _check_frame(self, frame: av.VideoFrame) -> None:
         if frame.is_corrupt:
@@ -351,67 +299,6 @@ class VideoReader:
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
             raise DamagedVideo(self.path, f"took more than {SECONDS_PER_VIDEO:.0f} s to read")
-
-
-def index(path: Path) -> VideoIndex:
-    """The index of a video's frames. Raises DamagedVideo."""
-    with VideoReader(path) as reader:
-        return reader.index
-
-
-def frames_at(path: Path, choose: Callable[[VideoIndex], Sequence[int]]) -> list[av.VideoFrame]:
-    """The frames that `choose` picks from the index, in its order, repeats included. Raises DamagedVideo.
-
-    All are held in memory at once: for a handful of frames.
-    """
-    with VideoReader(path) as reader:
-        numbers = choose(reader.index)
-        frames = dict(reader.frames(numbers))
-        return [frames[int(number)] for number in numbers]
-
-
-def _index(
-    stamps: list[int | None], keys: list[int], hidden: list[int], stream: av.VideoStream, container: str
-) -> VideoIndex:
-    keys = keys or [0]  # intra refresh: no packet is marked, and the decoder begins anywhere
-    complete = None not in stamps
-    file_stamps = np.array(stamps if complete else range(len(stamps)), dtype=np.int64)
-    # AVI holds no presentation times: with B-frames the time stamps are those of other frames.
-    stamped = complete and not (container == "avi" and stream.codec_context.has_b_frames)
-    shown = np.ones(len(stamps), dtype=bool)
-    shown[hidden] = False
-    # What comes before the first key frame, in the file or on the screen, has no beginning.
-    shown[: keys[0]] = False
-    shown &= file_stamps >= file_stamps[keys[0]]
-    candidates = np.flatnonzero(shown if shown.any() else np.ones_like(shown))
-    ordered, first_of = np.unique(file_stamps[candidates], return_index=True)
-    packets = candidates[first_of]
-    unit = float(stream.time_base) if complete and stream.time_base else 1 / _header_rate(stream)
-    times = (ordered - ordered[0]) * unit
-    is_key = np.isin(packets, keys)
-    is_key[0] = True
-    return VideoIndex(
-        times=times,
-        spacing=_spacing(times, _header_rate(stream)),
-        width=stream.codec_context.width,
-        height=stream.codec_context.height,
-        keys=np.flatnonzero(is_key),
-        packets=packets,
-        stamps=file_stamps,
-        stamped=stamped,
-    )
-
-
-def _header_rate(stream: av.VideoStream) -> float:
-    return float(stream.average_rate or stream.guessed_rate or 25)
-
-
-def _spacing(times: NDArray[np.float64], header_rate: float) -> float:
-    gaps = np.diff(times)
-    if not len(gaps):
-        return 1 / header_rate
-    median = np.median(gaps)
-    return float(gaps[np.abs(gaps - median) <= median / 2].mean())
 
 
 def _unopened(path: Path, error: Exception) -> str:
