@@ -156,12 +156,16 @@ def decide(step: Step, outcomes: Iterable[Outcome], *, skip_failed: bool = False
 
 
 def _failure(step: Step, failed: Sequence[Ranked], skip_failed: bool) -> str:
-    axes: dict[str, list[Ranked]] = {}
+    axes: dict[str, list[str]] = {}
+    reasons: dict[str, dict[str, None]] = {}
     for ranked in failed:
-        axes.setdefault(ranked.trial or "", []).append(ranked)
+        axes.setdefault(ranked.trial or "", []).append(ranked.axis)
+        reasons.setdefault(ranked.reason or "", {})[ranked.trial or ""] = None
     lines = [f"step {step.key}: {len(axes)} of {len(step.trials)} trials failed"]
-    for trial, shared in axes.items():
-        lines.append(f"  {', '.join(ranked.axis for ranked in shared)} (trial {trial}): {shared[0].reason}")
+    # One cause, such as a folder of videos that is not there, fails every trial: it is told once.
+    for reason, trials in reasons.items():
+        names = "; ".join(f"{', '.join(axes[trial])} (trial {trial})" for trial in trials)
+        lines.append(f"  {names}: {reason}")
     advice = "Fix the cause and resume the search, which trains only these again"
     skip = "; or set failures.then: skip in the space to decide without them"
     return "\n".join([*lines, f"{advice}{'' if skip_failed else skip}."])

@@ -286,6 +286,18 @@ def test_a_step_whose_trials_all_failed_stops_whatever_the_space_says(step):
     assert "failures.then" not in str(caught.value)
 
 
+def test_one_cause_of_several_failures_is_told_once():
+    step = next_step(space_of(expansion={"axes": ["depth", "width"]}), [], "videos")
+    with pytest.raises(StepFailed) as caught:
+        decide(step, [Failed(trial.id, "no video can be read") for trial in step.trials])
+    depth, width = (trial.id for trial in step.trials)
+    lines = str(caught.value).splitlines()
+    assert lines[:2] == [
+        "step 1: 2 of 2 trials failed",
+        f"  depth (trial {depth}); width (trial {width}): no video can be read",
+    ]
+
+
 def test_a_path_that_cannot_be_followed_says_why():
     step = next_step(space_of(expansion={"axes": ["fast", "width"]}, limits={"width": 1}), [])
     with pytest.raises(StepFailed) as caught:
