@@ -140,3 +140,16 @@ def test_ctrl_c_stops_within_seconds_says_how_to_go_on_and_loses_nothing(
     assert search.document()["state"] == "interrupted"
     assert search.resume() == 0
     assert search.result() == undisturbed
+
+
+@pytest.mark.ray
+def test_a_cluster_that_ends_the_search_while_ray_starts_is_answered_as_ctrl_c(videos: Videos, tmp_path: Path) -> None:
+    search = Search(tmp_path, "ray")
+    process = search.start(videos)
+    while search.count("searches where state = 'running'") < 1:
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130, (tmp_path / "log").read_text()
+    assert "expander resume smoke" in " ".join((tmp_path / "log").read_text().split())
+    assert search.document()["state"] == "interrupted"

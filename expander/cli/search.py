@@ -182,6 +182,21 @@ def _unchanged_videos(resumed: SearchStore, space: SearchSpace) -> Videos:
     return videos
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM, which clusters send, stops as cleanly as Ctrl-C."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@_interruptible()
 def _carry_on(
     store: SearchStore,
     space: SearchSpace,
@@ -207,7 +222,6 @@ def _carry_on(
         with (
             Progress(store, space) as progress,
             _dispatcher(space, videos, runs, dispatcher, ray_address) as made,
-            _interruptible(),  # innermost, as Ray's start sets a handler of its own
         ):
             reason = run_search(space, store, made, data, progress.watch)
     except (KeyboardInterrupt, SystemExit):
@@ -230,20 +244,6 @@ def _carry_on(
         print_json(status_document(store))
     else:
         print_status(store)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM, which clusters send, stops as cleanly as Ctrl-C."""
-
-    def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any
@@ -133,6 +135,7 @@ def _connect(address: str, threads: int) -> None:
         # A process takes its next trial once the thread of the last one has ended; Tune gives that so many seconds.
         "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
     }
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address,
@@ -143,6 +146,9 @@ def _connect(address: str, threads: int) -> None:
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UsageError(f"cannot join the Ray cluster at {address}: {error}") from error
+    if threading.current_thread() is threading.main_thread():
+        # Ray takes SIGTERM to itself and exits at once; its caller has trials to stop and a store to tell.
+        signal.signal(signal.SIGTERM, before)
     # Ray prints the death of a worker to stdout, whatever log_to_driver says. The trial's Failed tells it.
     ray._private.worker.print_to_stdstream = _discard
 
