@@ -48,8 +48,6 @@ class ChannelwiseConv3d(nn.Conv3d):
 class _ChannelwiseOnCpu(torch.autograd.Function):
     """ATen's convolution forwards, and backwards by kernels that oneDNN has: the input's gradient at stride 1 is the
     same convolution with the filter reversed, the weight's is a sum of 2-D weight gradients, one for each temporal tap.
-
-    On 4 x 108 x 13 x 20 x 20, one thread: 30 -> 2 ms for the input, 22 -> 6 ms for the weight.
     """
 
     @staticmethod

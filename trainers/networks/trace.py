@@ -22,8 +22,7 @@ Handle = Callable[[list[Any], list[Any]], Any]
 def trace(geometry: Geometry) -> Complexity:
     """The complexity of `geometry` for one clip, counted on the network itself; equal to `expander.complexity.measure`.
 
-    Runs one clip through it (shapes are tensors while torch traces, which the meta device's convolution refuses): XXL
-    takes about 6 s and 2 GB on two cores.
+    Runs one clip through it: shapes are tensors while torch traces, which the meta device's convolution refuses.
     """
     model = X3D(geometry).eval()
     clip = torch.zeros(1, 3, geometry.frames, geometry.crop, geometry.crop)
