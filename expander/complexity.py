@@ -50,7 +50,7 @@ def measure(geometry: Geometry) -> Complexity:
     width = geometry.stages[0].width
     total = _layer(positions, 3 * 9, width, batchnorm=False) + _layer(positions, geometry.stem_kernel, width)
     for stage in geometry.stages:
-        total += _stage(geometry.frames, size, width, stage)
+        total += _stage(geometry, size, width, stage)
         size, width = _halved(size), stage.width
     inner = geometry.stages[-1].inner_width
     total += _layer(geometry.frames * size * size, width, inner)
@@ -58,17 +58,17 @@ def measure(geometry: Geometry) -> Complexity:
     return total + _layer(1, geometry.head_width, geometry.classes, batchnorm=False, bias=True)
 
 
-def _stage(frames: int, size: int, width: int, stage: Stage) -> Complexity:
+def _stage(geometry: Geometry, size: int, width: int, stage: Stage) -> Complexity:
     """A stage that takes `width` channels at `size` x `size` pixels."""
-    before, after = frames * size * size, frames * _halved(size) ** 2
+    before, after = geometry.frames * size * size, geometry.frames * _halved(size) ** 2
     inner, out = stage.inner_width, stage.width
-    tail = _layer(after, 27, inner) + _layer(after, inner, out)
+    tail = _layer(after, 27 if geometry.channelwise else 27 * inner, inner) + _layer(after, inner, out)
     first = _layer(before, width, inner) + tail + _layer(after, width, out)
     others = (_layer(after, out, inner) + tail) * (stage.blocks - 1)
     excitation = _layer(1, inner, stage.squeeze_width, batchnorm=False, bias=True)
     excitation += _layer(1, stage.squeeze_width, inner, batchnorm=False, bias=True)
     # Squeeze-excitation sits in every other block, beginning with the first.
-    return first + others + excitation * ((stage.blocks + 1) // 2)
+    return first + others + excitation * ((stage.blocks + 1) // 2 if geometry.squeeze_excitation else 0)
 
 
 def _layer(positions: int, fan_in: int, channels: int, *, batchnorm: bool = True, bias: bool = False) -> Complexity:

@@ -11,6 +11,8 @@ from expander.axis import EPSILON, Factors, round_half_up
 
 WIDTH_DIVISOR = 8
 SQUEEZE_RATIO = 1 / 16
+# Table A.1: what mobile image networks brought, each of which a space can take out.
+MOBILE_PARTS = ("channelwise", "swish", "squeeze_excitation")
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Basis:
 
     widths, blocks: one entry for each residual stage. crop: pixels. head_width: channels of the head's first linear
     layer. stem_kernel: frames seen by the stem's temporal convolution (Table 1 prints 3; only 5 gives the published
-    FLOPs).
+    FLOPs). channelwise, swish, squeeze_excitation: the mobile parts that Table A.1 takes out one by one.
     """
 
     widths: tuple[int, ...] = (24, 48, 96, 192)
@@ -28,6 +30,9 @@ class Basis:
     classes: int = 400
     head_width: int = 2048
     stem_kernel: int = 5
+    channelwise: bool = True
+    swish: bool = True
+    squeeze_excitation: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,9 @@ class Stage:
 class Geometry:
     """A network and its clip: frames x crop x crop pixels, taken with `stride` (None at one frame).
 
-    The stem has the width of the first stage, the head's convolution the inner width of the last.
+    The stem has the width of the first stage, the head's convolution the inner width of the last. channelwise: the
+    blocks' 3x3x3 convolution has one filter for each channel, else it is dense. swish: after it, else ReLU.
+    squeeze_excitation: in every other block, beginning with the first of each stage.
     """
 
     frames: int
@@ -54,6 +61,9 @@ class Geometry:
     classes: int
     head_width: int = 2048
     stem_kernel: int = 5
+    channelwise: bool = True
+    swish: bool = True
+    squeeze_excitation: bool = True
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -81,7 +91,10 @@ class Geometry:
         return f"{self.frames}x{self.stride}" if self.stride else f"{self.frames}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON and YAML; `from_dict` reads them back."""
+        """Plain values, for JSON and YAML; `from_dict` reads them back. A mobile part is named only where it is missing,
+        so that a trial keeps the id that it had before there were switches.
+        """
+        missing = {part: False for part in MOBILE_PARTS if not getattr(self, part)}
         return {
             "frames": self.frames,
             "stride": self.stride,
@@ -93,6 +106,7 @@ class Geometry:
             "classes": self.classes,
             "head_width": self.head_width,
             "stem_kernel": self.stem_kernel,
+            **missing,
         }
 
     @staticmethod
@@ -101,7 +115,7 @@ class Geometry:
         lists = (values[key] for key in ("blocks", "widths", "inner_widths", "squeeze_widths"))
         stages = tuple(Stage(*numbers) for numbers in zip(*lists, strict=True))
         numbers = {key: values[key] for key in ("frames", "stride", "crop", "classes", "head_width", "stem_kernel")}
-        return Geometry(stages=stages, **numbers)
+        return Geometry(stages=stages, **numbers, **{part: values.get(part, True) for part in MOBILE_PARTS})
 
 
 def round_width(width: float) -> int:
@@ -135,4 +149,7 @@ def realise(factors: Factors, basis: Basis) -> Geometry:
         classes=basis.classes,
         head_width=basis.head_width,
         stem_kernel=basis.stem_kernel,
+        channelwise=basis.channelwise,
+        swish=basis.swish,
+        squeeze_excitation=basis.squeeze_excitation,
     )

@@ -37,6 +37,9 @@ class BasisSection(Section):
     classes: Annotated[int, Field(ge=2, le=100_000)] = 400
     head_width: Count = 2048
     stem_kernel: Count = 5
+    channelwise: bool = True
+    swish: bool = True
+    squeeze_excitation: bool = True
 
 
 class ExpansionSection(Section):

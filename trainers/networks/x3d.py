@@ -34,7 +34,7 @@ class X3D(nn.Module):
         width = first.width
         self.stages = nn.Sequential()
         for number, stage in enumerate(geometry.stages, start=2):
-            self.stages.add_module(f"res{number}", _stage(width, stage, rates))
+            self.stages.add_module(f"res{number}", _stage(geometry, width, stage, rates))
             width = stage.width
         self.head = Head(width, last.inner_width, geometry.head_width, geometry.classes, dropout)
         _initialise(self)
@@ -63,18 +63,27 @@ class Stem(nn.Module):
 
 
 class Block(nn.Module):
-    """1x1x1, BN, ReLU; channel-wise 3x3x3, BN, [SE], swish; 1x1x1, BN; plus the shortcut; ReLU."""
+    """1x1x1, BN, ReLU; channel-wise 3x3x3, BN, [SE], swish; 1x1x1, BN; plus the shortcut; ReLU.
 
-    def __init__(self, width: int, stage: Stage, *, stride: int, excited: bool, drop_connect: float) -> None:
+    Without the geometry's `channelwise` the 3x3x3 is dense, without its `swish` ReLU stands for swish (Table A.1).
+    """
+
+    def __init__(
+        self, geometry: Geometry, width: int, stage: Stage, *, stride: int, excited: bool, drop_connect: float
+    ) -> None:
         super().__init__()
         inner = stage.inner_width
         self.expand = PointwiseConv3d(width, inner)
         self.expand_norm = nn.BatchNorm3d(inner)
         self.relu = nn.ReLU(inplace=True)
-        self.channelwise = ChannelwiseConv3d(inner, (3, 3, 3), stride)
+        self.channelwise = (
+            ChannelwiseConv3d(inner, (3, 3, 3), stride)
+            if geometry.channelwise
+            else nn.Conv3d(inner, inner, 3, (1, stride, stride), 1, bias=False)
+        )
         self.channelwise_norm = nn.BatchNorm3d(inner)
         self.excitation = SqueezeExcitation(inner, stage.squeeze_width) if excited else nn.Identity()
-        self.swish = nn.SiLU()
+        self.swish = nn.SiLU() if geometry.swish else nn.ReLU(inplace=True)
         self.project = PointwiseConv3d(inner, stage.width)
         self.project_norm = nn.BatchNorm3d(stage.width)
         self.drop_connect = DropConnect(drop_connect)
@@ -113,12 +122,13 @@ def _growing(rate: float, blocks: int) -> Iterator[float]:
     return (rate * block / max(1, blocks - 1) for block in range(blocks))
 
 
-def _stage(width: int, stage: Stage, rates: Iterator[float]) -> nn.Sequential:
+def _stage(geometry: Geometry, width: int, stage: Stage, rates: Iterator[float]) -> nn.Sequential:
     """A stage that takes `width` channels; its first block halves the resolution, every other block has an SE."""
     blocks = OrderedDict[str, nn.Module]()
     for number in range(stage.blocks):
-        stride, excited = (2 if number == 0 else 1), number % 2 == 0
-        blocks[str(number)] = Block(width, stage, stride=stride, excited=excited, drop_connect=next(rates))
+        stride, excited = (2 if number == 0 else 1), geometry.squeeze_excitation and number % 2 == 0
+        rate = next(rates)
+        blocks[str(number)] = Block(geometry, width, stage, stride=stride, excited=excited, drop_connect=rate)
         width = stage.width
     return nn.Sequential(blocks)
 
