@@ -91,9 +91,8 @@ class Geometry:
         return f"{self.frames}x{self.stride}" if self.stride else f"{self.frames}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON and YAML; `from_dict` reads them back. A mobile part is named only where it is missing,
-        so that a trial keeps the id that it had before there were switches.
-        """
+        """Plain values, for JSON and YAML; `from_dict` reads them back."""
+        # Named only where a part is missing: a trial keeps the id that it had before there were switches.
         missing = {part: False for part in MOBILE_PARTS if not getattr(self, part)}
         return {
             "frames": self.frames,
