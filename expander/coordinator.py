@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from functools import cache
 from typing import Protocol
 
+from expander.cost import Cost, MeasuredName
+from expander.geometry import Geometry
 from expander.search import Decision, Instance, Step, decide, ending, instances, next_step, prescribe, prescribed_axis
 from expander.space import SearchSpace
 from expander.trial import Event, Failed, Outcome, Trial
@@ -47,18 +50,52 @@ class Dispatcher(Protocol):
         """
 
 
+class Meter(Protocol):
+    """Measures networks on a device like those that the trials use."""
+
+    @property
+    def device(self) -> str:
+        """Which device: measurements of two devices are never compared."""
+
+    def measure(self, name: MeasuredName, geometry: Geometry) -> float:
+        """Latency in seconds, or memory in bytes, of one centre-crop clip."""
+
+
+class Measurements(Protocol):
+    """What was measured before, by any search of a store."""
+
+    def measurement(self, name: MeasuredName, device: str, geometry: Geometry) -> float | None:
+        """What is recorded, None where nothing is."""
+
+    def remember(self, name: MeasuredName, device: str, geometry: Geometry, value: float) -> float:
+        """Record a measurement; the first of a geometry stands, and is returned."""
+
+
+def measured(name: MeasuredName, meter: Meter, known: Measurements) -> Cost:
+    """The complexity `name`, measured where it is not known yet: a resumed search gets the values that it had."""
+
+    @cache
+    def of(geometry: Geometry) -> float:
+        value = known.measurement(name, meter.device, geometry)
+        return known.remember(name, meter.device, geometry, meter.measure(name, geometry)) if value is None else value
+
+    return Cost(name, of)
+
+
 def run_search(
     space: SearchSpace,
     store: Store,
     dispatcher: Dispatcher,
     data: str,
     watch: Callable[[Step, Event | Decision | None], None],
+    cost: Cost | None = None,
 ) -> str:
     """Take every step that is left, and return why the search ended. Resume is run: all state is in the store.
 
     data: fingerprint of the videos. watch: is told of each step as it begins (None), its events and its decision.
+    cost: the space's complexity; needed where it is measured.
     """
-    while step := next_step(space, decisions := store.decisions(), data):
+    while step := next_step(space, decisions := store.decisions(), data, cost):
         store.enroll(step)
         watch(step, None)
         if space.prescribed:
@@ -66,10 +103,10 @@ def run_search(
         else:
             _train(space, step, store, dispatcher, watch)
             decision = decide(step, store.outcomes(step), skip_failed=space.failures.then == "skip")
-        store.commit(decision, instances(space, [*decisions, decision]))
+        store.commit(decision, instances(space, [*decisions, decision], cost))
         watch(step, decision)
-    store.settle(instances(space, decisions))
-    reason = ending(space, decisions)
+    store.settle(instances(space, decisions, cost))
+    reason = ending(space, decisions, cost)
     assert reason is not None
     return reason
 

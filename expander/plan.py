@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from expander.axis import Axis
 from expander.complexity import measure
+from expander.cost import Cost
 from expander.errors import StepFailed
-from expander.geometry import Geometry, crop_at
+from expander.geometry import Geometry
 from expander.search import (
     Decision,
     Instance,
@@ -20,7 +21,7 @@ from expander.search import (
     prescribed_axis,
 )
 from expander.space import SearchSpace
-from expander.trial import TEST_SCALE, Views
+from expander.trial import Views, shorter_side
 
 # A backward pass computes two products for each of the forward pass: by the weights and by the inputs.
 TRAINING_PASSES = 3
@@ -51,8 +52,11 @@ class Plan:
         return sum(planned.training_flops for planned in self.steps)
 
 
-def plan(space: SearchSpace, axes: Sequence[Axis] | None = None) -> Plan:
-    """The search along `axes`, or along the space's own path; it ends at a step where that is infeasible."""
+def plan(space: SearchSpace, axes: Sequence[Axis] | None = None, cost: Cost | None = None) -> Plan:
+    """The search along `axes`, or along the space's own path; it ends at a step where that is infeasible.
+
+    cost: the space's complexity; needed where it is measured.
+    """
     path = list(space.expansion.path if axes is None else axes)
     assumed = axes is None and not space.prescribed
     expansion = space.expansion.model_copy(update={"path": path, "path_is": "prescribed"})
@@ -60,7 +64,7 @@ def plan(space: SearchSpace, axes: Sequence[Axis] | None = None) -> Plan:
     steps: list[PlannedStep] = []
     decisions: list[Decision] = []
     end = None
-    while end is None and (step := next_step(along, decisions)):
+    while end is None and (step := next_step(along, decisions, cost=cost)):
         try:
             decision = prescribe(step, prescribed_axis(along, step, decisions))
         except StepFailed as error:
@@ -69,11 +73,11 @@ def plan(space: SearchSpace, axes: Sequence[Axis] | None = None) -> Plan:
         else:
             decisions.append(decision)
             steps.append(_planned(space, step, decision.axis))
-    end = end or ending(along, decisions) or ""
-    if not path and (first := next_step(space, [])) is not None:
+    end = end or ending(along, decisions, cost) or ""
+    if not path and (first := next_step(space, [], cost=cost)) is not None:
         steps.append(_planned(space, first, None))
         end = "the space assumes no path: give --axes, or expansion.path in the space, to plan further"
-    return Plan(tuple(steps), instances(along, decisions), assumed, end)
+    return Plan(tuple(steps), instances(along, decisions, cost), assumed, end)
 
 
 def training_flops(space: SearchSpace, step: Step, geometry: Geometry) -> int:
@@ -85,8 +89,7 @@ def training_flops(space: SearchSpace, step: Step, geometry: Geometry) -> int:
 def inference_flops(geometry: Geometry, views: Views) -> int:
     """Multiply-adds of scoring one video from `views` (Fig. 3: flops of a view x number of views)."""
     if views.crops == "left-center-right":
-        # These crops are 128 γs, where a centre crop is 112 γs (Sec. 4).
-        geometry = replace(geometry, crop=crop_at(TEST_SCALE, geometry.crop))
+        geometry = replace(geometry, crop=shorter_side(geometry.crop))
     return measure(geometry).flops * views.per_video
 
 

@@ -8,11 +8,12 @@ from typing import Literal
 
 from expander.axis import Axis, Factors
 from expander.complexity import Complexity, measure
-from expander.errors import StepFailed
+from expander.cost import MEASURED, Cost, closed_form
+from expander.errors import SpaceError, StepFailed
 from expander.geometry import Geometry, realise
 from expander.recipe import Recipe, recipe_at
 from expander.solve import Infeasible, Solution, contract, solve
-from expander.space import SearchSpace
+from expander.space import SearchSpace, bound_conflicts
 from expander.trial import Completed, Failed, Outcome, Trial
 
 Kind = Literal["expansion", "contraction"]
@@ -41,16 +42,16 @@ class Step:
     """One round: candidates, their trials, one decision.
 
     number: counts expansions from 1; a contraction has the number of the step that overshot, and the regime that it
-    serves. bound_flops: the target of an expansion, the bound of a contraction. frontier_flops: what its candidates
-    started from.
+    serves. bound: the target of an expansion, the bound of a contraction. frontier_cost: what its candidates started
+    from. Both in the unit of the space's complexity.
     """
 
     number: int
     kind: Kind
     regime: str | None
     frontier: Factors
-    frontier_flops: int
-    bound_flops: float
+    frontier_cost: float
+    bound: float
     recipe: Recipe
     candidates: tuple[Candidate, ...]
 
@@ -78,14 +79,17 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Decision:
-    """Which candidate a step keeps, and the ranking that says why, best first."""
+    """Which candidate a step keeps, and the ranking that says why, best first.
+
+    cost: of what is kept, in the unit of the space's complexity.
+    """
 
     number: int
     kind: Kind
     regime: str | None
     axis: Axis
     factors: Factors
-    flops: int
+    cost: float
     trial: str | None
     score: float | None
     ranking: tuple[Ranked, ...]
@@ -98,42 +102,63 @@ class Decision:
 
 @dataclass(frozen=True)
 class Instance:
-    """The network kept for a regime: the decision of `kind` at step `step`, or the basis at step 0."""
+    """The network kept for a regime: the decision of `kind` at step `step`, or the basis at step 0.
+
+    bound, cost: in the unit of the space's complexity.
+    """
 
     name: str
-    bound_flops: float
+    bound: float
     step: int
     kind: Literal["basis", "expansion", "contraction"]
     factors: Factors
     geometry: Geometry
     complexity: Complexity
+    cost: float
     trial: str | None
     score: float | None
 
 
-def next_step(space: SearchSpace, decisions: Sequence[Decision], data: str | None = None) -> Step | None:
+def next_step(
+    space: SearchSpace, decisions: Sequence[Decision], data: str | None = None, cost: Cost | None = None
+) -> Step | None:
     """The step that follows `decisions`, None where the search has ended (`ending` says why).
 
-    data: fingerprint of the videos; without it candidates carry no trials.
+    data: fingerprint of the videos; without it candidates carry no trials. cost: the space's complexity; needed where
+    it is measured.
     """
-    trained = None if space.prescribed else data
-    if (due := _due(space, decisions, trained)) is not None:
+    trained, cost = None if space.prescribed else data, cost_of(space, cost)
+    if (due := _due(space, decisions, trained, cost)) is not None:
         return due
-    return _expansion(space, decisions, trained) if ending(space, decisions) is None else None
+    return _expansion(space, decisions, trained, cost) if ending(space, decisions, cost) is None else None
 
 
-def ending(space: SearchSpace, decisions: Sequence[Decision]) -> str | None:
-    """Why the search ends after `decisions`; None while a step follows."""
-    taken = len(_expansions(decisions))
-    if _due(space, decisions, None) is not None:
+def cost_of(space: SearchSpace, cost: Cost | None = None) -> Cost:
+    """The complexity of `space`: its closed form, or `cost` where it has none.
+
+    Raises SpaceError where the basis is measured to be over a bound, which no search could come back under.
+    """
+    if space.complexity not in MEASURED:
+        return closed_form(space.complexity)
+    assert cost is not None
+    assert cost.name == space.complexity
+    if over := [f"{'.'.join(map(str, key))}: {text}" for key, text, *_ in bound_conflicts(space, cost)]:
+        raise SpaceError("\n".join(over))
+    return cost
+
+
+def ending(space: SearchSpace, decisions: Sequence[Decision], cost: Cost | None = None) -> str | None:
+    """Why the search ends after `decisions`; None while a step follows. cost: as for `next_step`."""
+    taken, cost = len(_expansions(decisions)), cost_of(space, cost)
+    if _due(space, decisions, None, cost) is not None:
         return None
-    if len(instances(space, decisions)) == len(space.regimes.bounds):
+    if len(instances(space, decisions, cost)) == len(space.regimes.bounds):
         return "every regime has its instance"
     if _path_ends(space, decisions):
         return f"the path ends after {taken} steps"
     if _steps_end(space, decisions):
         return f"expansion.max_steps ({space.expansion.max_steps}) is reached"
-    step = _expansion(space, decisions, None)
+    step = _expansion(space, decisions, None, cost)
     if not any(candidate.feasible for candidate in step.candidates):
         reasons = "; ".join(f"{candidate.axis}: {candidate.reason}" for candidate in step.candidates)
         return f"no axis can be expanded at step {step.number} ({reasons})"
@@ -147,7 +172,8 @@ def decide(step: Step, outcomes: Iterable[Outcome], *, skip_failed: bool = False
     """
     by_trial = {outcome.trial: outcome for outcome in outcomes}
     ranking = [_ranked(candidate, by_trial) for candidate in step.candidates]
-    scored = sorted((r for r in ranking if r.score is not None), key=lambda r: (-(r.score or 0), r.flops or 0))
+    costs = {c.axis: c.solution.cost if c.solution else 0 for c in step.candidates}
+    scored = sorted((r for r in ranking if r.score is not None), key=lambda r: (-(r.score or 0), costs[r.axis]))
     rest = [ranked for ranked in ranking if ranked.score is None]
     failed = [ranked for ranked in rest if ranked.trial is not None]
     if failed and not (skip_failed and scored):
@@ -185,35 +211,37 @@ def prescribed_axis(space: SearchSpace, step: Step, decisions: Sequence[Decision
     if step.kind == "expansion":
         return space.expansion.path[step.number - 1]
     expanded = next(d.axis for d in decisions if d.key == str(step.number))
-    flops = {c.axis: c.solution.complexity.flops for c in step.candidates if c.feasible and c.solution}
-    return expanded if expanded in flops else max(flops, key=lambda axis: flops[axis])
+    costs = {c.axis: c.solution.cost for c in step.candidates if c.feasible and c.solution}
+    return expanded if expanded in costs else max(costs, key=lambda axis: costs[axis])
 
 
-def instances(space: SearchSpace, decisions: Sequence[Decision]) -> tuple[Instance, ...]:
-    """The instances that `decisions` settle, in the order of their bounds."""
-    found = (_instance(space, decisions, name, bound) for name, bound in _regimes(space))
+def instances(space: SearchSpace, decisions: Sequence[Decision], cost: Cost | None = None) -> tuple[Instance, ...]:
+    """The instances that `decisions` settle, in the order of their bounds. cost: as for `next_step`."""
+    cost = cost_of(space, cost)
+    found = (_instance(space, decisions, name, bound, cost) for name, bound in _regimes(space))
     return tuple(instance for instance in found if instance is not None)
 
 
-def _expansion(space: SearchSpace, decisions: Sequence[Decision], data: str | None) -> Step:
-    frontier, flops = _frontier(space, decisions)
+def _expansion(space: SearchSpace, decisions: Sequence[Decision], data: str | None, cost: Cost) -> Step:
+    last = _path(space, decisions, cost)[-1]
+    frontier = last.factors
     number = len(_expansions(decisions)) + 1
     recipe = recipe_at(number, space.base_recipe, space.regularisation_expansion)
     rate, tolerance = space.expansion.rate, space.expansion.tolerance
-    solved = [(axis, solve(space.lattice, frontier, axis, rate, tolerance)) for axis in space.expansion.axes]
+    solved = [(axis, solve(space.lattice, frontier, axis, rate, tolerance, cost)) for axis in space.expansion.axes]
     candidates = tuple(_candidate(space, axis, solution, recipe, data) for axis, solution in solved)
-    return Step(number, "expansion", None, frontier, flops, rate * flops, recipe, candidates)
+    return Step(number, "expansion", None, frontier, last.cost, rate * last.cost, recipe, candidates)
 
 
 def _contraction(
-    space: SearchSpace, decisions: Sequence[Decision], name: str, bound: float, data: str | None
+    space: SearchSpace, decisions: Sequence[Decision], name: str, bound: float, data: str | None, cost: Cost
 ) -> Step | None:
     """The contraction that regime `name` needs: its first step beyond the bound is there, the last within too small.
 
     None where no contraction is needed or none is possible.
     """
-    within, beyond = _around(space, decisions, _limit(space, bound))
-    if beyond is None or within.flops >= space.regimes.fill * bound:
+    within, beyond = _around(_path(space, decisions, cost), _limit(space, bound))
+    if beyond is None or within.cost >= space.regimes.fill * bound:
         return None
     recipe = recipe_at(beyond.number, space.base_recipe, space.regularisation_expansion)
     limit = _limit(space, bound)
@@ -221,7 +249,7 @@ def _contraction(
     def contracted(axis: Axis) -> Candidate:
         shrink = axis is not beyond.axis
         origin = beyond.factors if shrink else within.factors
-        solved = contract(space.lattice, origin, axis, limit, within.flops, shrink=shrink)
+        solved = contract(space.lattice, origin, axis, limit, within.cost, shrink=shrink, cost=cost)
         return _candidate(space, axis, solved, recipe, data)
 
     candidates = [contracted(beyond.axis)]
@@ -230,7 +258,7 @@ def _contraction(
         candidates = [contracted(axis) for axis in space.expansion.axes]
     if not any(candidate.feasible for candidate in candidates):
         return None
-    return Step(beyond.number, "contraction", name, within.factors, within.flops, limit, recipe, tuple(candidates))
+    return Step(beyond.number, "contraction", name, within.factors, within.cost, limit, recipe, tuple(candidates))
 
 
 def _candidate(
@@ -242,32 +270,36 @@ def _candidate(
     return Candidate(axis, solved, None, trial)
 
 
-def _due(space: SearchSpace, decisions: Sequence[Decision], data: str | None) -> Step | None:
+def _due(space: SearchSpace, decisions: Sequence[Decision], data: str | None, cost: Cost) -> Step | None:
     """The contraction of the smallest regime that needs one and has none."""
     contracted = {decision.regime for decision in decisions}
-    steps = (_contraction(space, decisions, *regime, data) for regime in _regimes(space) if regime[0] not in contracted)
+    regimes = (regime for regime in _regimes(space) if regime[0] not in contracted)
+    steps = (_contraction(space, decisions, *regime, data, cost) for regime in regimes)
     return next((step for step in steps if step is not None), None)
 
 
-def _instance(space: SearchSpace, decisions: Sequence[Decision], name: str, bound: float) -> Instance | None:
+def _instance(
+    space: SearchSpace, decisions: Sequence[Decision], name: str, bound: float, cost: Cost
+) -> Instance | None:
     contracted = next((decision for decision in decisions if decision.regime == name), None)
     if contracted is not None:
         return _kept(space, name, bound, contracted)
-    within, beyond = _around(space, decisions, _limit(space, bound))
+    within, beyond = _around(_path(space, decisions, cost), _limit(space, bound))
     if beyond is None:
-        settled = within.flops >= space.regimes.fill * bound and _is_last(space, decisions, bound)
+        settled = within.cost >= space.regimes.fill * bound and _is_last(space, decisions, bound, cost)
     else:
         # Where nothing lies between it and the first step beyond the bound, the last step within is all there is.
-        settled = _contraction(space, decisions, name, bound, None) is None
+        settled = _contraction(space, decisions, name, bound, None, cost) is None
     return _kept(space, name, bound, within) if settled else None
 
 
-def _is_last(space: SearchSpace, decisions: Sequence[Decision], bound: float) -> bool:
+def _is_last(space: SearchSpace, decisions: Sequence[Decision], bound: float, cost: Cost) -> bool:
     """Whether no candidate of the next expansion could still be within the bound."""
     if _path_ends(space, decisions) or _steps_end(space, decisions):
         return True
-    feasible = [c.solution for c in _expansion(space, decisions, None).candidates if c.feasible and c.solution]
-    return all(solution.complexity.flops > _limit(space, bound) for solution in feasible)
+    candidates = _expansion(space, decisions, None, cost).candidates
+    feasible = [c.solution for c in candidates if c.feasible and c.solution]
+    return all(solution.cost > _limit(space, bound) for solution in feasible)
 
 
 def _path_ends(space: SearchSpace, decisions: Sequence[Decision]) -> bool:
@@ -290,28 +322,23 @@ def _kept(space: SearchSpace, name: str, bound: float, decision: Decision) -> In
         decision.factors,
         geometry,
         measure(geometry),
+        decision.cost,
         decision.trial,
         decision.score,
     )
 
 
-def _around(space: SearchSpace, decisions: Sequence[Decision], limit: float) -> tuple[Decision, Decision | None]:
-    """The last expansion within `limit` (the basis, as step 0, if none is) and the first beyond it."""
-    path = [_basis(space), *_expansions(decisions)]
-    within = [decision for decision in path if decision.flops <= limit]
-    beyond = [decision for decision in path if decision.flops > limit]
+def _around(path: Sequence[Decision], limit: float) -> tuple[Decision, Decision | None]:
+    """The last of `path` within `limit` and the first beyond it."""
+    within = [decision for decision in path if decision.cost <= limit]
+    beyond = [decision for decision in path if decision.cost > limit]
     return within[-1], beyond[0] if beyond else None
 
 
-def _basis(space: SearchSpace) -> Decision:
-    """The basis as the decision of step 0; its axis is never read."""
-    flops = measure(realise(Factors(), space.lattice.basis)).flops
-    return Decision(0, "expansion", None, Axis.FAST, Factors(), flops, None, None, ())
-
-
-def _frontier(space: SearchSpace, decisions: Sequence[Decision]) -> tuple[Factors, int]:
-    last = [_basis(space), *_expansions(decisions)][-1]
-    return last.factors, last.flops
+def _path(space: SearchSpace, decisions: Sequence[Decision], cost: Cost) -> list[Decision]:
+    """The basis, as the decision of a step 0 whose axis is never read, and the expansions after it."""
+    smallest = cost.of(realise(Factors(), space.lattice.basis))
+    return [Decision(0, "expansion", None, Axis.FAST, Factors(), smallest, None, None, ()), *_expansions(decisions)]
 
 
 def _expansions(decisions: Sequence[Decision]) -> list[Decision]:
@@ -349,7 +376,7 @@ def _decision(step: Step, axis: Axis, ranking: tuple[Ranked, ...]) -> Decision:
         regime=step.regime,
         axis=axis,
         factors=candidate.solution.factors,
-        flops=candidate.solution.complexity.flops,
+        cost=candidate.solution.cost,
         trial=ranked.trial,
         score=ranked.score,
         ranking=ranking,

@@ -11,7 +11,11 @@ from functools import cache, lru_cache
 
 from expander.axis import EPSILON, Axis, Factors, expand, factor_of
 from expander.complexity import Complexity, measure
+from expander.cost import Cost, closed_form
 from expander.geometry import Basis, Geometry, crop_at, realise
+
+# A measured cost may stop growing: a step is not looked for where the network has this many times the multiply-adds.
+FAR = 64
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,15 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Solution:
-    """Factors on the lattice and what they cost. achieved_rate: over the complexity that the step started from."""
+    """Factors on the lattice and what they cost.
+
+    cost: in the unit of the search's complexity. achieved_rate: cost over that of what the step started from.
+    """
 
     factors: Factors
     geometry: Geometry
     complexity: Complexity
+    cost: float
     achieved_rate: float
 
 
@@ -72,24 +80,33 @@ class Infeasible:
 
 # A step asks again for what an instance's bound already had to know.
 @lru_cache(maxsize=1024)
-def solve(lattice: Lattice, frontier: Factors, axis: Axis, rate: float, tolerance: float) -> Solution | Infeasible:
-    """Move `axis` so that the complexity comes as near as possible, in ratio, to `rate` x the frontier's.
+def solve(
+    lattice: Lattice,
+    frontier: Factors,
+    axis: Axis,
+    rate: float,
+    tolerance: float,
+    cost: Cost = closed_form("flops"),  # noqa: B008 - a constant
+) -> Solution | Infeasible:
+    """Move `axis` so that the cost comes as near as possible, in ratio, to `rate` x the frontier's.
 
-    Of two equally near it takes the smaller complexity, of equal complexities the smaller factor. Infeasible where
-    the nearest is off by `tolerance` or more, as a ratio over or under the target.
+    Of two equally near it takes the smaller cost, of equal costs the smaller factor. Infeasible where `cost` does not
+    see the axis, or where the nearest is off by `tolerance` or more, as a ratio over or under the target.
     """
-    line = Line(lattice, frontier, axis)
-    start = measure(realise(frontier, lattice.basis)).flops
+    if (unseen := cost.unseen(axis)) is not None:
+        return Infeasible(unseen)
+    line = Line(lattice, frontier, axis, cost)
+    start = cost.of(realise(frontier, lattice.basis))
     # A step of the grid that rounding undoes costs what the frontier costs: that would expand nothing.
-    first, last = line.over(start + 1, line.next, line.last), line.last
+    first, last = line.above(start, line.next, line.last), line.last
     if first is None:
         return Infeasible(f"nothing on the grid is larger than the frontier: {line.end()}")
     target = rate * start
-    over, under = line.over(target, first, last), line.under(target, first, last)
-    places = [place for place in (under, over) if place is not None]
-    best = min(places, key=lambda place: round(_off(line.flops(place), target), 12))
+    over, within = line.over(target, first, last), line.within(target, first, last)
+    places = [place for place in (within, over) if place is not None]
+    best = min(places, key=lambda place: round(_off(line.cost(place), target), 12))
     solution = line.solution(best, start)
-    off = _off(solution.complexity.flops, target)
+    off = _off(solution.cost, target)
     if off - 1 < tolerance - EPSILON:
         return solution
     reason = (
@@ -100,87 +117,138 @@ def solve(lattice: Lattice, frontier: Factors, axis: Axis, rate: float, toleranc
 
 
 def contract(
-    lattice: Lattice, origin: Factors, axis: Axis, bound_flops: float, floor_flops: int, *, shrink: bool
+    lattice: Lattice,
+    origin: Factors,
+    axis: Axis,
+    bound: float,
+    floor: float,
+    *,
+    shrink: bool,
+    cost: Cost = closed_form("flops"),  # noqa: B008 - a constant
 ) -> Solution | Infeasible:
-    """The largest geometry within `bound_flops` that has `axis` moved from `origin`.
+    """The largest geometry that costs no more than `bound` and has `axis` moved from `origin`.
 
     Without `shrink`, `origin` is the frontier before the step that overshot: its expansion is applied again by a
     smaller amount. With it, `origin` is too large itself and moves back, not under the basis. Infeasible where that
-    costs no more than `floor_flops`, the last step within the bound; the achieved rate is over that step.
+    costs no more than `floor`, the last step within the bound; the achieved rate is over that step.
     """
-    line = Line(lattice, origin, axis)
+    if (unseen := cost.unseen(axis)) is not None:
+        return Infeasible(unseen)
+    line = Line(lattice, origin, axis, cost)
     first, last = (0, line.previous) if shrink else (line.next, line.last)
     if last < first:
         return Infeasible(f"at {line.here:g}, {axis} is the basis' and does not shrink" if shrink else line.end())
-    place = line.under(math.floor(bound_flops) + 1, first, last)
+    place = line.within(bound, first, last)
     if place is None:
-        smallest = line.solution(first, floor_flops)
-        flops = smallest.complexity.flops
+        smallest = line.solution(first, floor)
         return Infeasible(
-            f"the smallest has {flops / 1e9:.4g} GFLOPs, over the bound of {bound_flops / 1e9:.4g}", smallest
+            f"the smallest has {cost.show(smallest.cost)}, over the bound of {cost.show(bound)}", smallest
         )
-    solution = line.solution(place, floor_flops)
-    if solution.complexity.flops > floor_flops:
+    solution = line.solution(place, floor)
+    if solution.cost > floor:
         return solution
     reason = (
-        f"the largest within {bound_flops / 1e9:.4g} GFLOPs has {solution.complexity.flops / 1e9:.4g},"
-        f" no more than the last step within has ({floor_flops / 1e9:.4g})"
+        f"the largest within {cost.show(bound)} has {cost.show(solution.cost)},"
+        f" no more than the last step within has ({cost.show(floor)})"
     )
     return Infeasible(reason, solution)
 
 
-def _off(flops: int, target: float) -> float:
+def _off(cost: float, target: float) -> float:
     """How far off the target, as a ratio of at least 1."""
-    return max(flops / target, target / flops)
+    return max(cost / target, target / cost)
 
 
 class Line:
-    """The grid along one axis through `origin`: place 0 is the basis, and complexity never falls from place to place.
+    """The grid along one axis through `origin`: place 0 is the basis, and the cost never falls from place to place.
 
     here: the factor of `origin`, in the unit of its limit. next, previous: the places around it. last: the last place
-    within the limits.
+    within the limits. A measured cost may fall by chance: what stands for it is the staircase of the largest value
+    measured so far, from the basis up to `origin` and from `origin` on.
     """
 
-    def __init__(self, lattice: Lattice, origin: Factors, axis: Axis) -> None:
+    def __init__(self, lattice: Lattice, origin: Factors, axis: Axis, cost: Cost) -> None:
         self.lattice, self.origin, self.axis = lattice, origin, axis
         self.value = _grid(lattice, axis)
-        # Multiply-adds at one place. Searches along the line come by the same places.
-        self.flops = cache(lambda place: measure(realise(self.factors(place), lattice.basis)).flops)
+        self.measured = cost.measured
+        # The cost at one place. Searches along the line come by the same places.
+        self.cost = cache(self._staircase(cost.of) if cost.measured else self._exactly(cost.of))
         factor, limit = factor_of(origin, axis), _limit(lattice, origin, axis)
         self.here = crop_at(factor, lattice.basis.crop) if axis is Axis.SPATIAL else factor
         self.next = self._first_beyond(factor + EPSILON)
         self.previous = self._first_beyond(factor - EPSILON) - 1
         self.last = sys.maxsize if limit == math.inf else self._first_beyond(limit + EPSILON) - 1
+        self.far = False
+        if cost.measured and (end := self._end_of_measuring()) < self.last:
+            self.last, self.far = end, True
 
-    def over(self, flops: float, first: int, last: int) -> int | None:
-        """The smallest place of first..last that costs `flops` or more."""
-        return _search(lambda place: self.flops(place) >= flops, first, last)
+    def over(self, cost: float, first: int, last: int) -> int | None:
+        """The smallest place of first..last that costs `cost` or more."""
+        return self._search(lambda place: self.cost(place) >= cost, first, last)
 
-    def under(self, flops: float, first: int, last: int) -> int | None:
-        """The most costly place of first..last that costs less than `flops`; of equal ones the smallest."""
-        over = self.over(flops, first, last)
-        top = last if over is None else over - 1
-        return None if top < first else self.over(self.flops(top), first, top)
+    def above(self, cost: float, first: int, last: int) -> int | None:
+        """The smallest place of first..last that costs more than `cost`."""
+        return self._search(lambda place: self.cost(place) > cost, first, last)
+
+    def within(self, cost: float, first: int, last: int) -> int | None:
+        """The most costly place of first..last that costs no more than `cost`; of equal ones the smallest."""
+        above = self.above(cost, first, last)
+        top = last if above is None else above - 1
+        return None if top < first else self.over(self.cost(top), first, top)
 
     def factors(self, place: int) -> Factors:
         """The factors at one place."""
         return expand(self.origin, self.axis, self.value(place), first_stride=self.lattice.first_stride)
 
-    def solution(self, place: int, start_flops: int) -> Solution:
-        """What stands at one place; its rate is over `start_flops`."""
-        factors = self.factors(place)
-        geometry = realise(factors, self.lattice.basis)
-        complexity = measure(geometry)
-        return Solution(factors, geometry, complexity, complexity.flops / start_flops)
+    def geometry(self, place: int) -> Geometry:
+        """The geometry at one place."""
+        return realise(self.factors(place), self.lattice.basis)
+
+    def solution(self, place: int, start: float) -> Solution:
+        """What stands at one place; its rate is over a cost of `start`."""
+        geometry, cost = self.geometry(place), self.cost(place)
+        return Solution(self.factors(place), geometry, measure(geometry), cost, cost / start)
 
     def end(self) -> str:
         """Why the line ends at its last place."""
+        if self.far:
+            return f"it was not measured beyond {FAR} x the frontier's multiply-adds"
         key = _limit_key(self.axis)
         limit: float | None = getattr(self.lattice.limits, key)
         if self.axis is Axis.FAST and (limit is None or _fastest(self.origin) <= limit):
             stride, fastest = self.origin.gamma_tau, _fastest(self.origin)
             return f"a stride of {stride} at {self.here} frames leaves no more than {fastest:g} of the same duration"
         return f"limits.{key} is {limit:g}, and the frontier stands at {self.here:g}"
+
+    def _exactly(self, of: Callable[[Geometry], float]) -> Callable[[int], float]:
+        return lambda place: of(self.geometry(place))
+
+    def _staircase(self, of: Callable[[Geometry], float]) -> Callable[[int], float]:
+        # Each step of it is measured once, in order: the same measurements give the same staircase.
+        below: list[float] = []
+        beyond = [of(realise(self.origin, self.lattice.basis))]
+
+        def cost(place: int) -> float:
+            steps, first = (below, 0) if place < self.next else (beyond, self.next - 1)
+            while len(steps) <= place - first:
+                value = of(self.geometry(first + len(steps)))
+                steps.append(max(value, steps[-1]) if steps else value)
+            return steps[place - first]
+
+        return cost
+
+    def _end_of_measuring(self) -> int:
+        """The last place of no more than FAR times the multiply-adds of `origin`."""
+        most = FAR * measure(realise(self.origin, self.lattice.basis)).flops
+        place = _search(lambda place: measure(self.geometry(place)).flops > most, self.next, self.last)
+        return self.last if place is None else place - 1
+
+    def _search(self, reached: Callable[[int], bool], first: int, last: int) -> int | None:
+        """The first of first..last that satisfies `reached`, which stays true from there on."""
+        if self.measured:
+            # The staircase needs every place anyway, and none beyond the one that is looked for.
+            return next((place for place in range(first, last + 1) if reached(place)), None)
+        return _search(reached, first, last)
 
     def _first_beyond(self, factor: float) -> int:
         place = _search(lambda place: self.value(place) > factor, 0, sys.maxsize)

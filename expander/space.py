@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from expander.axis import Axis, Factors
-from expander.complexity import measure
+from expander.cost import MEASURED, UNITS, ComplexityName, Cost, closed_form
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe, Regularisation
 from expander.solve import Grids, Lattice, Limits
@@ -74,7 +74,7 @@ class LimitsSection(Section):
 
 
 class RegimesSection(Section):
-    """The instances to be found, and the bound of each in multiply-adds."""
+    """The instances to be found, and the bound of each in the unit of the space's complexity."""
 
     bounds: Annotated[dict[RegimeName, Annotated[float, Field(gt=0, le=1e15)]], Field(min_length=1)] = {
         "X3D-XS": 0.6e9,
@@ -160,6 +160,7 @@ class SearchSpace(Section):
     """A search space. Every section may be left out: what is not said is the paper's."""
 
     description: str = ""
+    complexity: ComplexityName = "flops"
     basis: BasisSection = BasisSection()
     expansion: ExpansionSection = ExpansionSection()
     grids: GridsSection = GridsSection()
@@ -245,10 +246,20 @@ def _basis_conflicts(space: SearchSpace) -> Iterator[Conflict]:
         text = f"{blocks} stages, but basis.widths has {widths}; give one entry a stage in both"
         yield ("basis", "blocks"), text, ("basis", "widths")
         return
-    cost = measure(realise(Factors(), space.lattice.basis)).flops
+    if space.complexity != "flops" and "bounds" not in space.regimes.model_fields_set:
+        unit = UNITS[space.complexity]
+        text = f"the paper's bounds are multiply-adds, and complexity is {space.complexity}; give bounds in {unit}"
+        yield ("regimes", "bounds"), text, ("complexity",)
+    elif space.complexity not in MEASURED:
+        yield from bound_conflicts(space, closed_form(space.complexity))
+
+
+def bound_conflicts(space: SearchSpace, cost: Cost) -> Iterator[Conflict]:
+    """Bounds that the basis itself is over."""
+    smallest = cost.of(realise(Factors(), space.lattice.basis))
     for name, bound in space.regimes.bounds.items():
-        if bound < cost:
-            text = f"{bound:g} multiply-adds are under the basis' own {cost:,}; give a larger bound"
+        if bound < smallest:
+            text = f"{bound:g} {cost.unit} are under the basis' own {smallest:,.6g}; give a larger bound"
             yield ("regimes", "bounds", name), text, ("basis",)
 
 

@@ -42,8 +42,8 @@ class _Point:
     axis: Axis
     regime: str | None
     kept: bool
-    flops: int
-    frontier_flops: int
+    cost: float
+    frontier_cost: float
     title: str
 
 
@@ -53,7 +53,7 @@ def accuracy_against_flops(candidates: pd.DataFrame, instances: Sequence[Instanc
     candidates: as `tables.candidates` gives them, with a score at least once; those without are left out.
     """
     scored = rows_of(candidates[candidates["feasible"] & candidates["top1"].notna()])
-    points = [_point(row, row["flops"], 100 * row["top1"], _error(row)) for row in scored]
+    points = [_point(row, row["cost"], 100 * row["top1"], _error(row)) for row in scored]
     with drawing(size) as axes:
         axes.set_xscale("log")
         axes.set_xlabel("multiply-adds of one clip, FLOPs (log scale)")
@@ -76,8 +76,8 @@ def flops_of_steps(candidates: pd.DataFrame, instances: Sequence[InstanceRecord]
     candidates: as `tables.candidates` gives them, a feasible one at least.
     """
     feasible = rows_of(candidates[candidates["feasible"]])
-    points = [_point(row, row["number"] + (not row["kept"]) * BESIDE[row["axis"]], row["flops"]) for row in feasible]
-    basis = np.array([[0, feasible[0]["frontier_flops"]]], dtype=float)
+    points = [_point(row, row["number"] + (not row["kept"]) * BESIDE[row["axis"]], row["cost"]) for row in feasible]
+    basis = np.array([[0, feasible[0]["frontier_cost"]]], dtype=float)
     with drawing(size) as axes:
         axes.set_yscale("log")
         axes.set_xlabel("step")
@@ -85,7 +85,7 @@ def flops_of_steps(candidates: pd.DataFrame, instances: Sequence[InstanceRecord]
         lines = [np.concatenate([basis, _path(points)]), *_branches(points)]
         _draw(axes, points, lines, size)
         axes.plot(*basis.T, marker="o", markersize=size.marker, color=COLOURS["ink"], clip_on=False)
-        for bound in {instance.bound_flops for instance in instances}:
+        for bound in {instance.bound for instance in instances}:
             axes.axhline(bound, color=COLOURS["muted"], linewidth=0.8, linestyle="--", zorder=1)
         axes.set_xlim(-0.6, max(p.number for p in points) + 0.7)
         axes.set_ylim(basis[0, 1] / 1.6, max(p.y for p in points) * 1.8)
@@ -133,8 +133,8 @@ def _point(row: Mapping[str, Any], x: float, y: float, error: float = 0.0) -> _P
         axis=Axis(row["axis"]),
         regime=row["regime"],
         kept=row["kept"],
-        flops=row["flops"],
-        frontier_flops=row["frontier_flops"],
+        cost=row["cost"],
+        frontier_cost=row["frontier_cost"],
         title=f"step {row['step']}, X-{row['axis'].capitalize()}: {what}{score}{kept}",
     )
 
@@ -159,9 +159,9 @@ def _path(points: Sequence[_Point]) -> Line:
 
 def _branches(points: Sequence[_Point]) -> list[Line]:
     """A line from the step that a contraction starts from to the network that it keeps."""
-    starts = {p.flops: p for p in _expansions(points)}
-    kept = (p for p in points if p.kept and p.regime is not None and p.frontier_flops in starts)
-    return [_places([starts[p.frontier_flops], p]) for p in kept]
+    starts = {p.cost: p for p in _expansions(points)}
+    kept = (p for p in points if p.kept and p.regime is not None and p.frontier_cost in starts)
+    return [_places([starts[p.frontier_cost], p]) for p in kept]
 
 
 def _errors(points: Sequence[_Point]) -> list[Line]:

@@ -83,9 +83,7 @@ def summaries(session: Session) -> tuple[SearchSummary, ...]:
         .order_by(SearchRow.id)
     ).all()
     names: defaultdict[int, list[str]] = defaultdict(list)
-    for search, name in session.execute(
-        select(InstanceRow.search_id, InstanceRow.name).order_by(InstanceRow.bound_flops)
-    ):
+    for search, name in session.execute(select(InstanceRow.search_id, InstanceRow.name).order_by(InstanceRow.bound)):
         names[search].append(name)
     return tuple(
         SearchSummary(
@@ -94,7 +92,8 @@ def summaries(session: Session) -> tuple[SearchSummary, ...]:
             created=row.created_at,
             steps=steps or 0,
             axis=Axis(decision.axis) if decision else None,
-            flops=decision.flops if decision else None,
+            complexity=row.space.get("complexity", "flops"),
+            cost=decision.cost if decision else None,
             instances=tuple(names[row.id]),
         )
         for row, steps, decision in lines
@@ -115,7 +114,7 @@ def steps(session: Session, search: int) -> tuple[StepRecord, ...]:
 def instances(session: Session, search: int) -> tuple[InstanceRecord, ...]:
     """The instances of a search settled so far, in the order of their bounds."""
     mine = select(InstanceRow).where(InstanceRow.search_id == search)
-    return tuple(instance_of(row) for row in session.scalars(mine.order_by(InstanceRow.bound_flops)))
+    return tuple(instance_of(row) for row in session.scalars(mine.order_by(InstanceRow.bound)))
 
 
 def trial(session: Session, search: int, trial_id: str) -> TrialRecord | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from expander.axis import Axis, Factors
+from expander.cost import ComplexityName
 from expander.search import Candidate, Decision, Instance, Kind, Ranked, Step
 from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Epoch, Failed, Metrics, Outcome, Trial
@@ -36,14 +37,18 @@ class SearchRecord:
 
 @dataclass(frozen=True)
 class SearchSummary:
-    """One line about a search: its effective state, expansions decided, the last of them, instances settled so far."""
+    """One line about a search: its effective state, expansions decided, the last of them, instances settled so far.
+
+    complexity: what it searches by. cost: of the last expansion, in the complexity's unit.
+    """
 
     name: str
     state: SearchState
     created: datetime
     steps: int
     axis: Axis | None
-    flops: int | None
+    complexity: ComplexityName
+    cost: float | None
     instances: tuple[str, ...]
 
 
@@ -51,6 +56,7 @@ class SearchSummary:
 class CandidateRecord:
     """One candidate of a step; figures are None where the axis cannot move at all, or where nothing came back yet.
 
+    cost: in the unit of the search's complexity.
     trial: the id of its training. epoch of epochs: the last one recorded. seconds: wall time of the completed attempt.
     failures, failure: attempts that failed in this search, forgiven ones too, and why the last of them did.
     """
@@ -64,6 +70,7 @@ class CandidateRecord:
     params: int | None
     params_without_batchnorm: int | None
     activations: int | None
+    cost: float | None
     achieved_rate: float | None
     trial: str | None
     state: CandidateState
@@ -79,14 +86,17 @@ class CandidateRecord:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One round; chosen and decided_at are None and the ranking is empty until it is decided."""
+    """One round; chosen and decided_at are None and the ranking is empty until it is decided.
+
+    bound, frontier_cost: in the unit of the search's complexity.
+    """
 
     number: int
     kind: Kind
     regime: str | None
     key: str
-    bound_flops: float
-    frontier_flops: int
+    bound: float
+    frontier_cost: float
     candidates: tuple[CandidateRecord, ...]
     chosen: Axis | None
     ranking: tuple[Ranked, ...]
@@ -96,10 +106,10 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class InstanceRecord:
-    """The network kept for a regime, from step `step` (0: the basis)."""
+    """The network kept for a regime, from step `step` (0: the basis). bound, cost: as the search's complexity."""
 
     name: str
-    bound_flops: float
+    bound: float
     step: int
     kind: Literal["basis", "expansion", "contraction"]
     factors: Mapping[str, Any]
@@ -108,6 +118,7 @@ class InstanceRecord:
     params: int
     params_without_batchnorm: int
     activations: int
+    cost: float
     trial: str | None
     score: float | None
     settled_at: datetime
@@ -203,8 +214,8 @@ def step_values(step: Step) -> dict[str, Any]:
         "kind": step.kind,
         "regime": step.regime,
         "frontier": step.frontier.as_dict(),
-        "frontier_flops": step.frontier_flops,
-        "bound_flops": step.bound_flops,
+        "frontier_cost": step.frontier_cost,
+        "bound": step.bound,
         "recipe": step.recipe.as_dict(),
     }
 
@@ -221,6 +232,7 @@ def candidate_values(candidate: Candidate, position: int) -> dict[str, Any]:
         values |= candidate.solution.complexity.as_dict()
         values["factors"] = candidate.solution.factors.as_dict()
         values["geometry"] = candidate.solution.geometry.as_dict()
+        values["cost"] = candidate.solution.cost
         values["achieved_rate"] = candidate.solution.achieved_rate
     return values
 
@@ -230,7 +242,7 @@ def decision_values(decision: Decision) -> dict[str, Any]:
     return {
         "axis": decision.axis.value,
         "factors": decision.factors.as_dict(),
-        "flops": decision.flops,
+        "cost": decision.cost,
         "trial_id": decision.trial,
         "score": decision.score,
         "ranking": [asdict(ranked) | {"axis": ranked.axis.value} for ranked in decision.ranking],
@@ -245,7 +257,7 @@ def decision_of(row: DecisionRow, step: StepRow) -> Decision:
         regime=step.regime,
         axis=Axis(row.axis),
         factors=Factors(**row.factors),
-        flops=row.flops,
+        cost=row.cost,
         trial=row.trial_id,
         score=row.score,
         ranking=ranking_of(row),
@@ -261,12 +273,13 @@ def instance_values(instance: Instance) -> dict[str, Any]:
     """The columns of an instance, but for its search and the time."""
     return {
         "name": instance.name,
-        "bound_flops": instance.bound_flops,
+        "bound": instance.bound,
         "step": instance.step,
         "kind": instance.kind,
         "factors": instance.factors.as_dict(),
         "geometry": instance.geometry.as_dict(),
         **instance.complexity.as_dict(),
+        "cost": instance.cost,
         "trial_id": instance.trial,
         "score": instance.score,
     }
@@ -286,6 +299,7 @@ def candidate_of(
         params=row.params,
         params_without_batchnorm=row.params_without_batchnorm,
         activations=row.activations,
+        cost=row.cost,
         achieved_rate=row.achieved_rate,
         trial=row.trial_id,
         state=state,
@@ -307,8 +321,8 @@ def step_of(row: StepRow, decision: DecisionRow | None, candidates: tuple[Candid
         kind=cast("Kind", row.kind),
         regime=row.regime,
         key=row.key,
-        bound_flops=row.bound_flops,
-        frontier_flops=row.frontier_flops,
+        bound=row.bound,
+        frontier_cost=row.frontier_cost,
         candidates=candidates,
         chosen=Axis(decision.axis) if decision else None,
         ranking=ranking_of(decision) if decision else (),
@@ -321,7 +335,7 @@ def instance_of(row: InstanceRow) -> InstanceRecord:
     """The record of an instance."""
     return InstanceRecord(
         name=row.name,
-        bound_flops=row.bound_flops,
+        bound=row.bound,
         step=row.step,
         kind=cast('Literal["basis", "expansion", "contraction"]', row.kind),
         factors=row.factors,
@@ -330,6 +344,7 @@ def instance_of(row: InstanceRow) -> InstanceRecord:
         params=row.params,
         params_without_batchnorm=row.params_without_batchnorm,
         activations=row.activations,
+        cost=row.cost,
         trial=row.trial_id,
         score=row.score,
         settled_at=row.settled_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +17,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from expander.axis import Axis
+from expander.cost import ComplexityName, shown
 from expander.errors import UsageError
 from expander.recipe import recipe_at
 from expander.space import SearchSpace
@@ -85,7 +87,7 @@ def render(search: SearchStore) -> str:
     candidates, epochs = tables.candidates(search, known), tables.epochs(search, known)
     rows, record, instances = tables.rows_of(candidates), search.record_of, search.instances()
     settled = {instance.name for instance in instances}
-    return _template().render(
+    return _template(record.space.complexity).render(
         record=record,
         store=search.url,
         state=search.effective_state,
@@ -105,9 +107,10 @@ def render(search: SearchStore) -> str:
     )
 
 
-def _template() -> Template:
+def _template(complexity: ComplexityName) -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"human": human, "round_flops": round_flops, "duration": duration, "percent": _percent}
+    environment.filters["cost"] = partial(shown, complexity)
     environment.filters |= {"setting": _setting, "quoted": shlex.quote}
     environment.globals |= {"clip": clip, "glyphs": GLYPHS, "noise_errors": NOISE_ERRORS, "colours": COLOURS}
     return environment.from_string(files("results").joinpath("report.html.jinja").read_text(encoding="utf-8"))

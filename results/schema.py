@@ -139,7 +139,10 @@ class TrialRow(Base):
 
 
 class StepRow(Base):
-    """One round of a search. key: '7', or '7-X3D-S' for a contraction; ids ascend in the order of the steps."""
+    """One round of a search. key: '7', or '7-X3D-S' for a contraction; ids ascend in the order of the steps.
+
+    frontier_cost, bound: in the unit of the search's complexity.
+    """
 
     __tablename__ = "steps"
     __table_args__ = (UniqueConstraint("search_id", "key"),)
@@ -151,14 +154,17 @@ class StepRow(Base):
     kind: Mapped[Word]
     regime: Mapped[str | None]
     frontier: Mapped[Nested]
-    frontier_flops: Mapped[Count]
-    bound_flops: Mapped[float]
+    frontier_cost: Mapped[float]
+    bound: Mapped[float]
     recipe: Mapped[Nested]
     started_at: Mapped[datetime]
 
 
 class CandidateRow(Base):
-    """One axis of a step. reason: why it is infeasible, None where it is not; figures are None where it cannot move."""
+    """One axis of a step. reason: why it is infeasible, None where it is not; figures are None where it cannot move.
+
+    cost: in the unit of the search's complexity.
+    """
 
     __tablename__ = "candidates"
 
@@ -172,6 +178,7 @@ class CandidateRow(Base):
     params: Mapped[Count | None]
     params_without_batchnorm: Mapped[Count | None]
     activations: Mapped[Count | None]
+    cost: Mapped[float | None]
     achieved_rate: Mapped[float | None]
     trial_id: Mapped[TrialId | None]
 
@@ -207,7 +214,10 @@ class FailureRow(Base):
 
 
 class DecisionRow(Base):
-    """What a step kept: one a step. Ids ascend in the order in which a search's decisions were made."""
+    """What a step kept: one a step. Ids ascend in the order in which a search's decisions were made.
+
+    cost: in the unit of the search's complexity.
+    """
 
     __tablename__ = "decisions"
 
@@ -215,7 +225,7 @@ class DecisionRow(Base):
     step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), unique=True)
     axis: Mapped[Word]
     factors: Mapped[Nested]
-    flops: Mapped[Count]
+    cost: Mapped[float]
     trial_id: Mapped[TrialId | None]
     score: Mapped[float | None]
     ranking: Mapped[Listed]
@@ -223,13 +233,13 @@ class DecisionRow(Base):
 
 
 class InstanceRow(Base):
-    """The network kept for a regime of a search."""
+    """The network kept for a regime of a search. bound, cost: in the unit of the search's complexity."""
 
     __tablename__ = "instances"
 
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"), primary_key=True)
     name: Mapped[Name] = mapped_column(primary_key=True)
-    bound_flops: Mapped[float]
+    bound: Mapped[float]
     step: Mapped[int]
     kind: Mapped[Word]
     factors: Mapped[Nested]
@@ -238,6 +248,7 @@ class InstanceRow(Base):
     params: Mapped[Count]
     params_without_batchnorm: Mapped[Count]
     activations: Mapped[Count]
+    cost: Mapped[float]
     trial_id: Mapped[TrialId | None]
     score: Mapped[float | None]
     settled_at: Mapped[datetime]

@@ -209,8 +209,8 @@ class SearchStore:
             elif decision_of(recorded, step) != decision:
                 raise StoreError(
                     f"search {self.name!r}: step {decision.key} is decided for {recorded.axis} with"
-                    f" {recorded.flops:,} multiply-adds, score {recorded.score}; it cannot be decided again for"
-                    f" {decision.axis} with {decision.flops:,}, score {decision.score}"
+                    f" a cost of {recorded.cost:,}, score {recorded.score}; it cannot be decided again for"
+                    f" {decision.axis} with {decision.cost:,}, score {decision.score}"
                 )
             self._settle(session, settled)
 
@@ -337,8 +337,8 @@ class SearchStore:
 
     def _refuse_other_candidates(self, session: Session, step: StepRow, values: Sequence[Mapping[str, Any]]) -> None:
         rows = session.scalars(select(CandidateRow).where(CandidateRow.step_id == step.id))
-        recorded = {(row.axis, row.trial_id, row.flops) for row in rows}
-        now = {(each["axis"], each["trial_id"], each.get("flops")) for each in values}
+        recorded = {(row.axis, row.trial_id, row.cost) for row in rows}
+        now = {(each["axis"], each["trial_id"], each.get("cost")) for each in values}
         if recorded != now:
             axes = ", ".join(sorted({axis for axis, _, _ in recorded ^ now}))
             raise StoreError(

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from results.store import SearchStore
 
 # step: '7', or '7-X3D-S' for a contraction; number: 7 in both. Figures of an infeasible candidate are those of the
-# nearest network that its axis reaches. videos: validation videos that were scored.
+# nearest network that its axis reaches. frontier_cost, bound, cost: in the unit of the search's complexity.
+# videos: validation videos that were scored.
 CANDIDATES = {
     "step": "string",
     "number": "Int64",
     "kind": "string",
     "regime": "string",
-    "frontier_flops": "Int64",
-    "bound_flops": "Float64",
+    "frontier_cost": "Float64",
+    "bound": "Float64",
     "axis": "string",
     "feasible": "boolean",
     "kept": "boolean",
@@ -41,6 +42,7 @@ CANDIDATES = {
     "params": "Int64",
     "params_without_batchnorm": "Int64",
     "activations": "Int64",
+    "cost": "Float64",
     "achieved_rate": "Float64",
     "trial": "string",
     "state": "string",
@@ -65,7 +67,7 @@ EPOCHS = {
 }
 # Columns that a candidate's record has under the same name.
 SAME = (
-    *("feasible", "reason", "flops", "params", "params_without_batchnorm", "activations", "achieved_rate"),
+    *("feasible", "reason", "flops", "params", "params_without_batchnorm", "activations", "cost", "achieved_rate"),
     *("trial", "state", "top5", "loss", "epoch", "epochs", "failures", "failure"),
 )
 # second: the best candidate that is another trial. error: one standard error, from the number of validation videos.
@@ -150,7 +152,7 @@ def _candidate(step: StepRecord, candidate: CandidateRecord, by_id: Mapping[str,
     geometry = candidate.geometry or {}
     lists = {key: " ".join(map(str, geometry[key])) for key in ("blocks", "widths", "inner_widths") if key in geometry}
     return {
-        **{key: getattr(step, key) for key in ("number", "kind", "regime", "frontier_flops", "bound_flops")},
+        **{key: getattr(step, key) for key in ("number", "kind", "regime", "frontier_cost", "bound")},
         **{key: geometry.get(key) for key in ("frames", "stride", "crop")},
         **(candidate.factors or {}),
         **lists,

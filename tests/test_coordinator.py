@@ -289,7 +289,7 @@ def test_a_search_that_has_ended_is_not_begun_again():
 
 
 def test_instances_that_need_no_decision_are_settled_too():
-    space = space_of(**TINY | {"regimes": {"bounds": {"Basis": 1.05 * STEPS[0].frontier_flops}}})
+    space = space_of(**TINY | {"regimes": {"bounds": {"Basis": 1.05 * STEPS[0].frontier_cost}}})
     store = MemoryStore()
     assert ran(space, store, Trainer()) == "every regime has its instance"
     assert [(instance.name, instance.kind) for instance in store.settled] == [("Basis", "basis")]

@@ -119,7 +119,7 @@ def test_the_order_of_the_axes_alone_lands_on_the_published_step(place, row):
         == row
     )
     assert factors.gamma_s == geometry.crop / 112
-    assert (decision.factors, decision.flops, decision.trial, decision.score) == (factors, cost.flops, None, None)
+    assert (decision.factors, decision.cost, decision.trial, decision.score) == (factors, cost.flops, None, None)
     assert geometry == realise(factors, ORDER.lattice.basis)
 
 
@@ -159,7 +159,7 @@ def test_a_trained_search_whose_scores_prefer_the_path_lands_on_the_same():
         wanted = prescribed_axis(space_of(expansion={"path": list(PATH)}), step, decisions)
         (best,) = (candidate.trial for candidate in step.candidates if candidate.axis is wanted)
         decisions.append(decide(step, [completed(trial.id, float(trial == best)) for trial in step.trials]))
-    pairs = [(decision.key, decision.flops) for decision in decisions]
+    pairs = [(decision.key, decision.cost) for decision in decisions]
     assert pairs == [(row.key, row.flops) for row in ROWS]
     assert {found.name: (found.step, found.kind) for found in instances(space, decisions)} == INSTANCES
     assert all(found.trial and found.score == 1.0 for found in instances(space, decisions))
@@ -167,10 +167,10 @@ def test_a_trained_search_whose_scores_prefer_the_path_lands_on_the_same():
 
 def test_a_contraction_leaves_the_frontier_where_it_was():
     after = PATH_STEPS[8]
-    assert (after.number, after.frontier, after.frontier_flops) == (8, PATH_DECISIONS[6].factors, 2415437312)
-    assert (PATH_STEPS[7].frontier, PATH_STEPS[7].frontier_flops) == (PATH_DECISIONS[5].factors, 1208650112)
-    assert PATH_STEPS[7].bound_flops == pytest.approx(2.02e9)
-    assert after.bound_flops == 2 * 2415437312
+    assert (after.number, after.frontier, after.frontier_cost) == (8, PATH_DECISIONS[6].factors, 2415437312)
+    assert (PATH_STEPS[7].frontier, PATH_STEPS[7].frontier_cost) == (PATH_DECISIONS[5].factors, 1208650112)
+    assert PATH_STEPS[7].bound == pytest.approx(2.02e9)
+    assert after.bound == 2 * 2415437312
 
 
 def test_contraction_along_every_axis_trains_six_smaller_networks():
@@ -245,7 +245,7 @@ def test_the_best_score_is_kept_and_the_ranking_says_why(step):
 
 def test_of_equal_scores_the_cheapest_is_kept(step):
     assert decide(step, scores(step, **ALL)).axis is Axis.SPATIAL
-    assert decide(step, scores(step, **ALL)).flops == min(c.solution.complexity.flops for c in step.candidates)
+    assert decide(step, scores(step, **ALL)).cost == min(c.solution.complexity.flops for c in step.candidates)
 
 
 def test_infeasible_candidates_stay_in_the_ranking_with_their_reason():
@@ -442,13 +442,13 @@ def test_each_step_grows_as_far_as_the_tolerance_allows(space, luck):
     for step, decision in zip(steps, decisions, strict=True):
         chosen = kept(step, decision)
         assert (
-            decision.flops == chosen.complexity.flops == measure(realise(decision.factors, space.lattice.basis)).flops
+            decision.cost == chosen.complexity.flops == measure(realise(decision.factors, space.lattice.basis)).flops
         )
         if step.kind == "expansion":
             assert 1 < chosen.achieved_rate < rate * (1 + tolerance)
             assert chosen.achieved_rate > rate / (1 + tolerance)
         else:
-            assert step.frontier_flops < decision.flops <= step.bound_flops
+            assert step.frontier_cost < decision.cost <= step.bound
         for candidate in step.candidates:
             assert candidate.feasible == (candidate.reason is None) == (candidate.trial is not None)
             assert candidate.feasible or any(character.isdigit() for character in candidate.reason)
@@ -462,13 +462,13 @@ def test_instances_are_what_the_rule_of_the_paper_says(space, luck):
     basis = measure(realise(Factors(), space.lattice.basis)).flops
     for name, bound in space.regimes.bounds.items():
         limit = bound * (1 + space.regimes.grace)
-        path = [(0, basis), *((decision.number, decision.flops) for decision in expansions(decisions))]
+        path = [(0, basis), *((decision.number, decision.cost) for decision in expansions(decisions))]
         within = [step for step in path if step[1] <= limit][-1]
         beyond = len(path) > within[0] + 1
         instance = settled.get(name)
         if instance is not None:
             assert instance.complexity.flops <= limit
-            assert instance.bound_flops == bound
+            assert instance.bound == bound
             assert instance.geometry == realise(instance.factors, space.lattice.basis)
         if within[1] >= space.regimes.fill * bound and (beyond or instance):
             assert (instance.step, instance.complexity.flops) == within
@@ -479,7 +479,7 @@ def test_instances_are_what_the_rule_of_the_paper_says(space, luck):
             assert (instance.step, instance.complexity.flops) == within
         else:
             assert instance is None
-    assert [i.bound_flops for i in instances(space, decisions)] == sorted(i.bound_flops for i in settled.values())
+    assert [i.bound for i in instances(space, decisions)] == sorted(i.bound for i in settled.values())
 
 
 @many
@@ -492,14 +492,14 @@ def test_a_contraction_on_the_expanded_axis_is_the_largest_within_the_bound(spac
     for step in contractions:
         axis = next(decision.axis for decision in decisions if decision.key == str(step.number))
         (candidate,) = (candidate for candidate in step.candidates if candidate.axis is axis)
-        largest = step.frontier_flops
+        largest = step.frontier_cost
         for value in values_beyond(lattice, step.frontier, axis):
             factors = expand(step.frontier, axis, value, first_stride=lattice.first_stride)
             flops = measure(realise(factors, lattice.basis)).flops
-            if flops > step.bound_flops:
+            if flops > step.bound:
                 break
             largest = flops
-        assert candidate.feasible == (largest > step.frontier_flops)
+        assert candidate.feasible == (largest > step.frontier_cost)
         assert not candidate.feasible or candidate.solution.complexity.flops == largest
 
 

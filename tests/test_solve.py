@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from spaces import ANY_TOLERANCE, frontiers, grid_above_basis, lattices, rates, values_beyond
 
-import expander.solve
+import expander.cost
 from expander.axis import Axis, Factors, expand, factor_of
 from expander.complexity import measure
 from expander.geometry import Basis, blocks_at, realise
@@ -300,12 +300,12 @@ def test_contraction_of_step_seven_is_x3d_s():
     ("axis", "bound", "floor", "reason"),
     [
         (Axis.WIDTH, 0.5e9, 0.4e9, "at 1, width is the basis' and does not shrink"),
-        (Axis.TEMPORAL, 0.1e9, 0.05e9, "the smallest has 0.1527 GFLOPs, over the bound of 0.1"),
+        (Axis.TEMPORAL, 0.1e9, 0.05e9, "the smallest has 0.1527 GFLOPs, over the bound of 0.1 GFLOPs"),
         (
             Axis.TEMPORAL,
             0.5e9,
             0.46e9,
-            "the largest within 0.5 GFLOPs has 0.4544, no more than the last step within has (0.46)",
+            "the largest within 0.5 GFLOPs has 0.4544 GFLOPs, no more than the last step within has (0.46 GFLOPs)",
         ),
     ],
 )
@@ -321,7 +321,7 @@ def test_a_bound_is_met_to_the_last_multiply_add():
 
 def test_six_candidates_take_a_few_hundred_evaluations_of_the_closed_form(monkeypatch):
     calls = []
-    monkeypatch.setattr(expander.solve, "measure", lambda geometry: calls.append(geometry) or measure(geometry))
+    monkeypatch.setattr(expander.cost, "measure", lambda geometry: calls.append(geometry) or measure(geometry))
     frontier = Factors(gamma_tau=3, gamma_t=32, gamma_s=312 / 112, gamma_w=1.45, gamma_b=2.25, gamma_d=5.0)
     for axis in Axis:
         assert isinstance(solve(Lattice(first_stride=17), frontier, axis, 2, 0.2), Solution)

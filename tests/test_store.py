@@ -468,7 +468,7 @@ class TestAnyStore:
         search.record(Failed(failed, "out of memory"))
         (record,) = search.steps()
         assert (record.number, record.kind, record.regime, record.key) == (1, "expansion", None, "1")
-        assert (record.bound_flops, record.frontier_flops) == (step.bound_flops, step.frontier_flops)
+        assert (record.bound, record.frontier_cost) == (step.bound, step.frontier_cost)
         assert (record.chosen, record.ranking, record.decided_at) == (None, (), None)
         states = {c.axis: c.state for c in record.candidates}
         by_trial = {done: "completed", running: "running", failed: "failed", pending: "pending"}
@@ -515,9 +515,9 @@ class TestAnyStore:
         run(new_search(store, "done"), FakeTraining())
         fresh, done = store.searches()
         *_, last = expansions = [decision for decision in whole_search() if decision.kind == "expansion"]
-        assert (fresh.name, fresh.state, fresh.steps, fresh.axis, fresh.flops) == ("fresh", "created", 0, None, None)
+        assert (fresh.name, fresh.state, fresh.steps, fresh.axis, fresh.cost) == ("fresh", "created", 0, None, None)
         assert fresh.instances == ()
-        assert (done.name, done.steps, done.axis, done.flops) == ("done", len(expansions), last.axis, last.flops)
+        assert (done.name, done.steps, done.axis, done.cost) == ("done", len(expansions), last.axis, last.cost)
         assert done.instances == ("T-S", "T-M")
 
     def test_a_failure_is_recorded_whatever_its_message_quotes(self, store: SqlStore) -> None:

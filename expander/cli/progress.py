@@ -12,11 +12,12 @@ from rich.table import Table
 
 from expander.cli.output import new_table, notes
 from expander.complexity import measure
+from expander.cost import MEASURED, shown
 from expander.plan import plan
 from expander.search import Decision, Step
 from expander.space import SearchSpace
 from expander.trial import Completed, Epoch, Event, Failed, Started
-from expander.units import duration, human
+from expander.units import duration
 
 if TYPE_CHECKING:
     from results.store import SearchStore
@@ -55,9 +56,10 @@ class Progress:
     def __init__(self, store: SearchStore, space: SearchSpace) -> None:
         self.console = notes()
         self.store = store
-        self.planned = (
-            [planned.step for planned in plan(space).steps] if space.expansion.path and not space.prescribed else []
-        )
+        self.complexity = space.complexity
+        # A measured complexity would have to be measured along the whole path before the search begins.
+        known = space.expansion.path and not space.prescribed and space.complexity not in MEASURED
+        self.planned = [planned.step for planned in plan(space).steps] if known else []
         self.board: _Board | None = None
         self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=2, transient=True)
 
@@ -94,7 +96,7 @@ class Progress:
         self.board = _Board(step, rows)
         done = sum(row.state == "completed" for row in rows.values())
         known = f", {done} of them trained already" if done else ""
-        what = f"contraction to {step.regime}" if step.regime else f"to {human(step.bound_flops)}FLOPs"
+        what = f"contraction to {step.regime}" if step.regime else f"to {shown(self.complexity, step.bound)}"
         self._say(f"step {step.number}: {what}, {len(step.candidates)} candidates, {len(rows)} trials{known}")
 
     def _update(self, row: _Row, event: Event) -> None:
@@ -126,7 +128,7 @@ class Progress:
     def _decided(self, step: Step, decision: Decision) -> None:
         scored = f", top-1 {decision.score:.1%}" if decision.score is not None else ""
         what = f"{step.regime} contracted on" if step.regime else f"step {step.number} keeps"
-        self._say(f"{what} {decision.axis}: {human(decision.flops)}FLOPs{scored}")
+        self._say(f"{what} {decision.axis}: {shown(self.complexity, decision.cost)}{scored}")
 
     def _say(self, line: str) -> None:
         self.console.print(line, markup=False)

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from expander.cli.output import Json, document, new_table, print_json
+from expander.cost import shown
 from expander.units import duration, human
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def _step_document(step: StepRecord) -> dict[str, Any]:
         "number": step.number,
         "kind": step.kind,
         "regime": step.regime,
-        "bound_flops": step.bound_flops,
-        "frontier_flops": step.frontier_flops,
+        "bound": step.bound,
+        "frontier_cost": step.frontier_cost,
         "candidates": [_candidate_document(candidate) for candidate in step.candidates],
         "chosen": step.chosen,
         "ranking": [asdict(ranked) for ranked in step.ranking],
@@ -105,6 +106,7 @@ def _candidate_document(candidate: CandidateRecord) -> dict[str, Any]:
         "flops": candidate.flops,
         "params": candidate.params,
         "params_without_batchnorm": candidate.params_without_batchnorm,
+        "cost": candidate.cost,
         "achieved_rate": candidate.achieved_rate,
         "geometry": candidate.geometry,
         "factors": candidate.factors,
@@ -114,7 +116,7 @@ def _candidate_document(candidate: CandidateRecord) -> dict[str, Any]:
 def _instance_document(instance: InstanceRecord) -> dict[str, Any]:
     return {
         "name": instance.name,
-        "bound_flops": instance.bound_flops,
+        "bound": instance.bound,
         "step": instance.step,
         "kind": instance.kind,
         "geometry": instance.geometry,
@@ -122,6 +124,7 @@ def _instance_document(instance: InstanceRecord) -> dict[str, Any]:
         "flops": instance.flops,
         "params": instance.params,
         "params_without_batchnorm": instance.params_without_batchnorm,
+        "cost": instance.cost,
         "trial": instance.trial,
         "score": instance.score,
     }
@@ -134,7 +137,8 @@ def _summary_document(summary: SearchSummary) -> dict[str, Any]:
         "created": summary.created.isoformat(),
         "steps": summary.steps,
         "axis": summary.axis,
-        "flops": summary.flops,
+        "complexity": summary.complexity,
+        "cost": summary.cost,
         "instances": list(summary.instances),
     }
 
@@ -143,7 +147,7 @@ def _print_searches(url: str, summaries: tuple[SearchSummary, ...]) -> None:
     left = ("name", "state", "created (UTC)", "steps", "frontier", "instances")
     table = new_table(f"Searches in {url}", left, ())
     for summary in summaries:
-        frontier = f"{human(summary.flops)}FLOPs" if summary.flops else ""
+        frontier = shown(summary.complexity, summary.cost) if summary.cost else ""
         created = f"{summary.created:%Y-%m-%d %H:%M}"
         names = " ".join(summary.instances)
         table.add_row(summary.name, summary.state, created, str(summary.steps), frontier, names)
