@@ -26,6 +26,7 @@ from expander.solve import Lattice, solve
 from expander.trial import Completed, Epoch, Event, Metrics, Started, Trial
 from results.store import open_store
 from trainers.dispatch.cluster import RayDispatcher
+from trainers.measure import DeviceMeter
 from trainers.train import VideoTraining
 
 TRAINING_SECONDS = 1.0
@@ -136,7 +137,7 @@ def orchestration(runs: int = 2) -> list[Row]:
         ):
             search = store.create("bench", space=space, source=source, overrides=[], data={}, runs=folder, versions={})
             search.claim()
-            with RayDispatcher(Pretence(), cpus=space.resources.cpus, gpus=0) as dispatcher:
+            with RayDispatcher(Pretence(), DeviceMeter(), cpus=space.resources.cpus, gpus=0) as dispatcher:
                 run_search(space, search, dispatcher, "data", clock.watch)
     return [
         Row("orchestration of a step beside its training", "s", clock.steps, 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from expander.efficientnet3d import AnyGeometry, EfficientNet3D, MobileBlock
 from expander.geometry import Geometry, Stage
 
 
@@ -43,8 +44,16 @@ class Complexity:
         }
 
 
-def measure(geometry: Geometry) -> Complexity:
+def measure(geometry: AnyGeometry) -> Complexity:
     """The complexity of `geometry`, without building the network."""
+    match geometry:
+        case Geometry():
+            return _x3d(geometry)
+        case EfficientNet3D():
+            return _efficientnet3d(geometry)
+
+
+def _x3d(geometry: Geometry) -> Complexity:
     size = _halved(geometry.crop)
     positions = geometry.frames * size * size
     width = geometry.stages[0].width
@@ -62,13 +71,40 @@ def _stage(geometry: Geometry, size: int, width: int, stage: Stage) -> Complexit
     """A stage that takes `width` channels at `size` x `size` pixels."""
     before, after = geometry.frames * size * size, geometry.frames * _halved(size) ** 2
     inner, out = stage.inner_width, stage.width
-    tail = _layer(after, 27 if geometry.channelwise else 27 * inner, inner) + _layer(after, inner, out)
-    first = _layer(before, width, inner) + tail + _layer(after, width, out)
-    others = (_layer(after, out, inner) + tail) * (stage.blocks - 1)
+    # Without channel-wise convolutions a block is SlowFast's: 3x1x1, 1x3x3, 1x1x1, all dense.
+    taps, fan_in = (1, 27) if geometry.channelwise else (3, 9 * inner)
+    tail = _layer(after, fan_in, inner) + _layer(after, inner, out)
+    first = _layer(before, taps * width, inner) + tail + _layer(after, width, out)
+    others = (_layer(after, taps * out, inner) + tail) * (stage.blocks - 1)
     excitation = _layer(1, inner, stage.squeeze_width, batchnorm=False, bias=True)
     excitation += _layer(1, stage.squeeze_width, inner, batchnorm=False, bias=True)
     # Squeeze-excitation sits in every other block, beginning with the first.
     return first + others + excitation * ((stage.blocks + 1) // 2 if geometry.squeeze_excitation else 0)
+
+
+def _efficientnet3d(geometry: EfficientNet3D) -> Complexity:
+    size = _halved(geometry.crop)
+    positions = geometry.frames * size * size
+    width = geometry.stem_width
+    total = _layer(positions, 3 * 9, width, batchnorm=False) + _layer(positions, geometry.stem_kernel, width)
+    for stage in geometry.mobile_blocks():
+        for block in stage:
+            before, size = size, -(-size // block.stride)
+            total += _mobile_block(block, geometry.frames * before * before, geometry.frames * size * size)
+    total += _layer(geometry.frames * size * size, geometry.widths[-1], geometry.head_width)
+    return total + _layer(1, geometry.head_width, geometry.classes, batchnorm=False, bias=True)
+
+
+def _mobile_block(block: MobileBlock, before: int, after: int) -> Complexity:
+    """A block that takes `before` positions and leaves `after`."""
+    inner, squeeze = block.inner_width, block.squeeze_width
+    total = _layer(after, 27, inner) + _layer(after, inner, block.width)
+    if block.expands:
+        total += _layer(before, block.entering, inner)
+    if squeeze:
+        total += _layer(1, inner, squeeze, batchnorm=False, bias=True)
+        total += _layer(1, squeeze, inner, batchnorm=False, bias=True)
+    return total
 
 
 def _layer(positions: int, fan_in: int, channels: int, *, batchnorm: bool = True, bias: bool = False) -> Complexity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
@@ -39,17 +40,6 @@ class Store(Protocol):
         """Record every instance settled so far; some need no decision, as when the basis fills a regime."""
 
 
-class Dispatcher(Protocol):
-    """Carries trials out, in this process or on a cluster."""
-
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
-        """Train `trials`; yield what happens as it happens, and exactly one outcome for each attempt.
-
-        A trial that fails is an outcome, never an exception: `again`, asked once the Failed has been yielded, says
-        whether it is tried anew, at once. Closing the generator stops every running trial before it returns.
-        """
-
-
 class Meter(Protocol):
     """Measures networks on a device like those that the trials use."""
 
@@ -58,7 +48,25 @@ class Meter(Protocol):
         """Which device: measurements of two devices are never compared."""
 
     def measure(self, name: MeasuredName, geometry: Geometry) -> float:
-        """Latency in seconds, or memory in bytes, of one centre-crop clip."""
+        """Latency in seconds of one centre-crop clip, or memory in bytes of a training step on two of them.
+
+        Infinite where the device has not enough memory. Raises TrialError when it cannot be told.
+        """
+
+
+class Dispatcher(Protocol):
+    """Carries trials out, in this process or on a cluster."""
+
+    @property
+    def meter(self) -> Meter:
+        """Measures where the trials run; never asked while some do."""
+
+    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
+        """Train `trials`; yield what happens as it happens, and exactly one outcome for each attempt.
+
+        A trial that fails is an outcome, never an exception: `again`, asked once the Failed has been yielded, says
+        whether it is tried anew, at once. Closing the generator stops every running trial before it returns.
+        """
 
 
 class Measurements(Protocol):
@@ -71,15 +79,18 @@ class Measurements(Protocol):
         """Record a measurement; the first of a geometry stands, and is returned."""
 
 
-def measured(name: MeasuredName, meter: Meter, known: Measurements) -> Cost:
-    """The complexity `name`, measured where it is not known yet: a resumed search gets the values that it had."""
+def measured(name: MeasuredName, meter: Meter, known: Measurements | None = None) -> Cost:
+    """The complexity `name`, measured where it is not `known` yet: a resumed search gets the values that it had."""
 
     @cache
     def of(geometry: Geometry) -> float:
+        if known is None:
+            return meter.measure(name, geometry)
         value = known.measurement(name, meter.device, geometry)
         return known.remember(name, meter.device, geometry, meter.measure(name, geometry)) if value is None else value
 
-    return Cost(name, of)
+    # The stride says which frames a clip has, which no network sees: X-Fast and X-Temporal are one measurement.
+    return Cost(name, lambda geometry: of(replace(geometry, stride=None)), meter.device)
 
 
 def run_search(

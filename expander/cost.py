@@ -33,11 +33,13 @@ UNSEEN: dict[tuple[ComplexityName, Axis], str] = {
 class Cost:
     """One complexity of a geometry, always of one clip with a single centre crop.
 
-    of: its value, in the unit of `UNITS`: whole numbers in closed form, seconds or bytes where it is measured.
+    of: its value, in the unit of `UNITS`: whole numbers in closed form, seconds or bytes where it is measured, infinite
+    for a network that does not fit in the memory of the device. device: where it is measured, None in closed form.
     """
 
     name: ComplexityName
     of: Callable[[Geometry], float]
+    device: str | None = None
 
     @property
     def unit(self) -> str:

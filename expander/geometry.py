@@ -50,7 +50,8 @@ class Geometry:
     """A network and its clip: frames x crop x crop pixels, taken with `stride` (None at one frame).
 
     The stem has the width of the first stage, the head's convolution the inner width of the last. channelwise: the
-    blocks' 3x3x3 convolution has one filter for each channel, else it is dense. swish: after it, else ReLU.
+    blocks' 3x3x3 convolution has one filter for each channel; without, the first convolution of a block is a dense
+    3x1x1 and the second a dense 1x3x3, as in SlowFast (only so are the figures Table A.1's). swish: else ReLU.
     squeeze_excitation: in every other block, beginning with the first of each stage.
     """
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from expander.axis import Axis
 from expander.complexity import measure
 from expander.cost import Cost
+from expander.efficientnet3d import AnyGeometry
 from expander.errors import StepFailed
 from expander.geometry import Geometry
 from expander.search import (
@@ -86,7 +87,7 @@ def training_flops(space: SearchSpace, step: Step, geometry: Geometry) -> int:
     return train + inference_flops(geometry, space.test_views) * space.data.val_videos
 
 
-def inference_flops(geometry: Geometry, views: Views) -> int:
+def inference_flops(geometry: AnyGeometry, views: Views) -> int:
     """Multiply-adds of scoring one video from `views` (Fig. 3: flops of a view x number of views)."""
     if views.crops == "left-center-right":
         geometry = replace(geometry, crop=shorter_side(geometry.crop))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from expander.axis import Axis, Factors
 from expander.complexity import Complexity, measure
-from expander.cost import MEASURED, Cost, closed_form
+from expander.cost import Cost, closed_form
 from expander.errors import SpaceError, StepFailed
 from expander.geometry import Geometry, realise
 from expander.recipe import Recipe, recipe_at
@@ -138,7 +138,7 @@ def cost_of(space: SearchSpace, cost: Cost | None = None) -> Cost:
 
     Raises SpaceError where the basis is measured to be over a bound, which no search could come back under.
     """
-    if space.complexity not in MEASURED:
+    if space.measured is None:
         return closed_form(space.complexity)
     assert cost is not None
     assert cost.name == space.complexity

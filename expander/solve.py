@@ -139,6 +139,8 @@ def contract(
     if last < first:
         return Infeasible(f"at {line.here:g}, {axis} is the basis' and does not shrink" if shrink else line.end())
     place = line.within(bound, first, last)
+    if place is None and line.last < first:
+        return Infeasible(line.end())
     if place is None:
         smallest = line.solution(first, floor)
         return Infeasible(
@@ -178,9 +180,11 @@ class Line:
         self.next = self._first_beyond(factor + EPSILON)
         self.previous = self._first_beyond(factor - EPSILON) - 1
         self.last = sys.maxsize if limit == math.inf else self._first_beyond(limit + EPSILON) - 1
-        self.far = False
+        self.device = cost.device
+        # Why it ends before its limits do; a measured cost alone has such an end.
+        self.stop: str | None = None
         if cost.measured and (end := self._end_of_measuring()) < self.last:
-            self.last, self.far = end, True
+            self.last, self.stop = end, f"it was not measured beyond {FAR} x the frontier's multiply-adds"
 
     def over(self, cost: float, first: int, last: int) -> int | None:
         """The smallest place of first..last that costs `cost` or more."""
@@ -193,7 +197,7 @@ class Line:
     def within(self, cost: float, first: int, last: int) -> int | None:
         """The most costly place of first..last that costs no more than `cost`; of equal ones the smallest."""
         above = self.above(cost, first, last)
-        top = last if above is None else above - 1
+        top = min(last, self.last) if above is None else above - 1
         return None if top < first else self.over(self.cost(top), first, top)
 
     def factors(self, place: int) -> Factors:
@@ -211,8 +215,8 @@ class Line:
 
     def end(self) -> str:
         """Why the line ends at its last place."""
-        if self.far:
-            return f"it was not measured beyond {FAR} x the frontier's multiply-adds"
+        if self.stop is not None:
+            return self.stop
         key = _limit_key(self.axis)
         limit: float | None = getattr(self.lattice.limits, key)
         if self.axis is Axis.FAST and (limit is None or _fastest(self.origin) <= limit):
@@ -245,10 +249,20 @@ class Line:
 
     def _search(self, reached: Callable[[int], bool], first: int, last: int) -> int | None:
         """The first of first..last that satisfies `reached`, which stays true from there on."""
-        if self.measured:
-            # The staircase needs every place anyway, and none beyond the one that is looked for.
-            return next((place for place in range(first, last + 1) if reached(place)), None)
-        return _search(reached, first, last)
+        return self._climb(reached, first, last) if self.measured else _search(reached, first, last)
+
+    def _climb(self, reached: Callable[[int], bool], first: int, last: int) -> int | None:
+        # The staircase needs every place anyway, and none beyond the one that is looked for.
+        for place in range(first, min(last, self.last) + 1):
+            if math.isinf(self.cost(place)):
+                # What a device has no room for is neither nearest nor within: the line ends before it.
+                value = self.geometry(place).crop if self.axis is Axis.SPATIAL else self.value(place)
+                self.last = place - 1
+                self.stop = f"at {value:g}, it does not fit in the memory of {self.device}"
+                return None
+            if reached(place):
+                return place
+        return None
 
     def _first_beyond(self, factor: float) -> int:
         place = _search(lambda place: self.value(place) > factor, 0, sys.maxsize)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from expander.axis import Axis, Factors
-from expander.cost import MEASURED, UNITS, ComplexityName, Cost, closed_form
+from expander.cost import UNITS, ComplexityName, Cost, MeasuredName, closed_form
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe, Regularisation
 from expander.solve import Grids, Lattice, Limits
@@ -186,6 +187,15 @@ class SearchSpace(Section):
         )
 
     @property
+    def measured(self) -> MeasuredName | None:
+        """The complexity where a device measures it, None where it has a closed form."""
+        match self.complexity:
+            case "latency" | "memory" as name:
+                return name
+            case _:
+                return None
+
+    @property
     def base_recipe(self) -> Recipe:
         """The recipe before any regularisation expansion."""
         return Recipe.from_dict(self.recipe.model_dump())
@@ -250,16 +260,24 @@ def _basis_conflicts(space: SearchSpace) -> Iterator[Conflict]:
         unit = UNITS[space.complexity]
         text = f"the paper's bounds are multiply-adds, and complexity is {space.complexity}; give bounds in {unit}"
         yield ("regimes", "bounds"), text, ("complexity",)
-    elif space.complexity not in MEASURED:
+    elif space.measured is None:
         yield from bound_conflicts(space, closed_form(space.complexity))
 
 
 def bound_conflicts(space: SearchSpace, cost: Cost) -> Iterator[Conflict]:
     """Bounds that the basis itself is over."""
     smallest = cost.of(realise(Factors(), space.lattice.basis))
+    if smallest == math.inf:
+        yield ("basis",), f"it does not fit in the memory of {cost.device}; give a smaller one"
+        return
     for name, bound in space.regimes.bounds.items():
         if bound < smallest:
-            text = f"{bound:g} {cost.unit} are under the basis' own {smallest:,.6g}; give a larger bound"
+            text = (
+                f"{cost.show(bound)} is under the {cost.name} of the basis, {cost.show(smallest)} as measured on"
+                f" {cost.device}; give a larger bound"
+                if cost.measured
+                else f"{bound:g} {cost.unit} are under the basis' own {smallest:,.6g}; give a larger bound"
+            )
             yield ("regimes", "bounds", name), text, ("basis",)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from expander.geometry import Geometry
+from expander.efficientnet3d import AnyGeometry, read_geometry
 from expander.recipe import Recipe
 
 # Test clips have a shorter side of 128 γs for a crop of 112 γs (Sec. 4).
@@ -28,16 +28,29 @@ class Views:
         """Views of one video."""
         return self.clips * (3 if self.crops == "left-center-right" else 1)
 
+    @property
+    def name(self) -> str:
+        """What the paper calls them: '10-Center', '10-LeftCenterRight'."""
+        return f"{self.clips}-{self.crops.title().replace('-', '')}"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and YAML."""
         return {"clips": self.clips, "crops": self.crops}
+
+
+def shorter_side(crop: int) -> int:
+    """Pixels of the shorter side that a frame is tested at: 128 γs for a crop of 112 γs (Sec. 4), cut to whole pixels.
+
+    Cut, not rounded: only so are the views of X3D-XL and XXL, 356 pixels wide, of the GFLOPs in Table 4.
+    """
+    return crop * 128 // 112
 
 
 @dataclass(frozen=True)
 class Trial:
     """One training: geometry, recipe, data (a fingerprint), views and seed; the same work has the same id."""
 
-    geometry: Geometry
+    geometry: AnyGeometry
     recipe: Recipe
     data: str
     views: Views
@@ -62,7 +75,7 @@ class Trial:
     def from_dict(values: Mapping[str, Any]) -> Trial:
         """The trial that `as_dict` wrote."""
         return Trial(
-            geometry=Geometry.from_dict(values["geometry"]),
+            geometry=read_geometry(values["geometry"]),
             recipe=Recipe.from_dict(values["recipe"]),
             data=values["data"],
             views=Views(**values["views"]),

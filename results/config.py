@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
 from expander.complexity import Complexity, measure
-from expander.geometry import Geometry
+from expander.efficientnet3d import AnyGeometry, read_geometry
 from expander.recipe import Recipe
 from expander.space import Count, RecipeSection, RegimeName, ViewsSection, Whole
 from expander.strict import Key, Section, check
@@ -17,7 +17,7 @@ from expander.trial import Views
 
 
 class GeometrySection(Section):
-    """The integers of the network and its clip."""
+    """The integers of an X3D and its clip."""
 
     frames: Count
     stride: Count | None
@@ -29,13 +29,36 @@ class GeometrySection(Section):
     classes: Count
     head_width: Count
     stem_kernel: Count
+    channelwise: bool = True
+    swish: bool = True
+    squeeze_excitation: bool = True
 
 
-class ConfigSection(Section):
+class EfficientNet3DSection(Section):
+    """The integers of an EfficientNet3D and its clip."""
+
+    network: Literal["efficientnet3d"]
+    frames: Count
+    stride: Count | None
+    crop: Count
+    stem_width: Count
+    widths: Annotated[list[Count], Field(min_length=1)]
+    expansions: Annotated[list[Count], Field(min_length=1)]
+    spatial_strides: Annotated[list[Count], Field(min_length=1)]
+    blocks: Annotated[list[Count], Field(min_length=1)]
+    head_width: Count
+    classes: Count
+    stem_kernel: Count
+
+
+AnySection = TypeVar("AnySection", GeometrySection, EfficientNet3DSection)
+
+
+class ConfigSection(Section, Generic[AnySection]):
     """A whole config; `complexity` is checked against the geometry."""
 
     name: RegimeName
-    geometry: GeometrySection
+    geometry: AnySection
     factors: dict[str, float | int | None] = {}
     complexity: dict[str, int] = {}
     recipe: RecipeSection = RecipeSection()
@@ -56,7 +79,7 @@ class InstanceConfig:
     """
 
     name: str
-    geometry: Geometry
+    geometry: AnyGeometry
     factors: Mapping[str, float | int | None]
     recipe: Recipe
     views: Views
@@ -88,10 +111,14 @@ class InstanceConfig:
 
 def read_config(values: object, where: Mapping[Key, str], source: str) -> InstanceConfig:
     """The config in `values`, plain data as YAML gives it. Raises one SpaceError with every mistake."""
-    section = check(ConfigSection, values, where, source, _conflicts)
+    section = (
+        check(ConfigSection[EfficientNet3DSection], values, where, source, _conflicts)
+        if _names_a_network(values)
+        else check(ConfigSection[GeometrySection], values, where, source, _conflicts)
+    )
     return InstanceConfig(
         name=section.name,
-        geometry=Geometry.from_dict(section.geometry.model_dump()),
+        geometry=read_geometry(section.geometry.model_dump()),
         factors=section.factors,
         recipe=Recipe.from_dict(section.recipe.model_dump()),
         views=Views(**section.views.model_dump()),
@@ -102,9 +129,15 @@ def read_config(values: object, where: Mapping[Key, str], source: str) -> Instan
     )
 
 
-def _conflicts(section: ConfigSection) -> list[tuple[Key, str]]:
+def _names_a_network(values: object) -> bool:
+    """Whether the geometry has the key that an X3D's has not."""
+    geometry = values.get("geometry") if isinstance(values, dict) else None
+    return isinstance(geometry, dict) and "network" in geometry
+
+
+def _conflicts(section: ConfigSection[AnySection]) -> list[tuple[Key, str]]:
     geometry, found = section.geometry, list[tuple[Key, str]]()
-    stages = {key: len(getattr(geometry, key)) for key in ("widths", "inner_widths", "squeeze_widths", "blocks")}
+    stages = {key: len(value) for key, value in geometry.model_dump().items() if isinstance(value, list)}
     if len(set(stages.values())) > 1:
         counts = ", ".join(f"{key} {count}" for key, count in stages.items())
         found.append((("geometry",), f"entries differ in number ({counts}); give one a stage in each"))
@@ -116,7 +149,7 @@ def _conflicts(section: ConfigSection) -> list[tuple[Key, str]]:
     if len(section.class_names) > geometry.classes:
         found.append((("class_names",), f"{len(section.class_names)} names for geometry.classes {geometry.classes}"))
     if not found:
-        actual = measure(Geometry.from_dict(geometry.model_dump())).as_dict()
+        actual = measure(read_geometry(geometry.model_dump())).as_dict()
         for key, value in section.complexity.items():
             if actual.get(key) != value:
                 expected = f"{actual[key]:,}" if key in actual else f"one of {', '.join(actual)}"

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from expander.errors import StoreError, StoreUrlError, UsageError
 from results.schema import VERSION, Base, StoreInfo
+from results.upgrade import UPGRADED_FROM, upgrade
 
 # How long a write waits for another process' write before it gives up, and a server for its connection.
 BUSY_SECONDS = 30
@@ -55,7 +56,7 @@ class Database:
 
 
 def connect(text: str, *, create: bool) -> Database:
-    """The store at the URL `text`; an absent one is made when `create`, else a UsageError.
+    """The store at the URL `text`; an absent one is made when `create`, else a UsageError; an earlier one is upgraded.
 
     Raises StoreError for a wrong URL, a server that cannot be reached and a store of another version.
     """
@@ -79,6 +80,10 @@ def _check(database: Database, create: bool) -> None:
         raise _absent(database)
     if version is None:
         version = _make(database)
+    if version == UPGRADED_FROM:
+        with database.writing() as session:
+            upgrade(session, database.shown)
+        version = VERSION
     if version != VERSION:
         raise StoreError(
             f"the store {database.shown} is of version {version}, this program reads version {VERSION}: use the program"

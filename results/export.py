@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 import yaml
 
@@ -17,27 +17,44 @@ from expander.errors import UsageError
 from expander.geometry import Geometry
 from expander.recipe import recipe_at
 from results.config import InstanceConfig
+from results.peers import mmaction2, pyslowfast, pytorchvideo
 
 if TYPE_CHECKING:
     from results.records import InstanceRecord
     from results.store import SearchStore
 
 
+Format = Literal["yaml", "pyslowfast", "pytorchvideo", "mmaction2"]
+
+# How a config's file ends, so that one folder can hold all formats, and how its weights' file does.
+ENDINGS: Mapping[Format, tuple[str, str]] = {
+    "yaml": ("yaml", "safetensors"),
+    "pyslowfast": ("pyslowfast.yaml", "pyth"),
+    "pytorchvideo": ("pytorchvideo.json", "pytorchvideo.pyth"),
+    "mmaction2": ("mmaction2.py", "pth"),
+}
+
+
 @dataclass(frozen=True)
 class Exported:
-    """The files of one instance. weights: None where nothing was trained, or where they are not at `lost` any more."""
+    """The files of one instance. weights: None where nothing was trained, or where they are not at `lost` any more.
+
+    Beside a peer's config there are none either; there `convert` is the command that lays them out for the peer.
+    """
 
     instance: str
     config: Path
     weights: Path | None
     lost: Path | None = None
+    convert: str | None = None
 
 
-def export(search: SearchStore, names: Sequence[str], class_names: Sequence[str], out: Path) -> tuple[Exported, ...]:
-    """Write NAME.yaml, and NAME.safetensors where it was trained, for each instance of `names` (all if empty).
+def export(
+    search: SearchStore, names: Sequence[str], class_names: Sequence[str], out: Path, form: Format = "yaml"
+) -> tuple[Exported, ...]:
+    """Write the config of each instance of `names` (all if empty); ours with its weights, where it was trained.
 
-    Raises UsageError when the search has no such instance, or `out` is no folder to write to. Files appear whole or
-    not at all.
+    Raises UsageError when the search has no such instance, and as `export_configs` does.
     """
     settled = {instance.name: instance for instance in search.instances()}
     unknown = [name for name in names if name not in settled]
@@ -48,22 +65,92 @@ def export(search: SearchStore, names: Sequence[str], class_names: Sequence[str]
             f"search {search.name!r} has no {wanted}; its instances: {found}; its regimes: {regimes}."
             f" `expander status {search.name}` shows how far it is"
         )
+    chosen = [settled[name] for name in dict.fromkeys(names or settled)]
+    configs = [_config(search, instance, class_names) for instance in chosen]
+    return export_configs(configs, out, form, {instance.name: _weights(search, instance) for instance in chosen})
+
+
+def export_configs(
+    configs: Sequence[InstanceConfig], out: Path, form: Format, weights: Mapping[str, Path | None]
+) -> tuple[Exported, ...]:
+    """Write configs; of each, the `weights` of its name where they are.
+
+    Raises UsageError where the peer of `form` cannot build one of the networks (nothing is written then), or `out` is
+    no folder to write to. Files appear whole or not at all.
+    """
+    found = {name: source for name, source in weights.items() if source is not None and source.is_file()}
+    if form == "yaml":
+        configs = [replace(c, weights=f"{c.name}.safetensors") if c.name in found else c for c in configs]
+    texts = _express_all(configs, form)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        return tuple(_export_one(search, settled[name], class_names, out) for name in names or settled)
+        return tuple(
+            _write(config, text, found.get(config.name), weights.get(config.name), out, form)
+            for config, text in zip(configs, texts, strict=True)
+        )
     except OSError as error:
         raise UsageError(
             f"nothing can be written to {out}: {error.strerror}; give a folder that you may write to"
         ) from error
 
 
-def write_config(config: InstanceConfig, path: Path) -> None:
+def _write(
+    config: InstanceConfig, text: str, source: Path | None, recorded: Path | None, out: Path, form: Format
+) -> Exported:
+    """One config, and beside ours the weights at `source`; None where they are not, or no more, as `recorded`."""
+    path = out / f"{config.name}.{ENDINGS[form][0]}"
+    copied = _copy(source, out / f"{config.name}.safetensors") if source and form == "yaml" else None
+    write_atomically(path, lambda file: file.write(text.encode()))
+    convert = _convert(config, out, form) if source and form != "yaml" else None
+    return Exported(config.name, path, copied, None if source else recorded, convert)
+
+
+def _express_all(configs: Sequence[InstanceConfig], form: Format) -> list[str]:
+    """The texts of the files. Raises one UsageError with every network that cannot be said so."""
+    texts, refused = dict[str, str](), dict[str, str]()
+    for config in configs:
+        try:
+            texts[config.name] = _express(config, form)
+        except UsageError as error:
+            refused[config.name] = str(error)
+    if refused:
+        rest = " ".join(f"--instance {name}" for name in texts)
+        advice = f"nothing was written; the others can be: {rest}" if texts else "nothing was written"
+        raise UsageError("\n".join([*refused.values(), advice]))
+    return list(texts.values())
+
+
+def _express(config: InstanceConfig, form: Format) -> str:
+    match form:
+        case "yaml":
+            return _ours(config, f"{config.name}.yaml")
+        case "pyslowfast":
+            return pyslowfast.express(config)
+        case "pytorchvideo":
+            return pytorchvideo.express(config)
+        case "mmaction2":
+            return mmaction2.express(config)
+
+
+def _ours(config: InstanceConfig, file: str) -> str:
     """The config as YAML, with its name and source in a comment."""
     origin = config.provenance.get("search")
     title = f"# {config.name}" + (f", chosen by the search {origin!r}" if origin else "") + "\n"
-    train = f"# Train it: expander train {path.name} --train MANIFEST --val MANIFEST --out DIR\n"
+    train = f"# Train it: expander train {file} --train MANIFEST --val MANIFEST --out DIR\n"
     text = yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
-    write_atomically(path, lambda file: file.write((title + train + text).encode()))
+    return title + train + text
+
+
+def _convert(config: InstanceConfig, out: Path, form: Format) -> str:
+    """The command that lays out, for a peer, the weights that are exported beside our own config."""
+    layout = pyslowfast.layout(config) if form == "pyslowfast" else form
+    ours = " ".join(str(out / f"{config.name}.{ending}") for ending in ENDINGS["yaml"])
+    return f"expander convert {ours} --to {layout} --out {out / config.name}.{ENDINGS[layout][1]}"
+
+
+def write_config(config: InstanceConfig, path: Path) -> None:
+    """Write one config as ours."""
+    write_atomically(path, lambda file: file.write(_ours(config, path.name).encode()))
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -81,16 +168,6 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         raise
 
 
-def _export_one(search: SearchStore, instance: InstanceRecord, class_names: Sequence[str], out: Path) -> Exported:
-    source = _weights(search, instance)
-    found = source is not None and source.is_file()
-    weights = _copy(source, out / f"{instance.name}.safetensors") if source and found else None
-    config = _config(search, instance, class_names, weights.name if weights else None)
-    path = out / f"{instance.name}.yaml"
-    write_config(config, path)
-    return Exported(instance.name, path, weights, None if found else source)
-
-
 def _weights(search: SearchStore, instance: InstanceRecord) -> Path | None:
     """Where the weights of an instance were written; None where it was not trained."""
     weights = search.trial(instance.trial).weights if instance.trial else None
@@ -103,9 +180,7 @@ def _copy(source: Path, target: Path) -> Path:
     return target
 
 
-def _config(
-    search: SearchStore, instance: InstanceRecord, class_names: Sequence[str], weights: str | None
-) -> InstanceConfig:
+def _config(search: SearchStore, instance: InstanceRecord, class_names: Sequence[str]) -> InstanceConfig:
     record = search.record_of
     space = record.space
     recipe = recipe_at(instance.step, space.base_recipe, space.regularisation_expansion)
@@ -116,7 +191,7 @@ def _config(
         recipe=recipe,
         views=space.test_views,
         seed=space.seed,
-        weights=weights,
+        weights=None,
         class_names=tuple(class_names),
         provenance=_provenance(search, instance),
     )
@@ -130,7 +205,8 @@ def _provenance(search: SearchStore, instance: InstanceRecord) -> dict[str, obje
         "space": Path(record.source).name,
         "step": instance.step,
         "kind": instance.kind,
-        "bound_flops": instance.bound_flops,
+        "complexity": record.space.complexity,
+        "bound": instance.bound,
         "trial": instance.trial,
         "score": instance.score,
         "top5": completed.metrics.top5 if completed else None,

@@ -21,7 +21,10 @@ CandidateState = Literal["infeasible", "untrained", "pending", "running", "compl
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """A search as it was started. state, reason: as its coordinator wrote them, which a killed one never amends."""
+    """A search as it was started. state, reason: as its coordinator wrote them, which a killed one never amends.
+
+    device: where its complexity is measured; None until it has been, and where it is in closed form.
+    """
 
     name: str
     space: SearchSpace
@@ -33,6 +36,7 @@ class SearchRecord:
     versions: Mapping[str, str]
     state: SearchState
     reason: str | None
+    device: str | None
 
 
 @dataclass(frozen=True)
@@ -364,4 +368,5 @@ def search_of(row: SearchRow) -> SearchRecord:
         versions=row.versions,
         state=cast("SearchState", row.state),
         reason=row.reason,
+        device=row.device,
     )

@@ -23,12 +23,14 @@ from expander.recipe import recipe_at
 from expander.space import SearchSpace
 from expander.units import duration, human
 from results import plots, tables
+from results.curves import ELSEWHERE, HALF, Curve, accuracy_against_inference, curves
 from results.drawing import COLOURS, round_flops
 from results.export import write_atomically
 from results.plots import NARROW, WIDE, clip
 from results.records import InstanceRecord, TrialRecord
 
 if TYPE_CHECKING:
+    from results.scores import NetworkScores
     from results.store import SearchStore
 
 # The markers of the figures as characters of a text.
@@ -68,9 +70,12 @@ class Phase:
     changed: frozenset[str]
 
 
-def write_report(search: SearchStore, out: Path) -> None:
-    """Write the page of `search` to the file `out`, whole or not at all. Raises UsageError where that cannot be."""
-    page = render(search).encode("utf-8", "backslashreplace")
+def write_report(search: SearchStore, out: Path, scores: Sequence[NetworkScores] = ()) -> None:
+    """Write the page of `search` to the file `out`, whole or not at all. Raises UsageError where that cannot be.
+
+    scores: of networks that `expander test` has tested, of this search or of none.
+    """
+    page = render(search, scores).encode("utf-8", "backslashreplace")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, lambda file: file.write(page))
@@ -81,12 +86,13 @@ def write_report(search: SearchStore, out: Path) -> None:
         ) from error
 
 
-def render(search: SearchStore) -> str:
-    """The page; the same for the same content of the store."""
+def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
+    """The page; the same for the same content of the store and the same scores. Raises UsageError as `curves` does."""
     known = tables.trials(search)
     candidates, epochs = tables.candidates(search, known), tables.epochs(search, known)
     rows, record, instances = tables.rows_of(candidates), search.record_of, search.instances()
     settled = {instance.name for instance in instances}
+    costs = curves(search, scores)
     return _template(record.space.complexity).render(
         record=record,
         store=search.url,
@@ -96,6 +102,9 @@ def render(search: SearchStore) -> str:
         scored=_scored(candidates),
         steps=[(key, list(group)) for key, group in groupby(rows, lambda row: row["step"])],
         instances=instances,
+        costs=costs,
+        cost_charts=_cost_charts(costs),
+        uncurved=[curve for curve in costs if curve.ours and len(curve.scores) == 1],
         unsettled={name: bound for name, bound in record.space.regimes.bounds.items() if name not in settled},
         decisions=tables.rows_of(tables.decisions(search, known)),
         videos=sorted(candidates["videos"].dropna().unique()),
@@ -112,7 +121,13 @@ def _template(complexity: ComplexityName) -> Template:
     environment.filters |= {"human": human, "round_flops": round_flops, "duration": duration, "percent": _percent}
     environment.filters["cost"] = partial(shown, complexity)
     environment.filters |= {"setting": _setting, "quoted": shlex.quote}
-    environment.globals |= {"clip": clip, "glyphs": GLYPHS, "noise_errors": NOISE_ERRORS, "colours": COLOURS}
+    environment.globals |= {
+        "clip": clip,
+        "glyphs": GLYPHS,
+        "noise_errors": NOISE_ERRORS,
+        "elsewhere_mark": ELSEWHERE,
+        "colours": COLOURS,
+    }
     return environment.from_string(files("results").joinpath("report.html.jinja").read_text(encoding="utf-8"))
 
 
@@ -126,6 +141,14 @@ def _charts(candidates: pd.DataFrame, instances: Sequence[InstanceRecord]) -> li
         return []
     draw = plots.accuracy_against_flops if _scored(candidates) else plots.flops_of_steps
     return [Markup(draw(candidates, instances, size)) for size in (WIDE, NARROW)]
+
+
+def _cost_charts(costs: Sequence[Curve]) -> list[tuple[Markup, Markup]]:
+    """Accuracy against the cost of a video on a linear and on a logarithmic axis, each for wide and narrow pages."""
+    if not costs:
+        return []
+    draw = accuracy_against_inference
+    return [(Markup(draw(costs, HALF, log=log)), Markup(draw(costs, NARROW, log=log))) for log in (False, True)]
 
 
 def _totals(rows: Sequence[Mapping[str, Any]], epochs: pd.DataFrame) -> Totals:

@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-# Raised whenever a table changes; a store of another version is refused, never guessed at.
-VERSION = 1
+# Raised whenever a table changes; `results.upgrade` brings a store here, and one of a later version is refused.
+VERSION = 2
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -84,6 +84,7 @@ class SearchRow(Base):
 
     space: frozen at the start, with its defaults. source, overrides: where it came from. data: fingerprint of the
     videos, None where nothing is trained. runs: folder of the trials' files. host, pid, process_started: the holder.
+    device: where its complexity is measured, None before that and where nothing is measured.
     """
 
     __tablename__ = "searches"
@@ -104,6 +105,7 @@ class SearchRow(Base):
     process_started: Mapped[str | None]
     claimed_at: Mapped[datetime | None]
     last_event_at: Mapped[datetime]
+    device: Mapped[str | None]
 
 
 class TrialRow(Base):
@@ -252,3 +254,21 @@ class InstanceRow(Base):
     trial_id: Mapped[TrialId | None]
     score: Mapped[float | None]
     settled_at: Mapped[datetime]
+
+
+class MeasurementRow(Base):
+    """What one network takes of one device; searches share it. Written once.
+
+    name: latency, in seconds, or memory, in bytes. geometry_id: of its content, the clip's stride left out. versions:
+    of what measured it. value: infinite where the device has not enough memory.
+    """
+
+    __tablename__ = "measurements"
+
+    name: Mapped[Word] = mapped_column(primary_key=True)
+    device: Mapped[Name] = mapped_column(primary_key=True)
+    geometry_id: Mapped[Word] = mapped_column(primary_key=True)
+    geometry: Mapped[Nested]
+    value: Mapped[float]
+    versions: Mapped[Nested]
+    measured_at: Mapped[datetime]

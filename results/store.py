@@ -6,16 +6,19 @@ import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from expander.cost import MeasuredName
 from expander.errors import StoreError, UsageError
+from expander.geometry import Geometry
 from expander.search import Decision, Instance, Step
 from expander.space import OPERATIONAL, SearchSpace
-from expander.trial import Completed, Epoch, Event, Failed, Outcome, Started, Trial
+from expander.trial import Completed, Epoch, Event, Failed, Outcome, Started, Trial, content_id
 from results import reading
 from results.connect import Database, connect
 from results.owner import Owner, this_process
@@ -39,7 +42,17 @@ from results.records import (
     step_values,
     trial_values,
 )
-from results.schema import CandidateRow, DecisionRow, EpochRow, FailureRow, InstanceRow, SearchRow, StepRow, TrialRow
+from results.schema import (
+    CandidateRow,
+    DecisionRow,
+    EpochRow,
+    FailureRow,
+    InstanceRow,
+    MeasurementRow,
+    SearchRow,
+    StepRow,
+    TrialRow,
+)
 
 
 def open_store(url: str, *, create: bool = False) -> SqlStore:
@@ -123,7 +136,7 @@ class SqlStore:
 
 
 class SearchStore:
-    """One search: the coordinator's Store, and what status, report and export read.
+    """One search: the coordinator's Store and Measurements, and what status, report and export read.
 
     Every write raises UsageError while another process holds the search, and StoreError once one has taken it over.
     """
@@ -220,6 +233,39 @@ class SearchStore:
             self._hold(session)
             self._settle(session, settled)
 
+    # The coordinator's Measurements, which all searches of a store share.
+
+    def measurement(self, name: MeasuredName, device: str, geometry: Geometry) -> float | None:
+        """What is recorded, by whichever search; None where nothing is."""
+        with self._database.reading() as session:
+            return _measured(session, name, device, geometry)
+
+    def remember(self, name: MeasuredName, device: str, geometry: Geometry, value: float) -> float:
+        """Record a measurement; the first of a geometry stands, and is returned."""
+        values = {"geometry": geometry.as_dict(), "value": value, "versions": _versions()}
+        key = {"name": name, "device": device, "geometry_id": content_id(geometry.as_dict())}
+        with self._database.writing() as session:
+            self._hold(session)
+            if _measured(session, name, device, geometry) is None:
+                _insert(session, MeasurementRow(**key, **values, measured_at=datetime.now(UTC)))
+            recorded = _measured(session, name, device, geometry)
+        assert recorded is not None
+        return recorded
+
+    def measure_on(self, device: str) -> None:
+        """Say where its complexity is measured. Raises UsageError where it was measured elsewhere so far."""
+        with self._database.writing() as session:
+            row = self._hold(session)
+            if row.device not in (None, device):
+                complexity = row.space["complexity"]
+                raise UsageError(
+                    f"the {complexity} of search {self.name!r} was measured on {row.device}, and here it would be"
+                    f" measured on {device}: the two cannot be compared. Resume it where it was begun, with the same"
+                    " dispatcher and resources, or start a new search under another name: it takes over every finished"
+                    " trial"
+                )
+            row.device = device
+
     # Who runs it.
 
     def claim(self) -> None:
@@ -262,7 +308,9 @@ class SearchStore:
         now = space.as_dict()
         with self._database.writing() as session:
             row = self._hold(session)
-            frozen = [key for key in now if key not in OPERATIONAL and now[key] != row.space.get(key)]
+            # Read, because what an earlier program recorded lacks the keys that came since; they have their defaults.
+            before = search_of(row).space.as_dict()
+            frozen = [key for key in now if key not in OPERATIONAL and now[key] != before[key]]
             if frozen:
                 raise StoreError(
                     f"search {self.name!r}: its space is frozen, and {', '.join(frozen)} would change; only"
@@ -390,11 +438,25 @@ def _insert_trials(session: Session, trials: Sequence[Trial]) -> None:
     for trial in sorted(trials, key=lambda trial: trial.id):
         if trial.id in known:
             continue
-        try:
-            with session.begin_nested():
-                session.add(TrialRow(enrolled_at=datetime.now(UTC), **trial_values(trial)))
-        except IntegrityError:
-            pass  # another search enrolled it in this moment, which is as good
+        _insert(session, TrialRow(enrolled_at=datetime.now(UTC), **trial_values(trial)))
+
+
+def _insert(session: Session, row: TrialRow | MeasurementRow) -> None:
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        pass  # another search recorded it in this moment, which is as good
+
+
+def _measured(session: Session, name: MeasuredName, device: str, geometry: Geometry) -> float | None:
+    row = MeasurementRow.name == name, MeasurementRow.device == device
+    geometry_id = content_id(geometry.as_dict())
+    return session.scalar(select(MeasurementRow.value).where(*row, MeasurementRow.geometry_id == geometry_id))
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("torch", "x3d-expander")}
 
 
 def _hint(name: str, names: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ FLAGS = {
     ],
     "resume": ["--store", "--dispatcher", "--ray-address", "--json"],
     "status": ["--store", "--json"],
-    "export": ["--out", "--instance", "--store", "--json"],
+    "export": ["--out", "--published", "--instance", "--format", "--store", "--json"],
     "train": [
         "--train",
         "--val",
@@ -52,8 +52,19 @@ FLAGS = {
         "--loader-workers",
         "--json",
     ],
-    "test": ["--weights", "--val", "--root", "--damage-share", "--device", "--threads", "--loader-workers", "--json"],
-    "report": ["--out", "--store", "--json"],
+    "test": [
+        "--weights",
+        "--val",
+        "--views",
+        "--out",
+        "--root",
+        "--damage-share",
+        "--device",
+        "--threads",
+        "--loader-workers",
+        "--json",
+    ],
+    "report": ["--out", "--scores", "--store", "--json"],
 }
 GEOMETRY = {
     "frames": 1,
@@ -141,6 +152,20 @@ def test_a_prescribed_search_exports_configs_that_cost_what_they_say(expander: E
         assert cost["flops"] == instance["flops"]
 
 
+@pytest.mark.parametrize(
+    ("form", "ending"), [("yaml", "yaml"), ("pyslowfast", "pyslowfast.yaml"), ("pytorchvideo", "pytorchvideo.json")]
+)
+def test_the_published_networks_are_exported_without_a_search(
+    expander: Expander, tmp_path: Path, form: str, ending: str
+) -> None:
+    document = json.loads(expander("export", "--published", "--format", form, "--out", "o", "--json").stdout)
+    assert (document["search"], document["format"]) == (None, form)
+    assert [file["config"] for file in document["files"]] == [f"o/{name}.{ending}" for name in PUBLISHED]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == sorted(f"{n}.{ending}" for n in PUBLISHED)
+    one = expander("export", "--published", "--format", form, "--out", "one", "--instance", "X2D").stdout
+    assert one == f"one/X2D.{ending} (no weights: nothing was trained)\n"
+
+
 def test_a_small_search_runs_is_shown_exported_tested_and_reported(
     expander: Expander, videos: Videos, tmp_path: Path
 ) -> None:
@@ -161,6 +186,9 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
     exported = json.loads(expander("export", "one", "--out", "out", "--instance", "Tiny", "--json").stdout)
     (files,) = exported["files"]
     assert files == {"instance": "Tiny", "config": "out/Tiny.yaml", "weights": "out/Tiny.safetensors"}
+    refused = expander("export", "one", "--format", "pyslowfast", "--out", "peer", code=2).stderr
+    assert "Tiny cannot be built by PySlowFast: it has 3 stages" in " ".join(refused.split())
+    assert not (tmp_path / "peer").exists()
     tested = expander("test", "out/Tiny.yaml", "--weights", "out/Tiny.safetensors", "--val", videos.val, "--json")
     assert json.loads(tested.stdout)["top1"] == instance["score"]
 
@@ -190,7 +218,7 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
         (["plan", "smoke", "--set", "recipe.epoch=3"], "recipe.epoch: unknown key; allowed: epochs"),
         (["plan", "smoke", "--set", "recipe.epochs"], "expected key=value"),
         (["cost", "--gamma-w", "-1"], "--gamma-w: found -1; expected a number over 0"),
-        (["cost", "missing.yaml"], "config missing.yaml: no such file"),
+        (["cost", "missing.yaml"], "config missing.yaml: neither a file nor a shipped network"),
         (["search", "smoke", "--name", "x"], "no train and val manifest: give --train MANIFEST and --val MANIFEST"),
         (["search", "smoke", "--name", "../x"], "--name '../x': expected letters, digits"),
         (["search", "smoke", "--name", "x", "--train", "no.csv", "--val", "no.csv"], "no.csv: no such manifest"),
@@ -198,6 +226,11 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
         (["status", "x"], "expander search"),
         (["resume", "x"], "expander search"),
         (["export", "x", "--out", "o"], "expander search"),
+        (["export", "--out", "o"], "nothing to export: give the name of a search, or --published"),
+        (["export", "x", "--published", "--out", "o"], "leave it out, or the name 'x'"),
+        (["export", "--published", "--store", "sqlite:///s.db", "--out", "o"], "--store is where a search is"),
+        (["export", "--published", "--instance", "X3D-Q", "--out", "o"], "expected one of X2D, X3D-XS, X3D-S,"),
+        (["export", "--published", "--format", "mmaction2", "--out", "o"], "the others can be: --instance X3D-XS"),
     ],
 )
 def test_a_users_mistake_is_told_in_words_with_exit_code_2(

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from expander.errors import DataError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
-from expander.trial import Views
+from expander.trial import Views, shorter_side
 from trainers.data.clips import Clip, Damaged, TestViews, TrainingClips, ViewedVideo, normalise
 from trainers.data.damage import Ledger
 from trainers.data.decode import VideoReader
@@ -158,8 +158,15 @@ def test_pixels_are_those_of_the_frame_scaled_and_cropped(video):
         assert len(corners) == 1
 
 
+def viewed(dataset, index=0):
+    """The pixels that each of the Views shows of a video: (V, T, S, S, 3) each."""
+    video = dataset[index]
+    return [video.pixels[size][rows] for size, rows in video.rows]
+
+
 def views(path, clips=1, crops="center", **shape):
-    return TestViews(manifest(path), geometry(**shape), Views(clips, crops))[0].pixels
+    (pixels,) = viewed(TestViews(manifest(path), geometry(**shape), [Views(clips, crops)]))
+    return pixels
 
 
 def test_views_are_evenly_spread_from_the_start_to_the_end(video):
@@ -184,9 +191,9 @@ def test_a_centre_view_has_128_for_112_and_the_middle(video):
 @pytest.mark.parametrize(("size", "channel"), [((60, 40), 0), ((40, 60), 1)])
 def test_three_crops_reach_from_one_end_of_the_longer_side_to_the_other(tmp_path, size, channel):
     path = write(tmp_path / "video.mkv", 40, *size)
-    dataset = TestViews(manifest(path), geometry(crop=14), Views(2, "left-center-right"))
+    dataset = TestViews(manifest(path), geometry(crop=14), [Views(2, "left-center-right")])
     assert len(dataset) == 1
-    pixels = dataset[0].pixels
+    (pixels,) = viewed(dataset)
     assert pixels.shape == (6, 4, 16, 16, 3)
     assert [run[0] for run in numbers(pixels)] == [0, 0, 0, 30, 30, 30]
     places = pixels[:3, 0, :, :, channel].float() / 4
@@ -196,17 +203,48 @@ def test_three_crops_reach_from_one_end_of_the_longer_side_to_the_other(tmp_path
 
 
 def test_a_view_is_of_the_frames_that_a_full_decode_shows(video):
-    whole = TestViews(manifest(video), geometry(frames=1), Views(40))[0].pixels
+    whole = views(video, 40, frames=1)
     assert [run[0] for run in numbers(whole)] == list(range(40))
     some = views(video, 4)
     assert (some == whole[torch.tensor(numbers(some)), 0]).all()
+
+
+CURVE = [*map(Views, (1, 3, 5, 7, 10)), Views(2, "left-center-right"), Views(10, "left-center-right")]
+
+
+def test_several_views_of_a_video_are_what_each_is_alone(video, short):
+    for path in (video, short):
+        together = viewed(TestViews(manifest(path), geometry(crop=14), CURVE))
+        for wanted, pixels in zip(CURVE, together, strict=True):
+            alone = views(path, wanted.clips, wanted.crops, crop=14)
+            assert len(pixels) == wanted.per_video
+            assert (pixels == alone).all()
+
+
+def test_no_clip_is_kept_twice_and_each_frame_is_decoded_once(video, short, monkeypatch):
+    decoded = []
+    rgb = VideoReader.rgb
+    monkeypatch.setattr(VideoReader, "rgb", lambda *arguments: decoded.append(1) or rgb(*arguments))
+    center, three = TestViews(manifest(video), geometry(), CURVE)[0].pixels
+    # Of 26 clips: the first, middle and last are shared by all, thirds by seven and ten clips.
+    assert len(center) == 15
+    assert len(three) == 3 * 10
+    assert len(decoded) == len({number for run in numbers(center) for number in run}) < 40
+    decoded.clear()
+    looped, _ = TestViews(manifest(short), geometry(), CURVE)[0].pixels
+    assert (len(looped), len(decoded)) == (1, 4)
+
+
+@pytest.mark.parametrize(("crop", "side"), [(112, 128), (160, 182), (224, 256), (312, 356)])
+def test_the_shorter_side_is_cut_to_whole_pixels(crop, side):
+    assert shorter_side(crop) == TestViews(manifest("x.mp4"), geometry(crop=crop), [Views()]).side == side
 
 
 def test_a_video_that_cannot_be_read_comes_as_damaged(tmp_path, video):
     (tmp_path / "text.mp4").write_text("no video")
     both = manifest(video, tmp_path / "text.mp4")
     clip = TrainingClips(both, geometry(), Recipe(), 0)[0, 1]
-    view = TestViews(both, geometry(), Views(1))[1]
+    view = TestViews(both, geometry(), [Views(1)])[1]
     assert clip == view
     assert isinstance(clip, Damaged)
     assert (clip.path, clip.index) == (str(tmp_path / "text.mp4"), 1)
@@ -273,11 +311,12 @@ def test_real_manifests_give_clips_and_views():
     manifest = ManifestSource(DATA / "actions" / "val.csv").read()
     assert len(manifest.videos) == 424
     clips = TrainingClips(manifest, geometry(4, 6, 64), Recipe(), 0)
-    tested = TestViews(manifest, geometry(4, 6, 64), Views(2))
+    tested = TestViews(manifest, geometry(4, 6, 64), [Views(2)])
     for index in range(0, 424, 53):
-        clip, viewed = clips[0, index], tested[index]
+        clip, view = clips[0, index], tested[index]
         assert isinstance(clip, Clip)
-        assert isinstance(viewed, ViewedVideo)
-        assert clip.label == viewed.label == manifest.videos[index].label
-        assert viewed.pixels.shape == (2, 4, 64, 64, 3)
-        assert viewed.pixels.float().std() > 5
+        assert isinstance(view, ViewedVideo)
+        assert clip.label == view.label == manifest.videos[index].label
+        (pixels,) = viewed(tested, index)
+        assert pixels.shape == (2, 4, 64, 64, 3)
+        assert pixels.float().std() > 5

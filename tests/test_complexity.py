@@ -50,6 +50,11 @@ ODD = {
     "equal widths": geometry(2, 64, b=2.25, widths=(32, 32, 32, 32)),
     "narrowing widths": geometry(2, 64, widths=(64, 48, 32, 16)),
     "head width 100": geometry(2, 64, head_width=100),
+    "no channel-wise convolution": geometry(3, 40, b=2.25, d=2.2, channelwise=False),
+    "no channel-wise convolution, one frame": geometry(1, 33, b=0.6, channelwise=False),
+    "no swish": geometry(3, 40, b=2.25, swish=False),
+    "no squeeze-excitation": geometry(3, 40, b=2.25, d=2.2, squeeze_excitation=False),
+    "no mobile part": geometry(2, 35, w=0.5, b=1.5, channelwise=False, swish=False, squeeze_excitation=False),
 }
 
 
@@ -89,6 +94,9 @@ stage = st.builds(Stage, st.integers(1, 3), width, width, st.sampled_from((8, 16
         classes=st.integers(1, 12),
         head_width=st.integers(1, 64),
         stem_kernel=st.sampled_from((1, 3, 5)),
+        channelwise=st.booleans(),
+        swish=st.booleans(),
+        squeeze_excitation=st.booleans(),
     )
 )
 def test_any_network_traces_to_its_closed_form(geometry):

@@ -2,6 +2,7 @@
 # ruff: noqa: E501 (messages stand here as a user reads them)
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,8 +14,9 @@ from spaces import frontiers, lattices
 from expander.axis import Factors
 from expander.cli.files import load_config
 from expander.complexity import measure
+from expander.efficientnet3d import EFFICIENTNET3D
 from expander.errors import SpaceError, UsageError
-from expander.geometry import Basis, realise
+from expander.geometry import MOBILE_PARTS, Basis, realise
 from expander.recipe import Recipe
 from expander.trial import Views
 from results.config import ConfigSection, InstanceConfig, read_config
@@ -50,6 +52,15 @@ def test_every_instance_of_a_search_survives_its_config(data, lattice):
     again = read_config(yaml.safe_load(yaml.safe_dump(config.as_dict())), {}, "config")
     assert again == config
     assert Factors(**again.factors) == factors
+
+
+@pytest.mark.parametrize("part", MOBILE_PARTS)
+def test_a_config_says_which_mobile_part_is_missing(part):
+    config = replace(CONFIG, geometry=replace(CONFIG.geometry, **{part: False}))
+    written = config.as_dict()
+    assert written["geometry"][part] is False
+    assert read_config(written, {}, "config") == config
+    assert not set(MOBILE_PARTS) & set(CONFIG.as_dict()["geometry"])
 
 
 def test_what_is_set_goes_over_the_file(tmp_path):
@@ -99,7 +110,8 @@ MISTAKES = {
     "unknown cost": (changed(complexity__watts=1), "c: complexity.watts: found 1; the geometry has one of flops, params,"
                      " params_without_batchnorm, activations"),
     "unknown key": (changed(geometry__width=8), "c: geometry.width: unknown key; allowed: frames, stride, crop, widths, inner_widths,"
-                    " squeeze_widths, blocks, classes, head_width, stem_kernel (did you mean widths?)"),
+                    " squeeze_widths, blocks, classes, head_width, stem_kernel, channelwise, swish, squeeze_excitation (did you mean widths?)"),
+    "switch": (changed(geometry__swish=1), "c: geometry.swish: found 1; expected true or false"),
     "bool": (changed(seed=True), "c: seed: found true; expected a whole number"),
     "views": (changed(views__crops="left"), "c: views.crops: found 'left'; expected one of center, left-center-right"),
     "null": (None, f"c: expected a mapping with some of the keys {', '.join(ConfigSection.model_fields)}, found nothing (null)"),
@@ -126,6 +138,66 @@ def test_a_mistake_in_a_file_has_its_line(tmp_path):
     assert str(caught.value) == f"{path}:{line}: geometry.crop: found 'wide'; expected a whole number"
 
 
-def test_a_config_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UsageError, match=r"config .*none\.yaml: no such file; `expander export` writes one"):
+def test_a_config_that_is_not_there_is_named_beside_what_there_is(tmp_path):
+    with pytest.raises(
+        UsageError, match=r"config .*none\.yaml: neither a file nor .*one of X2D, X3D-XS, X3D-S, X3D-M, "
+    ):
         load_config(tmp_path / "none.yaml")
+
+
+def test_a_shipped_network_is_a_config_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_config("X3D-S")
+    assert (config.name, config.geometry.clip, config.complexity.flops) == ("X3D-S", "13x6", 1_962_892_112)
+    assert load_config("X3D-S", ["recipe.epochs=4"]) == replace(config, recipe=replace(config.recipe, epochs=4))
+    (tmp_path / "X3D-S").write_text(yaml.safe_dump(CONFIG.as_dict()))
+    assert load_config("X3D-S") == CONFIG
+
+
+def test_a_geometry_that_is_set_loses_what_was_said_of_the_old_one():
+    config = load_config("X3D-M")
+    classes = load_config("X3D-M", ["geometry.classes=6"])
+    assert classes == replace(config, geometry=replace(config.geometry, classes=6))
+    assert load_config("X3D-M", ["geometry.crop=64"]).factors == {}
+
+
+@pytest.mark.parametrize("override", ["geometry.blocks=[1, 2]", "geometry.colour=red", "name=[]"])
+def test_a_mistake_in_what_is_set_on_a_shipped_network_is_named(override):
+    with pytest.raises(SpaceError, match=rf"^--set {re.escape(override)}: |^X3D-M: geometry"):
+        load_config("X3D-M", [override])
+
+
+@pytest.mark.parametrize("name", EFFICIENTNET3D)
+def test_a_config_of_an_efficientnet3d_is_read_as_it_was_written(name):
+    config = load_config(name)
+    assert config.geometry == EFFICIENTNET3D[name]
+    assert read_config(yaml.safe_load(yaml.safe_dump(config.as_dict())), {}, "config") == config
+
+
+def of_b0(**values):
+    """The shipped config of EfficientNet3D-B0 with some of its geometry replaced."""
+    config = load_config("EfficientNet3D-B0").as_dict()
+    config["geometry"] |= values
+    return config
+
+
+# fmt: off
+MISTAKES_OF_B0 = {
+    "network": (of_b0(network="resnet3d"), "c: geometry.network: found 'resnet3d'; expected one of efficientnet3d"),
+    "X3D's key": (of_b0(inner_widths=[8]), "c: geometry.inner_widths: unknown key; allowed: network, frames, stride, crop, stem_width,"
+                  " widths, expansions, spatial_strides, blocks, head_width, classes, stem_kernel (did you mean widths?)"),
+    "stages": (of_b0(blocks=[1, 2]), "c: geometry: entries differ in number (widths 7, expansions 7, spatial_strides 7, blocks 2);"
+               " give one a stage in each"),
+    "flops": (of_b0(classes=2), "c: complexity.activations: found 12,040,096; the geometry has 12,039,698\n"
+              "c: complexity.flops: found 734,194,496; the geometry has 733,685,056\n"
+              "c: complexity.params: found 4,464,000; the geometry has 3,954,162\n"
+              "c: complexity.params_without_batchnorm: found 4,421,984; the geometry has 3,912,146"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("values", "message"), MISTAKES_OF_B0.values(), ids=MISTAKES_OF_B0)
+def test_a_mistake_in_an_efficientnet3d_gets_one_clear_message(values, message):
+    with pytest.raises(SpaceError) as caught:
+        read_config(values, {}, "c")
+    assert str(caught.value) == message

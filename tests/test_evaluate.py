@@ -7,7 +7,7 @@ from torch import nn
 from expander.errors import DataError, TrialError
 from trainers.data.clips import Damaged, ViewedVideo, normalise
 from trainers.data.damage import Ledger
-from trainers.evaluate import evaluate
+from trainers.evaluate import evaluate as evaluate_all
 
 
 class Told(nn.Module):
@@ -25,9 +25,17 @@ class Told(nn.Module):
         return self.table[(clips[:, 0, 0, 0, 0, None] - known).abs().argmin(1)]
 
 
-def video(label, *rows, index=0):
-    pixels = torch.tensor(rows, dtype=torch.uint8).view(-1, 1, 1, 1, 1).expand(-1, 2, 4, 4, 3)
-    return ViewedVideo(pixels, label, index)
+def video(label, *codes, views=None, index=0):
+    """A video of one size of crops; its Views show these rows of them, by default one shows them all."""
+    pixels = torch.tensor(codes, dtype=torch.uint8).view(-1, 1, 1, 1, 1).expand(-1, 2, 4, 4, 3)
+    rows = [(0, torch.tensor(each)) for each in views or [range(len(codes))]]
+    return ViewedVideo((pixels,), tuple(rows), label, index)
+
+
+def evaluate(*arguments, **options):
+    """The metrics of videos that come in one Views."""
+    (metrics,) = evaluate_all(*arguments, **options)
+    return metrics
 
 
 def logs(*shares):
@@ -93,6 +101,36 @@ def test_clips_are_forwarded_in_chunks_whatever_the_number_of_views():
     evaluate(model, [video(0, *[0] * 10), video(0, 0), video(0, 0), video(0, 0)], Ledger(4, 0), clips_at_once=4)
     assert sum(model.batches) == 13
     assert model.batches == [4, 4, 2, 3]
+
+
+def test_each_of_several_views_has_the_metrics_of_its_own_clips():
+    model = Told(logs(0.9, 0.05, 0.05), logs(0.2, 0.7, 0.1), logs(0.1, 0.1, 0.8))
+    clips = {0: (0, 1, 2), 1: (1, 2, 0), 2: (2, 2, 1)}
+    views = ([0], [0, 1, 2], [2, 1], [0, 0, 1])
+    together = evaluate_all(model, [video(label, *codes, views=views) for label, codes in clips.items()], Ledger(3, 0))
+    for number, rows in enumerate(views):
+        alone = [video(label, *(codes[row] for row in rows)) for label, codes in clips.items()]
+        assert together[number] == evaluate(model, alone, Ledger(3, 0))
+    assert len({metrics.loss for metrics in together}) == 4
+
+
+def test_a_clip_that_several_views_share_is_forwarded_once():
+    model = Told([1, 0])
+    evaluate_all(model, [video(0, *[0] * 5, views=([2], range(5), [0, 2, 4]))], Ledger(1, 0))
+    assert model.batches == [5]
+
+
+def test_crops_of_two_sizes_are_forwarded_apart_and_scored_from_their_own():
+    model = Told(logs(0.8, 0.2), logs(0.3, 0.7))
+    small, large = (torch.full((3, 2, size, size, 3), code, dtype=torch.uint8) for size, code in ((4, 0), (6, 1)))
+    rows = ((1, torch.tensor([0, 1, 2])), (0, torch.tensor([1])))
+    viewed = [ViewedVideo((small, large), rows, label, 0) for label in (0, 1)]
+    metrics = evaluate_all(model, viewed, Ledger(2, 0))
+    assert [m.loss for m in metrics] == [
+        pytest.approx(-(math.log(0.3) + math.log(0.7)) / 2),
+        pytest.approx(-(math.log(0.8) + math.log(0.2)) / 2),
+    ]
+    assert model.batches == [6, 6]
 
 
 def test_it_scores_in_evaluation_mode_and_puts_the_mode_back():

@@ -8,9 +8,10 @@ from torch import nn
 from expander.axis import Factors
 from expander.geometry import Basis, Geometry, Stage, realise
 from expander.recipe import Recipe
+from trainers.networks.build import build
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import DropConnect, PointwiseConv3d, SqueezeExcitation, plain_paths
-from trainers.networks.x3d import X3D, Block, build
+from trainers.networks.x3d import X3D, Block
 
 SMALL = Geometry(4, 2, 32, (Stage(2, 8, 12, 8), Stage(3, 16, 24, 8)), classes=3, head_width=20, stem_kernel=5)
 

@@ -6,7 +6,10 @@ import pytest
 
 from expander.axis import Factors
 from expander.complexity import measure
+from expander.efficientnet3d import EFFICIENTNET3D
 from expander.geometry import Basis, Geometry, realise
+from expander.plan import inference_flops
+from expander.trial import Views
 
 NARROW = ((24, 48, 96, 192), (24, 48, 96, 192))
 INVERTED = ((24, 48, 96, 192), (54, 108, 216, 432))
@@ -88,3 +91,96 @@ def test_the_printed_figures_are_these_to_their_last_digit(row):
     gflops, millions = PRINTED[row.name]
     assert row.flops / 1e9 == pytest.approx(gflops, rel=0.01)
     assert row.params_without_batchnorm / 1e6 == pytest.approx(millions, rel=0.005)
+
+
+#    Table 4's GFLOPs of one of 30 views (10-LeftCenterRight), and Sec. B's of K-Center of X3D-S
+VIEWED = (
+    ("X3D-M", Views(10, "left-center-right"), 6_180_613_376, "6.2"),
+    ("X3D-L", Views(10, "left-center-right"), 24_764_017_280, "24.8"),
+    ("X3D-XL", Views(10, "left-center-right"), 48_406_849_600, "48.4"),
+    ("X3D-XXL", Views(10, "left-center-right"), 194_056_494_720, "194.1"),
+    ("X3D-S", Views(1), 1_962_892_112, "1.96"),
+    ("X3D-S", Views(3), 1_962_892_112, "1.96"),
+    ("X3D-S", Views(10), 1_962_892_112, "1.96"),
+)
+
+
+@pytest.mark.parametrize(("name", "views", "flops", "printed"), VIEWED, ids=lambda value: getattr(value, "name", value))
+def test_a_view_costs_what_table_4_prints_to_its_last_digit(name, views, flops, printed):
+    row = next(row for row in ROWS if row.name == name)
+    assert inference_flops(row.geometry, views) == flops * views.per_video
+    assert f"{flops / 1e9:.{len(printed.partition('.')[2])}f}" == printed
+
+
+def test_the_whole_inference_of_x3d_s_costs_what_section_b_prints():
+    geometry = next(row for row in ROWS if row.name == "X3D-S").geometry
+    assert inference_flops(geometry, Views(3)) / 1e9 == pytest.approx(5.9, abs=0.05)
+    assert inference_flops(geometry, Views(10)) / 1e9 == pytest.approx(19.6, abs=0.05)
+
+
+class Ablation(NamedTuple):
+    network: str
+    without: str
+    gamma_b: float
+    gflops: float
+    millions: float
+
+    @property
+    def geometry(self) -> Geometry:
+        row = next(row for row in ROWS if row.name == self.network)
+        factors = Factors(row.stride, row.frames, row.crop / 112, row.gamma_w, self.gamma_b, row.gamma_d)
+        return realise(factors, Basis(**{self.without: False}))
+
+
+# fmt: off
+#   Table A.1: network, the mobile part taken out, γb, GFLOPs and millions of parameters as printed
+ABLATIONS = (
+    Ablation("X3D-S",  "channelwise",        0.60,   1.95,  3.16),
+    Ablation("X3D-S",  "channelwise",        2.25,  17.6,  22.1),
+    Ablation("X3D-S",  "swish",              2.25,   1.96,  3.76),
+    Ablation("X3D-S",  "squeeze_excitation", 2.25,   1.96,  3.60),
+    Ablation("X3D-XL", "channelwise",        0.56,  34.80,  9.73),
+    Ablation("X3D-XL", "channelwise",        2.25, 365.4,  95.1),
+    Ablation("X3D-XL", "swish",              2.25,  35.84, 11.0),
+    Ablation("X3D-XL", "squeeze_excitation", 2.25,  35.84, 10.4),
+)
+# fmt: on
+
+
+@pytest.mark.parametrize("row", ABLATIONS, ids=lambda row: f"{row.network} {row.gamma_b} - {row.without}")
+def test_without_a_mobile_part_a_network_costs_what_table_a1_prints(row):
+    complexity = measure(row.geometry)
+    assert complexity.flops / 1e9 == pytest.approx(row.gflops, rel=0.002)
+    # 22.1 is cut from 22.146.
+    assert complexity.params_without_batchnorm / 1e6 == pytest.approx(row.millions, rel=0.004)
+
+
+class Extension(NamedTuple):
+    name: str
+    clip: str
+    crop: int
+    flops: int
+    params_without_batchnorm: int
+    gflops: float
+    millions: float
+
+
+# fmt: off
+#   Table 7, whose networks the paper does not describe to the last layer (docs/reproduction.md): what the extension of
+#   the public 2D networks comes to, and the GFLOPs and millions of parameters that are printed
+EXTENSIONS = (
+    Extension("EfficientNet3D-B0",  "4x12", 144,    734_194_496,  4_421_984,  0.74,  3.30),
+    Extension("EfficientNet3D-B3",  "8x6",  192,  6_008_346_496, 10_656_352,  6.91,  8.19),
+    Extension("EfficientNet3D-B4", "12x4",  248, 24_339_518_656, 17_142_232, 23.80, 12.16),
+)
+# fmt: on
+
+
+@pytest.mark.parametrize("row", EXTENSIONS, ids=lambda row: row.name)
+def test_an_efficientnet3d_comes_as_near_table_7_as_its_public_definition_allows(row):
+    geometry = EFFICIENTNET3D[row.name]
+    complexity = measure(geometry)
+    assert (geometry.clip, geometry.crop) == (row.clip, row.crop)
+    assert (complexity.flops, complexity.params_without_batchnorm) == (row.flops, row.params_without_batchnorm)
+    assert complexity.flops / 1e9 == pytest.approx(row.gflops, rel=0.14)
+    assert complexity.params_without_batchnorm / 1e6 == pytest.approx(row.millions, rel=0.42)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,24 @@ from matplotlib.text import Text
 
 from expander.axis import Axis
 from expander.cli.files import load_space
-from expander.complexity import measure
+from expander.complexity import Complexity, measure
 from expander.coordinator import run_search
 from expander.errors import StepFailed, TrialError, UsageError
 from expander.plan import plan
 from expander.search import Decision, Step
 from expander.space import SearchSpace, read_space
-from expander.trial import Completed, Epoch, Event, Metrics, Trial
+from expander.trial import Completed, Epoch, Event, Metrics, Trial, Views
 from expander.units import duration, human
 from results import plots, tables
+from results.curves import curves
 from results.drawing import Label, Line, Size, drawing, place_labels, round_flops
 from results.export import write_atomically
 from results.records import TrialRecord
 from results.report import render, write_report
+from results.scores import NetworkScores, Scored, TestedOn
 from results.store import SearchStore, open_store
 from trainers.dispatch.inline import InlineDispatcher
+from trainers.measure import DeviceMeter
 
 VIDEOS = 1000
 DATA: dict[str, Any] = {
@@ -164,7 +168,8 @@ def carry_on(search: SearchStore, training: MadeUp, completed: int | None = None
     search.claim()
     try:
         search.release(
-            "completed", run_search(search.record_of.space, search, InlineDispatcher(training), DATA["id"], watch)
+            "completed",
+            run_search(search.record_of.space, search, InlineDispatcher(training, DeviceMeter()), DATA["id"], watch),
         )
     except KeyboardInterrupt:
         search.release("interrupted", "stopped by a signal")
@@ -277,9 +282,10 @@ def test_a_figure_shows_the_scored_candidates_and_the_table_says_why_others_are_
     scored = [candidate for candidate in candidates if candidate.score is not None]
     failed = [candidate for candidate in candidates if candidate.state == "failed"]
     assert len(failed) == 1
-    for titles in charts(page).values():
+    figures = {name: titles for name, titles in charts(page).items() if name.startswith("accuracy")}
+    assert set(figures) == {"accuracy-820", "accuracy-350"}
+    for titles in figures.values():
         assert len(titles) == len(scored) == 78
-    assert set(charts(page)) == {"accuracy-820", "accuracy-350"}
     assert "1 failed attempt: the loss is <nan> & nothing else" in page.text
     assert "step 1, X-Bottleneck: 1, 112², 41.00 MFLOPs, top-1 55.0%, kept" in charts(page)["accuracy-820"]
 
@@ -365,6 +371,141 @@ def test_the_recipe_is_shown_where_it_changes(html: str) -> None:
     assert "".join(heads) in html
     row = '<th scope="row">drop_connect</th><td class="n">0</td><td class="n">0</td>'
     assert f'{row}<td class="n changed">0.1</td><td class="n changed">0.2</td>' in html
+
+
+# Inference cost.
+
+
+OTHERS = "0b" * 32
+KS = (1, 3, 5, 7, 10)
+
+
+def network(
+    name: str,
+    flops: int,
+    *,
+    top1: float = 0.7,
+    trial: str | None = None,
+    views: Sequence[Views] = tuple(map(Views, KS)),
+    videos: str = DATA["val"]["sha256"],
+    weights: str = "11",
+    source: str = "scores.json",
+) -> NetworkScores:
+    """A network of `flops` a clip, of which no more is known than a file says."""
+    points = [Scored(v, flops * v.per_video, Metrics(top1 - 0.1 / v.per_video, 0.9, 1.0, VIDEOS)) for v in views]
+    return NetworkScores(
+        name=name,
+        geometry={"network": "another", "frames": 16, "stride": 5, "crop": 224},
+        complexity=Complexity(flops, 3_300_000, 3_200_000, 10**7),
+        scores=tuple(points),
+        val=TestedOn("/videos/<val>.csv", VIDEOS, videos),
+        weights=weights * 32,
+        search=None,
+        trial=trial,
+        damaged=(),
+        versions={"torch": "2.13.0"},
+        tested=datetime(2026, 11, 22, 12, tzinfo=UTC),
+        source=source,
+    )
+
+
+def of_instance(search: SearchStore, name: str, **changes: Any) -> NetworkScores:
+    instance = next(instance for instance in search.instances() if instance.name == name)
+    assert instance.score is not None
+    return network(name, instance.flops, top1=instance.score, trial=instance.trial, **changes)
+
+
+def test_without_scores_each_instance_has_the_point_of_its_validation_and_a_command_adds_the_curve(
+    kinetics: SearchStore, page: Page
+) -> None:
+    found = curves(kinetics)
+    assert [curve.name for curve in found] == [instance.name for instance in kinetics.instances()]
+    for curve, instance in zip(found, kinetics.instances(), strict=True):
+        (scored,) = curve.scores
+        assert (scored.views.name, scored.flops) == ("10-Center", 10 * instance.flops)
+        assert (scored.metrics.top1, scored.metrics.videos) == (instance.score, VIDEOS)
+        assert (curve.ours, curve.same_videos) == (True, True)
+    inference = {name: titles for name, titles in charts(page).items() if name.startswith("inference")}
+    assert set(inference) == {f"inference-{scale}-{width}" for scale in ("linear", "log") for width in (580, 350)}
+    for titles in inference.values():
+        assert "X3D-S: 10-Center, 19.63 GFLOPs, top-1 72.9%" in titles
+        assert len(titles) == 6
+    assert (
+        "expander test configs/X3D-XS.yaml --weights configs/X3D-XS.safetensors --val VAL --views 1,3,5," in page.text
+    )
+
+
+def test_an_instance_with_scores_is_one_curve_together_with_its_validation(kinetics: SearchStore) -> None:
+    few = of_instance(kinetics, "X3D-S", views=[Views(3), Views(1)], source="few.json")
+    large = of_instance(kinetics, "X3D-S", views=[Views(10, "left-center-right")], source="large.json")
+    (curve,) = [curve for curve in curves(kinetics, [large, few]) if curve.name == "X3D-S"]
+    names = ["1-Center", "3-Center", "10-Center", "10-LeftCenterRight"]
+    assert [scored.views.name for scored in curve.scores] == names
+    assert curve.fullest.views.name == "10-Center"
+    page = parsed(render(kinetics, [few, large]))
+    assert "few.json" in page.text
+    assert "large.json" in page.text
+    assert "X3D-XS, X3D-M, X3D-L, X3D-XL, X3D-XXL have the one score" in page.text
+    assert len([title for title in charts(page)["inference-log-580"] if title.startswith("X3D-S: ")]) == 4
+    # Three crops of each clip would press all else to the left.
+    assert not any("LeftCenterRight" in title for title in charts(page)["inference-linear-580"])
+
+
+def test_networks_of_no_search_are_drawn_and_tabled_beside(kinetics: SearchStore) -> None:
+    files = [
+        network(f"EfficientNet3D-B{n}", flops, weights=f"{n}1") for n, flops in ((0, 740_000_000), (4, 23_800_000_000))
+    ]
+    found = curves(kinetics, files)
+    names = ["X3D-XS", "EfficientNet3D-B0", "X3D-S", "X3D-M", "X3D-L", "EfficientNet3D-B4", "X3D-XL", "X3D-XXL"]
+    assert [curve.name for curve in found] == names
+    assert [curve.ours for curve in found] == [name.startswith("X3D") for name in names]
+    colours = [curve.colour for curve in found if curve.ours]
+    assert len(set(colours)) == 6
+    page = parsed(render(kinetics, files))
+    for text in ("740.0 M", "3.300 M", "3.200 M", "not of this search", "no search", "/videos/<val>.csv"):
+        assert text in page.text
+    for titles in (charts(page)["inference-log-580"], charts(page)["inference-linear-350"]):
+        assert "EfficientNet3D-B4: 10-Center, 238.0 GFLOPs, top-1 69.0%" in titles
+        assert len(titles) == 6 + 2 * 5
+
+
+def test_scores_of_other_videos_are_marked_and_never_joined_with_the_searchs(kinetics: SearchStore) -> None:
+    same = of_instance(kinetics, "X3D-S")
+    other = of_instance(kinetics, "X3D-S", videos=OTHERS, source="test/<set>.json")
+    found = [curve for curve in curves(kinetics, [other, same]) if curve.name == "X3D-S"]
+    assert [(curve.same_videos, curve.ours, curve.label) for curve in found] == [
+        (True, True, "X3D-S"),
+        (False, True, "X3D-S, <set>.json"),
+    ]
+    assert [len(curve.scores) for curve in found] == [5, 5]
+    page = parsed(render(kinetics, [same, other]))
+    assert "* Not comparable: X3D-S, <set>.json was tested on other videos than the search validates on." in page.text
+    assert (
+        "X3D-S, <set>.json: 1-Center, 1.963 GFLOPs, top-1 62.9%, on other videos" in charts(page)["inference-log-580"]
+    )
+    assert "Not comparable" not in parsed(render(kinetics, [same])).text
+
+
+def test_a_search_that_trains_nothing_compares_scores_with_those_of_the_first_file() -> None:
+    space, source = load_space("x3d_published")
+    with search_of(space, source=source) as search:
+        assert curves(search) == ()
+        first, other = network("One", 10**9), network("Two", 2 * 10**9, videos=OTHERS)
+        assert [curve.same_videos for curve in curves(search, [first, other])] == [True, False]
+        page = parsed(render(search, [first, other]))
+        assert "Two was tested on other videos than One here." in page.text
+        assert "expander test" not in page.text
+        only = network("Wide", 10**9, views=[Views(10, "left-center-right")])
+        for titles in charts(parsed(render(search, [only]))).values():
+            assert titles == ["Wide: 10-LeftCenterRight, 30.00 GFLOPs, top-1 69.7%"]
+
+
+def test_the_same_views_twice_are_refused(kinetics: SearchStore) -> None:
+    files = [network("Net", 10**9, source="a.json"), network("Net", 10**9, source="b.json", views=[Views(5)])]
+    with pytest.raises(UsageError, match=r"--scores b.json: 5-Center of Net stands in a.json too"):
+        curves(kinetics, files)
+    again = network("Net", 10**9, source="b.json", weights="22")
+    assert [curve.label for curve in curves(kinetics, [files[0], again]) if not curve.ours] == ["Net", "Net, b.json"]
 
 
 # The file.

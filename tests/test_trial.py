@@ -7,7 +7,8 @@ import pytest
 from spaces import completed, space_of
 
 from expander.axis import Factors
-from expander.geometry import Basis, realise
+from expander.efficientnet3d import EFFICIENTNET3D
+from expander.geometry import MOBILE_PARTS, Basis, Geometry, realise
 from expander.recipe import Recipe
 from expander.search import next_step
 from expander.trial import Trial, Views, content_id
@@ -67,14 +68,29 @@ def test_every_field_of_geometry_recipe_and_views_is_in_the_content():
     values = TRIAL.as_dict()
     assert set(values["recipe"]) == set(vars(TRIAL.recipe))
     assert set(values["views"]) == set(vars(TRIAL.views))
-    assert set(values["geometry"]) >= set(vars(TRIAL.geometry)) - {"stages"}
+    assert set(values["geometry"]) >= set(vars(TRIAL.geometry)) - {"stages", *MOBILE_PARTS}
     assert set(values) == {"geometry", "recipe", "data", "views", "seed"}
 
 
-def test_a_trial_survives_json():
-    again = Trial.from_dict(json.loads(json.dumps(TRIAL.as_dict())))
-    assert again == TRIAL
-    assert again.id == TRIAL.id
+def test_a_mobile_part_is_in_the_content_only_where_it_is_missing():
+    assert not set(MOBILE_PARTS) & set(TRIAL.geometry.as_dict())
+    without = [replace(TRIAL, geometry=replace(TRIAL.geometry, **{part: False})) for part in MOBILE_PARTS]
+    assert [set(MOBILE_PARTS) & set(trial.geometry.as_dict()) for trial in without] == [{part} for part in MOBILE_PARTS]
+    assert len({TRIAL.id, *(trial.id for trial in without)}) == 4
+
+
+OF_OTHER_NETWORKS = {
+    "no mobile parts": Trial(realise(XS, Basis(**dict.fromkeys(MOBILE_PARTS, False))), Recipe(), "videos", Views(), 0),
+    "EfficientNet3D": Trial(EFFICIENTNET3D["EfficientNet3D-B0"], Recipe(), "videos", Views(), 0),
+}
+
+
+@pytest.mark.parametrize("trial", [TRIAL, *OF_OTHER_NETWORKS.values()], ids=["X3D", *OF_OTHER_NETWORKS])
+def test_a_trial_survives_json(trial):
+    again = Trial.from_dict(json.loads(json.dumps(trial.as_dict())))
+    assert again == trial
+    assert again.id == trial.id
+    assert isinstance(again.geometry, Geometry) == isinstance(trial.geometry, Geometry)
 
 
 def test_x_fast_and_x_temporal_from_one_frame_are_one_trial():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,7 @@ TOP = 5
 
 @dataclass(frozen=True)
 class _Score:
-    """One video: log of the softmax averaged over its views (classes,), and its class."""
+    """One video: log of the softmax averaged over its views, for each of the Views (n, classes), and its class."""
 
     log_probabilities: Tensor
     label: int
@@ -33,12 +33,12 @@ def evaluate(
     *,
     device: torch.device | str = "cpu",
     clips_at_once: int = 8,
-) -> Metrics:
-    """Top-1, top-5 and cross-entropy of `model` over `videos`; it gets `clips_at_once` clips at a time.
+) -> tuple[Metrics, ...]:
+    """Top-1, top-5 and cross-entropy of `model` over `videos`, for each of the Views that these come in.
 
-    A damaged video is entered in the ledger and left out of the means. With fewer than five classes top-5 is the top
-    of them all. Raises DataError when too many videos are damaged or none is left, TrialError for outputs that are
-    not numbers.
+    The model gets `clips_at_once` clips at a time, and one that several Views share only once. A damaged video is
+    entered in the ledger and left out of the means. With fewer than five classes top-5 is the top of them all. Raises
+    DataError when too many videos are damaged or none is left, TrialError for outputs that are not numbers.
     """
     training = model.training
     model.eval()
@@ -49,7 +49,9 @@ def evaluate(
         model.train(training)
     if not scores:
         raise DataError("no video to score: the validation manifest is empty or none of its videos decodes")
-    return _metrics(torch.stack([score.log_probabilities for score in scores]), [score.label for score in scores])
+    of_views = torch.stack([score.log_probabilities for score in scores], dim=1)
+    labels = [score.label for score in scores]
+    return tuple(_metrics(log_probabilities, labels) for log_probabilities in of_views)
 
 
 def _intact(videos: Iterable[ViewedVideo | Damaged], ledger: Ledger) -> Iterator[ViewedVideo]:
@@ -65,7 +67,7 @@ def _scores(model: nn.Module, videos: Iterable[ViewedVideo], device: torch.devic
     waiting: list[ViewedVideo] = []
     for video in videos:
         waiting.append(video)
-        if sum(len(video.pixels) for video in waiting) >= at_once:
+        if sum(len(pixels) for video in waiting for pixels in video.pixels) >= at_once:
             yield from _together(model, waiting, device, at_once)
             waiting = []
     if waiting:
@@ -73,12 +75,18 @@ def _scores(model: nn.Module, videos: Iterable[ViewedVideo], device: torch.devic
 
 
 def _together(model: nn.Module, videos: list[ViewedVideo], device: torch.device, at_once: int) -> Iterator[_Score]:
-    views = torch.cat([video.pixels for video in videos])
-    logits = torch.cat([_forward(model, clips, device) for clips in torch.split(views, at_once)])
-    per_video = torch.split(logits.log_softmax(1).cpu(), [len(video.pixels) for video in videos])
-    for video, of_views in zip(videos, per_video, strict=True):
+    sizes = zip(*(video.pixels for video in videos), strict=True)
+    of_sizes = [_log_softmax(model, pixels, device, at_once) for pixels in sizes]
+    for video, *of_video in zip(videos, *of_sizes, strict=True):
         # The mean is taken in logarithms: a softmax that underflows to 0 would make the loss infinite.
-        yield _Score(of_views.logsumexp(0) - math.log(len(of_views)), video.label)
+        means = [of_video[size][rows].logsumexp(0) - math.log(len(rows)) for size, rows in video.rows]
+        yield _Score(torch.stack(means), video.label)
+
+
+def _log_softmax(model: nn.Module, videos: Sequence[Tensor], device: torch.device, at_once: int) -> tuple[Tensor, ...]:
+    """Of each video's clips of one size, (N, T, S, S, 3) each: (N, classes)."""
+    logits = torch.cat([_forward(model, clips, device) for clips in torch.split(torch.cat(list(videos)), at_once)])
+    return torch.split(logits.log_softmax(1).cpu(), [len(pixels) for pixels in videos])
 
 
 def _forward(model: nn.Module, pixels: Tensor, device: torch.device) -> Tensor:

@@ -20,7 +20,7 @@ from expander.trial import Epoch, Trial
 from trainers.checkpoint import State
 from trainers.data.clips import Clip, Damaged, normalise
 from trainers.data.damage import Ledger
-from trainers.networks.x3d import build
+from trainers.networks.build import build
 from trainers.schedule import rate_at
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,8 +16,8 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from expander.efficientnet3d import AnyGeometry
 from expander.errors import UsageError
-from expander.geometry import Geometry
 from expander.trial import Completed, Epoch, Metrics, Trial, Views
 from trainers import checkpoint
 from trainers.data.clips import TestViews, TrainingClips
@@ -25,7 +25,7 @@ from trainers.data.damage import Ledger
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import evaluate
 from trainers.learner import Learner, epoch_order
-from trainers.networks.x3d import X3D
+from trainers.networks.build import build
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -67,8 +67,8 @@ class VideoTraining:
         train, val = read_pair(self.train, self.val)
         for manifest in (train, val):
             check_classes(manifest, trial.geometry.classes)
-        device, workers = _device(self.device), self.loader_workers
-        with _threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        device, workers = find_device(self.device), self.loader_workers
+        with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
             learner = Learner(trial, device, Ledger(len(train.videos), self.damage_share))
             learner.go_on_from(checkpoint.latest(folder, trial.id))
             clips = TrainingClips(train, trial.geometry, trial.recipe, trial.seed)
@@ -82,8 +82,9 @@ class VideoTraining:
             checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
             damaged = Ledger(len(val.videos), self.damage_share)
             at_once = trial.recipe.batchnorm_group  # what fits in memory to train on fits to test on
-            with closing(_load(TestViews(val, trial.geometry, trial.views), range(len(val.videos)), workers)) as views:
-                metrics = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once)
+            tested = TestViews(val, trial.geometry, [trial.views])
+            with closing(_load(tested, range(len(val.videos)), workers)) as views:
+                (metrics,) = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once)
         completed = Completed(
             trial=trial.id,
             metrics=metrics,
@@ -97,31 +98,32 @@ class VideoTraining:
 
 
 def score(
-    geometry: Geometry,
+    geometry: AnyGeometry,
     weights: Path,
     manifest: Manifest,
-    views: Views,
+    views: Sequence[Views],
     *,
     damage_share: float = 0.01,
     loader_workers: int = 0,
     threads: int | None = None,
     device: DeviceName = "auto",
-) -> tuple[Metrics, tuple[str, ...]]:
+) -> tuple[tuple[Metrics, ...], tuple[str, ...]]:
     """Scores of the network of `geometry` with `weights` (safetensors) on a manifest, and the videos left out.
 
-    The other arguments are those of VideoTraining. Raises UsageError for weights of another network, or a GPU that is
-    not there.
+    Every video is decoded once and scored from each of `views`. The other arguments are those of VideoTraining. Raises
+    UsageError for weights of another network, or a GPU that is not there.
     """
     keep_freed_memory()
-    model = X3D(geometry).to(_device(device))
+    model = build(geometry).to(find_device(device))
     checkpoint.load_weights(weights, model)
     damaged = Ledger(len(manifest.videos), damage_share)
     order = range(len(manifest.videos))
-    with _threads(threads), closing(_load(TestViews(manifest, geometry, views), order, loader_workers)) as loaded:
-        return evaluate(model, loaded, damaged, device=_device(device)), damaged.videos
+    with fixed_threads(threads), closing(_load(TestViews(manifest, geometry, views), order, loader_workers)) as loaded:
+        return evaluate(model, loaded, damaged, device=find_device(device)), damaged.videos
 
 
-def _device(name: DeviceName) -> torch.device:
+def find_device(name: DeviceName) -> torch.device:
+    """Where PyTorch computes. Raises UsageError for a GPU that is not there."""
     found = torch.cuda.is_available()
     if name == "cuda" and not found:
         raise UsageError(
@@ -166,7 +168,7 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def _threads(threads: int | None) -> Iterator[None]:
+def fixed_threads(threads: int | None) -> Iterator[None]:
     """PyTorch's threads within it; set back after, as the in-process dispatcher trains in the caller's process."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)

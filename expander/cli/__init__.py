@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from expander.cli.convert import convert
 from expander.cli.export import export, report
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (plan, cost, search, resume, status, export, train, report):
+for command in (plan, cost, search, resume, status, export, train, report, convert):
     app.command()(command)
 app.command("test")(evaluate)
 

@@ -124,19 +124,44 @@ def load_space(argument: str, overrides: Sequence[str] = ()) -> tuple[SearchSpac
     return read_space(values, where, shown), source
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> InstanceConfig:
-    """The exported config in `path` with `--set key=value` applied.
+def load_config(argument: str | Path, overrides: Sequence[str] = ()) -> InstanceConfig:
+    """The config named by `argument`, a file or a shipped network (X3D-S), with `--set key=value` applied.
 
-    Raises UsageError where it is missing, SpaceError with every mistake in it.
+    Raises UsageError where there is neither, SpaceError with every mistake in it.
     """
     from results.config import read_config
 
-    if not path.is_file():
-        raise UsageError(f"config {path}: no such file; `expander export` writes one for each instance")
-    values, where = load_yaml(_read(path), str(path))
+    values, where = _config_values(argument)
     for override in overrides:
         _apply(values, where, override)
-    return read_config(values, where, str(path))
+        if isinstance(values, dict):
+            _drop_outdated(values, override)
+    return read_config(values, where, str(argument))
+
+
+def _config_values(argument: str | Path) -> tuple[Any, dict[Key, str]]:
+    # Imported here: the shipped networks are read off shipped spaces, so that module needs this one.
+    from expander.cli.networks import shipped_configs
+
+    path = Path(argument)
+    if path.is_file():
+        return load_yaml(_read(path), str(path))
+    shipped = shipped_configs()
+    if str(argument) not in shipped:
+        raise UsageError(
+            f"config {argument}: neither a file nor a shipped network; expected a path to a config, which"
+            f" `expander export` writes for each instance, or one of {', '.join(shipped)}"
+        )
+    return shipped[str(argument)].as_dict(), {}
+
+
+def _drop_outdated(values: dict[str, Any], override: str) -> None:
+    """A geometry that is set is none of a search's any more: what the config said of the old one does not hold."""
+    key = override.partition("=")[0].strip()
+    if key.split(".")[0] == "geometry":
+        values.pop("complexity", None)
+        if key != "geometry.classes":
+            values.pop("factors", None)
 
 
 def make_folder(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,11 +11,15 @@ from expander.axis import Axis, Factors
 from expander.cli.files import load_space
 from expander.cli.output import Json, document, new_table, notes, print_json
 from expander.complexity import measure
+from expander.coordinator import measured
+from expander.cost import Cost, closed_form
+from expander.efficientnet3d import AnyGeometry
 from expander.errors import UsageError
-from expander.geometry import Basis, Geometry, realise
+from expander.geometry import MOBILE_PARTS, Basis, Geometry, realise
 from expander.plan import Plan, PlannedStep
 from expander.plan import plan as make_plan
 from expander.search import Candidate, Instance
+from expander.space import SearchSpace
 from expander.units import human
 
 
@@ -28,14 +31,28 @@ def plan(
 ) -> None:
     """Show every step's candidates, what they cost and what training them costs. Trains nothing."""
     searched, _ = load_space(space, overrides or [])
-    planned = make_plan(searched, _parse_axes(axes, searched.expansion.axes))
+    complexity = _complexity_here(searched)
+    planned = make_plan(searched, _parse_axes(axes, searched.expansion.axes), complexity)
     if as_json:
-        print_json({"space": space, **plan_document(planned)})
+        described = {"complexity": complexity.name, "device": complexity.device}
+        print_json({"space": space, **described, **plan_document(planned)})
     elif axes is not None:
-        _print_plan(f"{space} (along the given axes)", planned)
+        _print_plan(f"{space} (along the given axes)", planned, complexity)
     else:
         path = "assumed path: a search decides for itself" if planned.assumed else "prescribed path"
-        _print_plan(f"{space} ({path})", planned)
+        _print_plan(f"{space} ({path})", planned, complexity)
+
+
+def _complexity_here(space: SearchSpace) -> Cost:
+    """The complexity of a space; a measured one on this machine, in this process."""
+    if space.measured is None:
+        return closed_form(space.complexity)
+    from expander.cli.progress import MeasuringAloud
+    from trainers.measure import DeviceMeter
+
+    notes().print("this space measures what networks take: here, in this process, and nothing is recorded")
+    meter = DeviceMeter(max(1, int(space.resources.cpus)))
+    return measured(space.measured, MeasuringAloud(meter, notes()))
 
 
 def _parse_axes(text: str | None, allowed: list[Axis]) -> list[Axis] | None:
@@ -67,8 +84,8 @@ def _step_document(planned: PlannedStep) -> dict[str, Any]:
         "number": step.number,
         "kind": step.kind,
         "regime": step.regime,
-        "frontier_flops": step.frontier_flops,
-        "bound_flops": step.bound_flops,
+        "frontier_cost": step.frontier_cost,
+        "bound": step.bound,
         "recipe": step.recipe.as_dict(),
         "candidates": [_candidate_document(candidate) for candidate in step.candidates],
         "chosen": planned.chosen,
@@ -85,6 +102,7 @@ def _candidate_document(candidate: Candidate) -> dict[str, Any]:
         "geometry": found.geometry.as_dict() if found else None,
         "factors": found.factors.as_dict() if found else None,
         **cost,
+        "cost": found.cost if found else None,
         "achieved_rate": round(found.achieved_rate, 6) if found else None,
     }
 
@@ -92,25 +110,26 @@ def _candidate_document(candidate: Candidate) -> dict[str, Any]:
 def _instance_document(instance: Instance) -> dict[str, Any]:
     return {
         "name": instance.name,
-        "bound_flops": instance.bound_flops,
+        "bound": instance.bound,
         "step": instance.step,
         "kind": instance.kind,
         "geometry": instance.geometry.as_dict(),
         "factors": instance.factors.as_dict(),
         **instance.complexity.as_dict(),
+        "cost": instance.cost,
     }
 
 
-def _print_plan(title: str, planned: Plan) -> None:
+def _print_plan(title: str, planned: Plan, complexity: Cost) -> None:
     console = document()
-    right = ("clip", "crop", "γw", "γb", "FLOPs", "params", "rate")
-    columns = ("step", "axis", "clip", "crop", "blocks", "γw", "γb", "FLOPs", "params", "rate")
-    table = new_table(title, ("step", "axis", "blocks"), right, order=columns)
+    extra = _extra_column(complexity)
+    columns = ("step", "axis", "clip", "crop", "blocks", "γw", "γb", "FLOPs", "params", *extra, "rate")
+    table = new_table(title, ("step", "axis", "blocks"), (), order=columns)
     for number, step in enumerate(planned.steps):
         if number:
             table.add_section()
         for candidate in step.step.candidates:
-            _add_candidate(table, step, candidate)
+            _add_candidate(table, step, candidate, complexity)
     console.print(table)
     _print_infeasible(planned)
     if planned.training_flops:
@@ -118,13 +137,18 @@ def _print_plan(title: str, planned: Plan) -> None:
     else:
         console.print("Nothing is trained: the space prescribes its path.")
     if planned.instances:
-        console.print(_instance_table(planned))
+        console.print(_instance_table(planned, complexity))
         if any(instance.kind == "contraction" for instance in planned.instances):
             console.print("↓ contracted from the step that overshot its bound")
     notes().print(f"The plan ends here: {planned.ending}.")
 
 
-def _add_candidate(table: Table, planned: PlannedStep, candidate: Candidate) -> None:
+def _extra_column(complexity: Cost) -> tuple[str, ...]:
+    """The column of a complexity that has none among FLOPs and params."""
+    return () if complexity.name in ("flops", "params") else (complexity.name,)
+
+
+def _add_candidate(table: Table, planned: PlannedStep, candidate: Candidate, complexity: Cost) -> None:
     first = candidate is planned.step.candidates[0]
     label = (
         (f"{planned.step.number}" if planned.step.kind == "expansion" else f"{planned.step.regime}") if first else ""
@@ -146,6 +170,7 @@ def _add_candidate(table: Table, planned: PlannedStep, candidate: Candidate) -> 
         f"{found.factors.gamma_b:g}",
         human(found.complexity.flops),
         human(found.complexity.params),
+        *(complexity.show(found.cost) for _ in _extra_column(complexity)),
         f"{found.achieved_rate:.3f}",
         style=style,
     )
@@ -172,21 +197,22 @@ def _training_table(planned: Plan) -> Table:
     return table
 
 
-def _instance_table(planned: Plan) -> Table:
-    right = ("clip", "crop", "FLOPs", "params", "(no BN)")
-    columns = ("name", "step", "clip", "crop", "blocks", "widths", "FLOPs", "params", "(no BN)")
-    table = new_table("Instances", ("name", "step", "blocks", "widths"), right, order=columns)
+def _instance_table(planned: Plan, complexity: Cost) -> Table:
+    extra = _extra_column(complexity)
+    columns = ("name", "step", "clip", "crop", "blocks", "widths", "FLOPs", "params", "(no BN)", *extra)
+    table = new_table("Instances", ("name", "step", "blocks", "widths"), (), order=columns)
     for instance in planned.instances:
         geometry, cost = instance.geometry, instance.complexity
         step = f"{instance.step}" + (" ↓" if instance.kind == "contraction" else "")
         blocks, widths = " ".join(map(str, geometry.blocks)), " ".join(map(str, geometry.widths))
-        counts = (human(cost.flops), human(cost.params), human(cost.params_without_batchnorm))
+        counts = [human(cost.flops), human(cost.params), human(cost.params_without_batchnorm)]
+        counts += [complexity.show(instance.cost) for _ in extra]
         table.add_row(instance.name, step, geometry.clip, str(geometry.crop), blocks, widths, *counts)
     return table
 
 
 def cost(
-    config: Annotated[Path | None, typer.Argument(help="An exported config, instead of the options.")] = None,
+    config: Annotated[str | None, typer.Argument(help="A config, or a network such as X3D-S; else options.")] = None,
     frames: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Frames of the clip.")] = None,
     crop: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Side of the crop in pixels.")] = None,
     gamma_w: Annotated[float | None, typer.Option(help="Multiplier of the widths.")] = None,
@@ -225,7 +251,7 @@ def cost(
         _print_cost(values)
 
 
-def _geometry_of(config: Path) -> Geometry:
+def _geometry_of(config: str) -> AnyGeometry:
     from expander.cli.files import load_config
 
     return load_config(config).geometry
@@ -263,6 +289,8 @@ def _print_cost(values: dict[str, Any]) -> None:
     geometry = values["geometry"]
     console = document()
     frames = "1 frame" if geometry["frames"] == 1 else f"{geometry['frames']} frames"
-    stages = f"blocks {geometry['blocks']}, widths {geometry['widths']}, inner widths {geometry['inner_widths']}"
-    console.print(f"{frames}, crop {geometry['crop']}, {stages}, {geometry['classes']} classes", markup=False)
+    lists = ("blocks", "widths", "inner_widths", "expansions")
+    stages = ", ".join(f"{key.replace('_', ' ')} {geometry[key]}" for key in lists if key in geometry)
+    missing = "".join(f", without {part.replace('_', ' ')}" for part in MOBILE_PARTS if not geometry.get(part, True))
+    console.print(f"{frames}, crop {geometry['crop']}, {stages}, {geometry['classes']} classes{missing}", markup=False)
     console.print(table)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from expander.cli.output import new_table, notes
 from expander.complexity import measure
-from expander.cost import MEASURED, shown
+from expander.coordinator import Meter
+from expander.cost import MeasuredName, shown
+from expander.geometry import Geometry
 from expander.plan import plan
 from expander.search import Decision, Step
 from expander.space import SearchSpace
@@ -24,6 +28,35 @@ if TYPE_CHECKING:
 
 
 DAMAGED_SHOWN = 5
+# Lines about measuring come no faster: a step measures dozens of networks, each for about a second.
+MEASURING_SECONDS = 10
+
+
+class MeasuringAloud:
+    """A meter that says on stderr what it is about to measure, and where."""
+
+    def __init__(self, meter: Meter, console: Console) -> None:
+        self.meter = meter
+        self.console = console
+        self.measured = 0
+        self.told = -math.inf
+
+    @property
+    def device(self) -> str:
+        """The meter's."""
+        return self.meter.device
+
+    def measure(self, name: MeasuredName, geometry: Geometry) -> float:
+        """Measure as the meter does."""
+        if time.monotonic() - self.told >= MEASURING_SECONDS:
+            self.told = time.monotonic()
+            frames = f"{geometry.frames} frame{'s' if geometry.frames > 1 else ''}"
+            done = f"; {self.measured} networks measured so far" if self.measured else ""
+            what = f"{frames} of {geometry.crop} pixels, blocks {' '.join(map(str, geometry.blocks))}"
+            self.console.print(f"measuring {name} on {self.device}: now {what}{done}", markup=False)
+        value = self.meter.measure(name, geometry)
+        self.measured += 1
+        return value
 
 
 @dataclass
@@ -58,7 +91,7 @@ class Progress:
         self.store = store
         self.complexity = space.complexity
         # A measured complexity would have to be measured along the whole path before the search begins.
-        known = space.expansion.path and not space.prescribed and space.complexity not in MEASURED
+        known = space.expansion.path and not space.prescribed and space.measured is None
         self.planned = [planned.step for planned in plan(space).steps] if known else []
         self.board: _Board | None = None
         self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=2, transient=True)

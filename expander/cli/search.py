@@ -6,7 +6,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,17 +14,19 @@ import typer
 
 from expander.cli.files import load_space, make_folder
 from expander.cli.output import Json, notes, print_json
-from expander.cli.progress import Progress
+from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
-from expander.coordinator import Dispatcher, run_search
+from expander.coordinator import Dispatcher, measured, run_search
+from expander.cost import MeasuredName
 from expander.errors import ExpanderError, Interrupted, UsageError
+from expander.geometry import Geometry
 from expander.search import next_step
 from expander.space import OPERATIONAL, SearchSpace, difference
 
 if TYPE_CHECKING:
     from results.store import SearchStore
     from trainers.data.manifest import DataFingerprint, ManifestSource
-    from trainers.train import VideoTraining
+    from trainers.train import DeviceName, VideoTraining
 
 DispatcherName = Annotated[
     Literal["ray", "inline"],
@@ -217,13 +219,17 @@ def _carry_on(
             # count on, so that the search decides as it would have undisturbed.
             store.forgive()
         data = videos.fingerprint.id if videos else ""
-        if next_step(space, store.decisions(), data) is None:
-            videos = None  # nothing is left to train: no Ray is started for it
+        # Where nothing is left to train or to measure, no Ray is started for it.
+        name = dispatcher if _anything_left(store, space, data) else None
         with (
             Progress(store, space) as progress,
-            _dispatcher(space, videos, runs, dispatcher, ray_address) as made,
+            _dispatcher(store, space, videos, runs, name, ray_address) as made,
         ):
-            reason = run_search(space, store, made, data, progress.watch)
+            cost = None
+            if space.measured is not None:
+                store.measure_on(made.meter.device)
+                cost = measured(space.measured, MeasuringAloud(made.meter, progress.console), store)
+            reason = run_search(space, store, made, data, progress.watch, cost)
     except (KeyboardInterrupt, SystemExit):
         store.release("interrupted", "stopped by a signal")
         again = ["expander", "resume", store.name]
@@ -246,31 +252,60 @@ def _carry_on(
         print_status(store)
 
 
+class _NotMeasuredYet(Exception):
+    """The store does not have it."""
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """A meter that measures nothing: what the store has of this device must do."""
+
+    device: str
+
+    def measure(self, name: MeasuredName, geometry: Geometry) -> float:
+        raise _NotMeasuredYet
+
+
+def _anything_left(store: SearchStore, space: SearchSpace, data: str) -> bool:
+    """Whether a step is left, or cannot be told without measuring."""
+    device = store.record_of.device
+    if space.measured is not None and device is None:
+        return True
+    cost = measured(space.measured, _Recorded(device), store) if space.measured and device else None
+    try:
+        return next_step(space, store.decisions(), data, cost) is not None
+    except _NotMeasuredYet:
+        return True
+
+
 @contextmanager
 def _dispatcher(
-    space: SearchSpace, videos: Videos | None, runs: Path, name: str, address: str | None
+    store: SearchStore, space: SearchSpace, videos: Videos | None, runs: Path, name: str | None, address: str | None
 ) -> Iterator[Dispatcher]:
-    """The dispatcher that `name` asks for, with the training of this search; nothing where nothing is trained."""
+    """The dispatcher that `name` asks for, with the training of this search; one for nothing where it needs none."""
     from trainers.dispatch.inline import InlineDispatcher
 
-    if videos is None:
-        yield InlineDispatcher(_nothing)
+    if name is None or (videos is None and space.measured is None):
+        yield InlineDispatcher(_nothing, _Recorded(store.record_of.device or ""))
         return
-    training = _training(space, videos, runs)
-    if name == "ray" and space.resources.gpus == 0:
-        # A machine of the cluster may have a GPU that this search has not asked for.
-        training = replace(training, device="cpu")
+    from trainers.measure import DeviceMeter
+
+    resources = space.resources
+    threads = max(1, int(resources.cpus))
+    # A machine of the cluster may have a GPU that this search has not asked for.
+    device: DeviceName = "cpu" if name == "ray" and resources.gpus == 0 else "auto"
+    meter = DeviceMeter(threads, device)
+    training = _nothing if videos is None else _training(space, videos, runs, threads, device)
     if name == "inline":
-        yield InlineDispatcher(training)
+        yield InlineDispatcher(training, meter)
         return
     from trainers.dispatch.cluster import RayDispatcher
 
-    resources = space.resources
-    with RayDispatcher(training, cpus=resources.cpus, gpus=resources.gpus, address=address) as made:
+    with RayDispatcher(training, meter, cpus=resources.cpus, gpus=resources.gpus, address=address) as made:
         yield made
 
 
-def _training(space: SearchSpace, videos: Videos, runs: Path) -> VideoTraining:
+def _training(space: SearchSpace, videos: Videos, runs: Path, threads: int, device: DeviceName) -> VideoTraining:
     from trainers.train import VideoTraining
 
     return VideoTraining(
@@ -279,7 +314,8 @@ def _training(space: SearchSpace, videos: Videos, runs: Path) -> VideoTraining:
         runs=runs,
         damage_share=space.data.damage_share,
         loader_workers=space.resources.loader_workers,
-        threads=max(1, int(space.resources.cpus)),
+        threads=threads,
+        device=device,
     )
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from expander.cli.output import Json, document, new_table, print_json
-from expander.cost import shown
+from expander.cost import ComplexityName, shown
 from expander.units import duration, human
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def status_document(search: SearchStore) -> dict[str, Any]:
         "space": record.source,
         "created": record.created.isoformat(),
         "runs": record.runs,
+        "complexity": record.space.complexity,
+        "device": record.device,
         "frontier": _frontier(steps),
         "steps": [_step_document(step) for step in steps],
         "instances": [_instance_document(instance) for instance in instances],
@@ -160,36 +162,46 @@ def print_status(search: SearchStore) -> None:
     console = document()
     why = f": {record.reason}" if record.reason else ""
     console.print(f"{record.name} ({record.source}): {search.effective_state}{why}", markup=False)
-    columns = ("step", "axis", "clip", "crop", "FLOPs", "trial", "state", "top-1")
-    table = new_table("", ("step", "axis", "trial", "state"), ("clip", "crop", "FLOPs", "top-1"), order=columns)
+    complexity = record.space.complexity
+    if record.device is not None:
+        console.print(f"{complexity} measured on {record.device}", markup=False)
+    columns = ("step", "axis", "clip", "crop", "FLOPs", *_extra_column(complexity), "trial", "state", "top-1")
+    table = new_table("", ("step", "axis", "trial", "state"), (), order=columns)
     for number, step in enumerate(steps):
         if number:
             table.add_section()
         for candidate in step.candidates:
-            _add_candidate(table, step, candidate)
+            _add_candidate(table, step, candidate, complexity)
     console.print(table)
     for line in _reasons(steps):
         console.print(line, style="dim", markup=False)
     if instances:
-        console.print(_instance_table(instances))
+        console.print(_instance_table(instances, complexity))
         if any(instance.kind == "contraction" for instance in instances):
             console.print("↓ contracted from the step that overshot its bound")
     if search.effective_state in ("interrupted", "failed"):
         console.print(f"Go on with: expander resume {record.name}", markup=False)
 
 
-def _add_candidate(table: Table, step: StepRecord, candidate: CandidateRecord) -> None:
+def _extra_column(complexity: ComplexityName) -> tuple[ComplexityName, ...]:
+    """The column of a complexity beside that of the FLOPs."""
+    return () if complexity == "flops" else (complexity,)
+
+
+def _add_candidate(table: Table, step: StepRecord, candidate: CandidateRecord, complexity: ComplexityName) -> None:
     first = candidate is step.candidates[0]
     label = (f"{step.number}" if step.regime is None else f"{step.number} {step.regime}") if first else ""
     kept = candidate.axis == step.chosen
     axis = ("→ " if kept else "  ") + candidate.axis
     if candidate.geometry is None or not candidate.feasible:
-        table.add_row(label, axis, "", "", "", "", "infeasible", style="dim")
+        empty = ("", "", "", *("" for _ in _extra_column(complexity)), "")
+        table.add_row(label, axis, *empty, "infeasible", style="dim")
         return
     geometry = candidate.geometry
     clip = f"{geometry['frames']}x{geometry['stride']}" if geometry["stride"] else f"{geometry['frames']}"
     score = f"{candidate.score:.1%}" if candidate.score is not None else ""
-    cells = (clip, str(geometry["crop"]), human(candidate.flops or 0), candidate.trial or "", _state(candidate), score)
+    costs = [human(candidate.flops or 0), *(shown(name, candidate.cost or 0) for name in _extra_column(complexity))]
+    cells = (clip, str(geometry["crop"]), *costs, candidate.trial or "", _state(candidate), score)
     table.add_row(label, axis, *cells, style="bold" if kept else "")
 
 
@@ -217,10 +229,11 @@ def _state(candidate: CandidateRecord) -> str:
             return state
 
 
-def _instance_table(instances: tuple[InstanceRecord, ...]) -> Table:
-    right = ("clip", "crop", "FLOPs", "params", "top-1")
-    columns = ("name", "step", "clip", "crop", "blocks", "FLOPs", "params", "top-1")
-    table = new_table("Instances", ("name", "step", "blocks"), right, order=columns)
+def _instance_table(instances: tuple[InstanceRecord, ...], complexity: ComplexityName) -> Table:
+    # The parameters have a column of their own in any case.
+    extra = tuple(name for name in _extra_column(complexity) if name != "params")
+    columns = ("name", "step", "clip", "crop", "blocks", "FLOPs", "params", *extra, "top-1")
+    table = new_table("Instances", ("name", "step", "blocks"), (), order=columns)
     for instance in instances:
         geometry = instance.geometry
         clip = f"{geometry['frames']}x{geometry['stride']}" if geometry["stride"] else f"{geometry['frames']}"
@@ -235,6 +248,7 @@ def _instance_table(instances: tuple[InstanceRecord, ...]) -> Table:
             blocks,
             human(instance.flops),
             human(instance.params),
+            *(shown(name, instance.cost) for name in extra),
             score,
         )
     return table

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from expander.cli.files import load_config, make_folder
-from expander.cli.output import Json, document, notes, print_json
-from expander.errors import Interrupted, ManifestError
-from expander.trial import Epoch, Metrics, Trial
-from expander.units import duration
+from expander.cli.output import Json, document, new_table, notes, print_json
+from expander.errors import Interrupted, ManifestError, UsageError
+from expander.plan import inference_flops
+from expander.trial import Epoch, Metrics, Trial, Views
+from expander.units import duration, human
 
 if TYPE_CHECKING:
     from results.config import InstanceConfig
+    from results.scores import NetworkScores, Scored
     from trainers.data.manifest import Manifest
 
-Config = Annotated[Path, typer.Argument(help="A config that `expander export` wrote.")]
+Config = Annotated[str, typer.Argument(help="A config that `expander export` wrote, or a shipped network: X3D-S.")]
 Root = Annotated[
     Path | None, typer.Option(help="Folder that the manifests' paths start from; else the manifest's own.")
 ]
@@ -27,6 +31,13 @@ DamageShare = Annotated[float, typer.Option(min=0, max=1, help="Share of a manif
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes a GPU where there is one.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of PyTorch; else it decides.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that decode video; 0 decodes in the training's own.")]
+
+# What follows the number of clips in --views, without hyphens.
+CROPS: dict[str, Literal["center", "left-center-right"]] = {
+    "": "center",
+    "center": "center",
+    "leftcenterright": "left-center-right",
+}
 
 
 def train(
@@ -75,6 +86,15 @@ def evaluate(
     config: Config,
     weights: Annotated[Path, typer.Option(help="Weights that were exported or trained with the config (safetensors).")],
     val: Annotated[Path, typer.Option(help="Manifest of the videos to test on.")],
+    views: Annotated[
+        str | None,
+        typer.Option(
+            help="What to score each video from, as 1,3,5,7,10 or 10-LeftCenterRight; else as the config says."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the scores, which `expander report --scores` draws.")
+    ] = None,
     root: Root = None,
     damage_share: DamageShare = 0.01,
     device: Device = "auto",
@@ -82,8 +102,14 @@ def evaluate(
     loader_workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
-    """Test an exported config with its weights on the videos of a manifest, from the views that the config says."""
+    """Test an exported config with its weights on the videos of a manifest, from one or from several views."""
     loaded = load_config(config)
+    wanted = (loaded.views,) if views is None else _read_views(views)
+    if out is not None and out.is_dir():
+        raise UsageError(f"--out {out} is a folder; give a file in it, such as {out / loaded.name}.json")
+    if out is not None:
+        make_folder(out.parent)
+    from results.scores import Scored, write_scores
     from trainers.data.manifest import ManifestSource, check_classes
     from trainers.train import score
 
@@ -93,13 +119,63 @@ def evaluate(
         loaded.geometry,
         weights,
         manifest,
-        loaded.views,
+        wanted,
         damage_share=damage_share,
         loader_workers=loader_workers,
         threads=threads,
         device=device,
     )
-    _print({"name": loaded.name, **asdict(metrics), "damaged": list(damaged)}, as_json)
+    costs = [inference_flops(loaded.geometry, each) for each in wanted]
+    scores = tuple(map(Scored, wanted, costs, metrics))
+    if out is not None:
+        write_scores(_network_scores(loaded, scores, manifest, weights, damaged), out)
+    _print_scores(loaded.name, scores, damaged, as_json)
+
+
+def _read_views(text: str) -> tuple[Views, ...]:
+    """'1,10-Center,10-LeftCenterRight' in the paper's spelling, or with hyphens and in any case."""
+    found: dict[str, Views] = {}
+    for part in text.split(","):
+        clips, _, crops = part.strip().partition("-")
+        kind = CROPS.get(crops.replace("-", "").lower())
+        if kind is None or not (clips.isascii() and clips.isdecimal() and int(clips) > 0):
+            raise UsageError(
+                f"--views {text}: {part.strip()!r} names no views; expected K or K-Center for K clips, or"
+                " K-LeftCenterRight for three crops of each, such as 1,3,5,7,10 or 10-LeftCenterRight"
+            )
+        views = Views(int(clips), kind)
+        if views.name in found:
+            raise UsageError(f"--views {text}: {views.name} stands twice; give it once")
+        found[views.name] = views
+    return tuple(found.values())
+
+
+def _network_scores(
+    config: InstanceConfig, scores: tuple[Scored, ...], manifest: Manifest, weights: Path, damaged: tuple[str, ...]
+) -> NetworkScores:
+    from results.scores import NetworkScores, TestedOn
+    from trainers.data.manifest import summary
+    from trainers.train import versions
+
+    val = summary(manifest)
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    origin = config.provenance
+    trained = origin.get("trained")
+    trial = trained.get("trial") if isinstance(trained, dict) else origin.get("trial")
+    return NetworkScores(
+        name=config.name,
+        geometry=config.geometry.as_dict(),
+        complexity=config.complexity,
+        scores=scores,
+        val=TestedOn(str(manifest.path), val.videos, val.sha256),
+        weights=digest,
+        search=None if origin.get("search") is None else str(origin["search"]),
+        trial=None if trial is None else str(trial),
+        damaged=damaged,
+        versions=versions(),
+        tested=datetime.now(UTC),
+    )
 
 
 def _say(epoch: Epoch) -> None:
@@ -151,11 +227,39 @@ def _relabelled(manifest: Manifest, config: InstanceConfig) -> Manifest:
     return replace(manifest, videos=videos, classes=tuple(class_names))
 
 
+def _print_scores(name: str, scores: Sequence[Scored], damaged: Sequence[str], as_json: bool) -> None:
+    """One score is at the top of the document too, several are a table."""
+    only = asdict(scores[0].metrics) if len(scores) == 1 else {}
+    if as_json or only:
+        rows = [_row(scored) for scored in scores]
+        _print({"name": name, **only, "scores": rows, "damaged": list(damaged)}, as_json)
+        return
+    right = ("a video", "FLOPs a view", "FLOPs a video", "top-1 %", "±", "top-5 %", "loss", "videos")
+    table = new_table(name, ("views",), right)
+    for scored in scores:
+        views, metrics = scored.views, scored.metrics
+        flops = human(scored.flops / views.per_video), human(scored.flops)
+        shares = (f"{100 * share:.2f}" for share in (metrics.top1, scored.error, metrics.top5))
+        table.add_row(views.name, str(views.per_video), *flops, *shares, f"{metrics.loss:.3f}", f"{metrics.videos:,}")
+    document().print(table)
+    _note_damaged(damaged)
+
+
+def _row(scored: Scored) -> dict[str, Any]:
+    number = scored.views.per_video
+    derived = {"top1_error": scored.error, "views_per_video": number, "flops_per_view": scored.flops // number}
+    return {**scored.as_dict(), **derived}
+
+
 def _print(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(values)
         return
     line = f"{values['name']}: top-1 {values['top1']:.1%}, top-5 {values['top5']:.1%}, loss {values['loss']:.3f}"
     document().print(f"{line} on {values['videos']:,} videos", markup=False)
-    for damaged in values["damaged"]:
-        notes().print(f"left out: {damaged}", markup=False)
+    _note_damaged(values["damaged"])
+
+
+def _note_damaged(damaged: Sequence[str]) -> None:
+    for video in damaged:
+        notes().print(f"left out: {video}", markup=False)

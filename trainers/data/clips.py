@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from expander.axis import round_half_up
-from expander.geometry import Geometry
+from expander.efficientnet3d import AnyGeometry
 from expander.recipe import Recipe
-from expander.trial import TEST_SCALE, Views
+from expander.trial import Views, shorter_side
 from trainers.data.decode import DamagedVideo, VideoReader
 from trainers.data.manifest import Manifest, Video
 from trainers.data.video_index import TOLERANCE, VideoIndex
@@ -38,9 +39,14 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class ViewedVideo:
-    """All views of a video, clip by clip and each from left to right. pixels: uint8 (V, T, S, S, 3)."""
+    """A video with all that it is scored from, for one or for several Views.
 
-    pixels: Tensor
+    pixels: uint8 (N, T, S, S, 3) for each size of crop; no clip stands there twice. rows: for each of the Views, which
+    of `pixels` holds them, and their rows there (V,), clip by clip and each from left to right.
+    """
+
+    pixels: tuple[Tensor, ...]
+    rows: tuple[tuple[int, Tensor], ...]
     label: int
     index: int
 
@@ -62,7 +68,7 @@ class TrainingClips(Dataset[Clip | Damaged]):
     Both are its key, so that one loader serves every epoch and its processes keep the indexes of the videos.
     """
 
-    def __init__(self, manifest: Manifest, geometry: Geometry, recipe: Recipe, seed: int) -> None:
+    def __init__(self, manifest: Manifest, geometry: AnyGeometry, recipe: Recipe, seed: int) -> None:
         self.manifest = manifest
         self.geometry = geometry
         self.recipe = recipe
@@ -97,17 +103,17 @@ class TrainingClips(Dataset[Clip | Damaged]):
 class TestViews(Dataset[ViewedVideo | Damaged]):
     """Every video with its views: clips evenly spread from its start to its end, shorter side 128 γs.
 
-    'center': one centre crop of 112 γs each; 'left-center-right': three of 128 γs along the longer side.
+    'center': one centre crop of 112 γs each; 'left-center-right': three of 128 γs along the longer side. A video
+    is decoded once for all of `views`. Where one of them cannot be had it is damaged for all: they are to be compared.
     """
 
     __test__ = False  # no test class, for pytest
 
-    def __init__(self, manifest: Manifest, geometry: Geometry, views: Views) -> None:
+    def __init__(self, manifest: Manifest, geometry: AnyGeometry, views: Sequence[Views]) -> None:
         self.manifest = manifest
         self.geometry = geometry
-        self.views = views
-        self.side = round_half_up(TEST_SCALE * geometry.crop)
-        self.crop = geometry.crop if views.crops == "center" else self.side
+        self.views = tuple(views)
+        self.side = shorter_side(geometry.crop)
         self._indexes = _Indexes()
 
     def __len__(self) -> int:
@@ -116,28 +122,57 @@ class TestViews(Dataset[ViewedVideo | Damaged]):
     def __getitem__(self, index: int) -> ViewedVideo | Damaged:
         video = self.manifest.videos[index]
         try:
-            pixels = self._pixels(video)
+            pixels, rows = self._pixels(video)
         except DamagedVideo as damaged:
             return Damaged(str(video.path), damaged.reason, index)
-        return ViewedVideo(torch.from_numpy(pixels), video.label, index)
+        return ViewedVideo(pixels, rows, video.label, index)
 
-    def _pixels(self, video: Video) -> NDArray[np.uint8]:
-        clips, crops = self.views.clips, self.views.per_video // self.views.clips
+    def _pixels(self, video: Video) -> tuple[tuple[Tensor, ...], tuple[tuple[int, Tensor], ...]]:
+        """`pixels` and `rows` of a ViewedVideo."""
+        kinds = list(dict.fromkeys(views.crops for views in self.views))
         with self._indexes.reader(video.path) as reader:
-            starts = spread_starts(reader.index, self.geometry, clips)
-            numbers = np.stack([clip_frames(reader.index, self.geometry, start) for start in starts])
-            pixels = np.empty((clips, crops, self.geometry.frames, self.crop, self.crop, 3), dtype=np.uint8)
-            for number, frame in reader.frames(numbers.ravel()):
+            frames = [_spread_frames(reader.index, self.geometry, views.clips) for views in self.views]
+            places = [kinds.index(views.crops) for views in self.views]
+            shots = [
+                _Shots(kind, self.geometry, [clips for clips, place in zip(frames, places, strict=True) if place == at])
+                for at, kind in enumerate(kinds)
+            ]
+            for number, frame in reader.frames(np.concatenate([shot.numbers.ravel() for shot in shots])):
                 picture = reader.rgb(frame, self.side)
-                places = numbers == number
-                for position, (y, x) in enumerate(self._corners(*picture.shape[:2])):
-                    pixels[:, position][places] = picture[y : y + self.crop, x : x + self.crop]
-        return pixels.reshape(-1, *pixels.shape[2:])
+                for shot in shots:
+                    shot.take(number, picture)
+        rows = [(place, shots[place].rows(clips)) for clips, place in zip(frames, places, strict=True)]
+        return tuple(torch.from_numpy(shot.pixels.reshape(-1, *shot.pixels.shape[2:])) for shot in shots), tuple(rows)
+
+
+class _Shots:
+    """The different clips among several lists of them, each as frame numbers (K, T), and their crops of one kind.
+
+    numbers: (N, T). pixels: uint8 (N, crops of a clip, T, S, S, 3), filled frame by frame.
+    """
+
+    def __init__(self, kind: str, geometry: AnyGeometry, clips: Sequence[NDArray[np.int64]]) -> None:
+        self.kind = kind
+        self.crop = geometry.crop if kind == "center" else shorter_side(geometry.crop)
+        self.crops = 1 if kind == "center" else 3
+        self.numbers = np.unique(np.concatenate(clips), axis=0)
+        self.pixels = np.empty((len(self.numbers), self.crops, geometry.frames, self.crop, self.crop, 3), np.uint8)
+
+    def take(self, number: int, picture: NDArray[np.uint8]) -> None:
+        """Put the crops of frame `number`, (H, W, 3), wherever it is shown."""
+        places = self.numbers == number
+        for position, (y, x) in enumerate(self._corners(*picture.shape[:2])):
+            self.pixels[:, position][places] = picture[y : y + self.crop, x : x + self.crop]
+
+    def rows(self, clips: NDArray[np.int64]) -> Tensor:
+        """Where the crops of `clips` are among those of all, clip by clip: (V,)."""
+        found = (clips[:, None] == self.numbers).all(-1).argmax(1)
+        return torch.from_numpy((found[:, None] * self.crops + np.arange(self.crops)).ravel())
 
     def _corners(self, height: int, width: int) -> list[tuple[int, int]]:
         """Upper left pixel (y, x) of each crop."""
         y, x = (height - self.crop) // 2, (width - self.crop) // 2
-        if self.views.crops == "center":
+        if self.kind == "center":
             return [(y, x)]
         if height > width:
             return [(0, x), (y, x), (height - self.crop, x)]
@@ -152,26 +187,31 @@ def normalise(pixels: Tensor) -> Tensor:
     return pixels.float().mul_(1 / (255 * STD)).sub_(MEAN / STD).movedim(-1, -4)
 
 
-def clip_frames(index: VideoIndex, geometry: Geometry, start: float) -> NDArray[np.int64]:
+def clip_frames(index: VideoIndex, geometry: AnyGeometry, start: float) -> NDArray[np.int64]:
     """(T,) numbers of the frames shown at start + k x stride / nominal rate; a video shorter than its clip loops."""
     times = start + np.arange(geometry.frames) * ((geometry.stride or 0) * index.spacing)
     return index.shown(times)
 
 
-def random_start(index: VideoIndex, geometry: Geometry, share: float) -> float:
+def random_start(index: VideoIndex, geometry: AnyGeometry, share: float) -> float:
     """Seconds at which the clip starts: `share` in [0, 1) picks a frame, of those from which it fits or of all."""
     latest = _latest_start(index, geometry)
     fitting = np.searchsorted(index.times, latest + TOLERANCE * index.spacing, side="right")
     return float(index.times[int(share * (fitting or len(index.times)))])
 
 
-def spread_starts(index: VideoIndex, geometry: Geometry, clips: int) -> NDArray[np.float64]:
+def spread_starts(index: VideoIndex, geometry: AnyGeometry, clips: int) -> NDArray[np.float64]:
     """(K,) seconds: the first clip begins with the video and the last ends with it; a single one is in the middle."""
     latest = max(0.0, _latest_start(index, geometry))
     return np.linspace(0, latest, clips) if clips > 1 else np.array([latest / 2])
 
 
-def _latest_start(index: VideoIndex, geometry: Geometry) -> float:
+def _spread_frames(index: VideoIndex, geometry: AnyGeometry, clips: int) -> NDArray[np.int64]:
+    """(K, T) numbers of the frames of K clips evenly spread."""
+    return np.stack([clip_frames(index, geometry, start) for start in spread_starts(index, geometry, clips)])
+
+
+def _latest_start(index: VideoIndex, geometry: AnyGeometry) -> float:
     """Seconds; negative (by more than a rounding of time stamps) where the clip is longer than the video."""
     return float(index.times[-1]) - (geometry.frames - 1) * (geometry.stride or 0) * index.spacing
 

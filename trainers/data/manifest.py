@@ -124,11 +124,12 @@ class DataFingerprint:
 
 def fingerprint(train: Manifest, val: Manifest) -> DataFingerprint:
     """The fingerprint of a pair of manifests, from their content alone: no video is opened."""
-    summaries = _summary(train), _summary(val)
-    return DataFingerprint(content_id([vars(summary) for summary in summaries]), *summaries)
+    summaries = summary(train), summary(val)
+    return DataFingerprint(content_id([vars(each) for each in summaries]), *summaries)
 
 
-def _summary(manifest: Manifest) -> ManifestSummary:
+def summary(manifest: Manifest) -> ManifestSummary:
+    """What names one manifest, from its content alone."""
     digest = hashlib.sha256()
     for video in manifest.videos:
         digest.update(f"{video.name or video.path.as_posix()} {video.label}\n".encode())

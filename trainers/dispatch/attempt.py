@@ -17,13 +17,14 @@ def attempt(training: Training, trial: Trial, tell: Callable[[Event], None]) -> 
     try:
         outcome: Completed | Failed = training(trial, tell)
     except Exception as error:  # noqa: BLE001  whatever a training raises is the trial's outcome
-        outcome = Failed(trial.id, _reason(error), "".join(traceback.format_exception(error)))
+        outcome = failed(trial.id, error)
     tell(outcome)
     return isinstance(outcome, Completed)
 
 
-def _reason(error: Exception) -> str:
+def failed(trial: str, error: Exception) -> Failed:
+    """The outcome of an attempt that raised: one line for people, the traceback for developers."""
     # Our own errors are sentences; anyone else's first line needs its class to be understood.
-    if isinstance(error, ExpanderError):
-        return str(error)
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0].removesuffix(": ")
+    ours = isinstance(error, ExpanderError)
+    line = str(error) if ours else f"{type(error).__name__}: {error}".strip().splitlines()[0].removesuffix(": ")
+    return Failed(trial, line, "".join(traceback.format_exception(error)))

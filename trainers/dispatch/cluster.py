@@ -8,14 +8,18 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
 import ray
 
-from expander.errors import UsageError
+from expander.coordinator import Meter
+from expander.cost import MeasuredName
+from expander.errors import TrialError, UsageError
+from expander.geometry import Geometry
 from expander.trial import Completed, Event, Failed, Training, Trial
-from trainers.dispatch.experiment import Experiment
+from trainers.dispatch.experiment import Experiment, Measured
 
 # Read by Ray Tune: no result files, no tables on stdout, no tracebacks in the log (they are in each Failed), and no
 # change of directory in a worker, which would give a relative path another meaning there. Read by Ray: no statistics
@@ -35,7 +39,8 @@ CONNECT_SECONDS = 10
 class RayDispatcher:
     """A context manager: entering starts a local Ray or joins the cluster at `address`, leaving ends it or quits.
 
-    cpus, gpus: what one trial takes of a machine; fractions share. address: 'host:port', 'auto', or None for
+    meter: measures in a worker, as it is there; must pickle. cpus, gpus: what one trial takes of a machine; fractions
+    share. address: 'host:port', 'auto', or None for
     RAY_ADDRESS where that is set, else a local Ray. Entering raises UsageError, before anything is trained, when there
     is no such cluster or no machine in it that could ever hold a trial.
 
@@ -44,8 +49,12 @@ class RayDispatcher:
     replaced, since an error in CUDA or exhausted memory would outlive the trial.
     """
 
-    def __init__(self, training: Training, *, cpus: float, gpus: float, address: str | None = None) -> None:
+    def __init__(
+        self, training: Training, meter: Meter, *, cpus: float, gpus: float, address: str | None = None
+    ) -> None:
+        self.meter = _RayMeter(self)
         self._training = training
+        self._meter = meter
         self._cpus = cpus
         self._gpus = gpus
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
@@ -87,6 +96,16 @@ class RayDispatcher:
             if waited:
                 self._end()
 
+    def measured(self, name: MeasuredName | None, geometry: Geometry | None) -> Measured | Failed:
+        """What one of the processes that train measures, which holds what a trial does; without a name only where."""
+        reply = None
+        try:
+            reply = self._begin().measure(name, geometry)
+        finally:
+            if reply is None:
+                self._end()
+        return reply
+
     def _slots(self) -> int:
         """How many trials fit on the cluster at once."""
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
@@ -104,7 +123,7 @@ class RayDispatcher:
 
     def _begin(self) -> Experiment:
         if self._experiment is None:
-            self._experiment = Experiment(self._training, self._cpus, self._gpus)
+            self._experiment = Experiment(self._training, self._meter, self._cpus, self._gpus)
         return self._experiment
 
     def _end(self) -> None:
@@ -117,6 +136,39 @@ class RayDispatcher:
             self._end()
         finally:
             ray.shutdown()
+
+
+class _RayMeter:
+    """The dispatcher's processes as one Meter."""
+
+    def __init__(self, dispatcher: RayDispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    @cached_property
+    def device(self) -> str:
+        """The device of the process that answers first."""
+        return self._ask(None, None).device
+
+    def measure(self, name: MeasuredName, geometry: Geometry) -> float:
+        """Raises TrialError where the worker fails, and where it has another device than the first had."""
+        reply = self._ask(name, geometry)
+        if reply.device != self.device:
+            raise TrialError(
+                f"{name} is measured on {self.device}, and Ray has now given a machine with {reply.device}: the two"
+                " cannot be compared. Resume on a cluster of one kind of machine, or with --dispatcher inline on one"
+            )
+        assert reply.value is not None
+        return reply.value
+
+    def _ask(self, name: MeasuredName | None, geometry: Geometry | None) -> Measured:
+        reply = self._dispatcher.measured(name, geometry)
+        if isinstance(reply, Measured):
+            return reply
+        what = f"the {name} of {geometry.as_dict()}" if geometry else "the device"
+        raise TrialError(
+            f"{what} cannot be measured: {reply.reason}. If such a network is too large for this cluster, keep the"
+            " search from it with limits in the space"
+        )
 
 
 def _connect(address: str, threads: int) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
@@ -21,9 +22,12 @@ from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
+from expander.coordinator import Meter
+from expander.cost import MeasuredName
 from expander.errors import ExpanderError, TrialError
+from expander.geometry import Geometry
 from expander.trial import Completed, Event, Failed, Training, Trial
-from trainers.dispatch.attempt import attempt
+from trainers.dispatch.attempt import attempt, failed
 
 # More than any step has trials: what runs at once is a matter of resources alone.
 PENDING = 1000
@@ -31,15 +35,23 @@ PENDING = 1000
 PR_SET_PDEATHSIG = 1
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a worker measured and on which device; value is None where only that was asked."""
+
+    value: float | None
+    device: str
+
+
 class Experiment:
     """A tune.Tuner.fit() in a thread of its own: Ctrl-C finds the main thread waiting for events, not inside Tune.
 
-    training: must pickle. cpus, gpus: of one trial. Ray must be connected for as long as the experiment lasts.
+    training, meter: must pickle. cpus, gpus: of one trial. Ray must be connected for as long as the experiment lasts.
     """
 
-    def __init__(self, training: Training, cpus: float, gpus: float) -> None:
+    def __init__(self, training: Training, meter: Meter, cpus: float, gpus: float) -> None:
         self._link = _Link()
-        self._trainable = tune.with_resources(_trainable(training), {"cpu": cpus, "gpu": gpus})
+        self._trainable = tune.with_resources(_trainable(training, meter), {"cpu": cpus, "gpu": gpus})
         self._thread = Thread(target=self._fit, name="Ray Tune", daemon=True)
         self._thread.start()
 
@@ -56,10 +68,19 @@ class Experiment:
                 if isinstance(event := self._next(), Failed):
                     raise ExpanderError(f"the training does not load in a Ray worker: {event.reason}")
 
+    def measure(self, name: MeasuredName | None, geometry: Geometry | None) -> Measured | Failed:
+        """Have one process measure, while none trains; Failed where it could not."""
+        values = geometry.as_dict() if geometry else None
+        self._link.todo.put({"id": "", "trial": None, "name": name, "geometry": values})
+        reply = self._next()
+        assert isinstance(reply, Measured | Failed)
+        return reply
+
     def next_event(self) -> Event:
         """Wait for the next event of any attempt. Raises ExpanderError when Tune itself fails."""
         event = self._next()
         assert event is not None
+        assert not isinstance(event, Measured)
         return event
 
     def end(self) -> None:
@@ -68,7 +89,7 @@ class Experiment:
         self._link.todo.put(Searcher.FINISHED)
         self._thread.join()
 
-    def _next(self) -> Event | None:
+    def _next(self) -> Event | Measured | None:
         event = self._link.events.get()
         if isinstance(event, Exception):
             raise ExpanderError(f"Ray Tune stopped: {event}") from event
@@ -107,14 +128,14 @@ class _Closed(Exception):
 class _Link:
     """What the main thread and Tune's thread share; `live` and `running` are touched by Tune's thread alone.
 
-    todo: configs of Tune trials to be, and at last Searcher.FINISHED. events: what happens; None when a process is
-    warm; an exception when Tune fails. live: configs of the Tune trials that have no outcome yet, by Tune's own ids.
-    running: those of them that have a process, as Tune's trials.
+    todo: configs of Tune trials to be, and at last Searcher.FINISHED. events: what happens, and what was measured; None
+    when a process is warm; an exception when Tune fails. live: configs of the Tune trials that have no outcome yet, by
+    Tune's own ids. running: those of them that have a process, as Tune's trials.
     """
 
     def __init__(self) -> None:
         self.todo: SimpleQueue[dict[str, Any] | str] = SimpleQueue()
-        self.events: SimpleQueue[Event | Exception | None] = SimpleQueue()
+        self.events: SimpleQueue[Event | Measured | Exception | None] = SimpleQueue()
         self.closing = Flag()
         self.live: dict[str, dict[str, Any]] = {}
         self.running: dict[str, Any] = {}
@@ -123,9 +144,9 @@ class _Link:
         # Tune pickles searcher and callbacks for Tuner.restore, which is never used here.
         return _Link, ()
 
-    def tell(self, job: str, event: Event | None) -> None:
+    def tell(self, job: str, event: Event | Measured | None) -> None:
         """Pass on what the Tune trial `job` reports; after its outcome, or None, it is no longer waited for."""
-        if event is None or isinstance(event, Completed | Failed):
+        if event is None or isinstance(event, Completed | Failed | Measured):
             self.live.pop(job, None)
             self.running.pop(job, None)
         self.events.put(event)
@@ -232,18 +253,35 @@ def _reason(worker: str, text: str) -> str:
     return f"the worker {worker} ended without an outcome: {lines[-1].strip()}"
 
 
-def _trainable(training: Training) -> Callable[[dict[str, Any]], None]:
-    """What a worker runs: one attempt; or, without a trial, nothing but the import of what `training` needs."""
+def _trainable(training: Training, meter: Meter) -> Callable[[dict[str, Any]], None]:
+    """What a worker runs: one attempt; or, without a trial, a measurement, or the import of what `training` needs."""
+
+    def tell(event: Event | Measured | None) -> None:
+        tune.report({"event": event})
 
     def train(config: dict[str, Any]) -> None:
         _die_with_parent()
-        if config["trial"] is None:
+        done = True
+        if config["trial"] is not None:
+            done = attempt(training, Trial.from_dict(config["trial"]), tell)
+        elif "name" in config:
+            tell(reply := _measured(meter, config["name"], config["geometry"]))
+            done = isinstance(reply, Measured)
+        else:
             _meet(Path(config["meeting"]), config["processes"])
-            tune.report({"event": None})
-        elif not attempt(training, Trial.from_dict(config["trial"]), lambda event: tune.report({"event": event})):
+            tell(None)
+        if not done:
             raise TrialError("its Failed has been told; this is for Tune not to use the process again")
 
     return train
+
+
+def _measured(meter: Meter, name: MeasuredName | None, geometry: dict[str, Any] | None) -> Measured | Failed:
+    try:
+        value = meter.measure(name, Geometry.from_dict(geometry)) if name and geometry else None
+        return Measured(value, meter.device)
+    except Exception as error:  # noqa: BLE001  whatever a meter raises is told to who asked
+        return failed("", error)
 
 
 def _meet(place: Path, processes: int) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 
+from expander.coordinator import Meter
 from expander.trial import Completed, Event, Failed, Training, Trial
 from trainers.dispatch.attempt import attempt
 
@@ -16,13 +17,14 @@ PATIENCE_SECONDS = 5
 
 
 class InlineDispatcher:
-    """Carries trials out in the order given, one at a time.
+    """Carries trials out in the order given, one at a time; `meter` measures in this process too.
 
     The training has a thread of its own, so that an epoch is with the caller the moment it is reported and Ctrl-C,
     which Python delivers to the main thread, finds that thread waiting here and not inside the training.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Training, meter: Meter) -> None:
+        self.meter = meter
         self._training = training
 
     def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:

@@ -1,7 +1,8 @@
-"""The layers that X3D's blocks are made of, all over (N, C, T, H, W) in channels_last_3d."""
+"""The layers that the networks are made of, all over (N, C, T, H, W) in channels_last_3d."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -75,6 +76,38 @@ class DropConnect(nn.Module):
     def extra_repr(self) -> str:
         """The rate, in the network's printed form."""
         return f"rate={self.rate:g}"
+
+
+class Stem(nn.Module):
+    """1x3x3 convolution of spatial stride 2, then a channel-wise temporal one; BN, ReLU."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.spatial = nn.Conv3d(3, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.temporal = ChannelwiseConv3d(width, (kernel, 1, 1))
+        self.norm = nn.BatchNorm3d(width)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, T, H, W) -> (N, width, T, ceil(H / 2), ceil(W / 2))."""
+        y: Tensor = self.relu(self.norm(self.temporal(self.spatial(x))))
+        return y
+
+
+def growing_rates(rate: float, blocks: int) -> Iterator[float]:
+    """Drop-connect rates of `blocks` blocks, from 0 to `rate` at the last."""
+    return (rate * block / max(1, blocks - 1) for block in range(blocks))
+
+
+def initialise_convolutions(model: nn.Module) -> None:
+    """He's normal over the outgoing connections, for every convolution of `model`."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv3d):
+            # torch's own He counts the connections of all groups, of which a channel-wise filter has only one.
+            outgoing = module.weight.shape[0] // module.groups * module.weight.shape[2:].numel()
+            nn.init.normal_(module.weight, std=math.sqrt(2 / outgoing))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 @contextmanager

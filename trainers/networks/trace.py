@@ -12,19 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from expander.complexity import Complexity
-from expander.geometry import Geometry
+from expander.efficientnet3d import AnyGeometry
+from trainers.networks.build import build
 from trainers.networks.layers import plain_paths
-from trainers.networks.x3d import X3D
 
 Handle = Callable[[list[Any], list[Any]], Any]
 
 
-def trace(geometry: Geometry) -> Complexity:
+def trace(geometry: AnyGeometry) -> Complexity:
     """The complexity of `geometry` for one clip, counted on the network itself; equal to `expander.complexity.measure`.
 
     Runs one clip through it: shapes are tensors while torch traces, which the meta device's convolution refuses.
     """
-    model = X3D(geometry).eval()
+    model = build(geometry).eval()
     clip = torch.zeros(1, 3, geometry.frames, geometry.crop, geometry.crop)
     with plain_paths(model), torch.no_grad():
         counts = _count(model, clip)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -10,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from expander.geometry import Geometry, Stage
-from expander.recipe import Recipe
 from trainers.networks.channelwise import ChannelwiseConv3d
-from trainers.networks.layers import DropConnect, PointwiseConv3d, SqueezeExcitation
-
-
-def build(geometry: Geometry, recipe: Recipe) -> X3D:
-    """The network of `geometry`, with the recipe's dropout and drop-connect, initialised from torch's random state."""
-    return X3D(geometry, dropout=recipe.dropout, drop_connect=recipe.drop_connect)
+from trainers.networks.layers import (
+    DropConnect,
+    PointwiseConv3d,
+    SqueezeExcitation,
+    Stem,
+    growing_rates,
+    initialise_convolutions,
+)
 
 
 class X3D(nn.Module):
@@ -29,7 +29,7 @@ class X3D(nn.Module):
     def __init__(self, geometry: Geometry, *, dropout: float = 0.0, drop_connect: float = 0.0) -> None:
         super().__init__()
         first, last = geometry.stages[0], geometry.stages[-1]
-        rates = _growing(drop_connect, sum(geometry.blocks))
+        rates = growing_rates(drop_connect, sum(geometry.blocks))
         self.stem = Stem(first.width, geometry.stem_kernel)
         width = first.width
         self.stages = nn.Sequential()
@@ -46,26 +46,11 @@ class X3D(nn.Module):
         return logits
 
 
-class Stem(nn.Module):
-    """1x3x3 convolution of spatial stride 2, then a channel-wise temporal one; BN, ReLU."""
-
-    def __init__(self, width: int, kernel: int) -> None:
-        super().__init__()
-        self.spatial = nn.Conv3d(3, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
-        self.temporal = ChannelwiseConv3d(width, (kernel, 1, 1))
-        self.norm = nn.BatchNorm3d(width)
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, T, H, W) -> (N, width, T, ceil(H / 2), ceil(W / 2))."""
-        y: Tensor = self.relu(self.norm(self.temporal(self.spatial(x))))
-        return y
-
-
 class Block(nn.Module):
     """1x1x1, BN, ReLU; channel-wise 3x3x3, BN, [SE], swish; 1x1x1, BN; plus the shortcut; ReLU.
 
-    Without the geometry's `channelwise` the 3x3x3 is dense, without its `swish` ReLU stands for swish (Table A.1).
+    Without the geometry's `channelwise` the first two are a dense 3x1x1 and a dense 1x3x3, without its `swish` ReLU
+    stands for swish (Table A.1).
     """
 
     def __init__(
@@ -73,14 +58,11 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         inner = stage.inner_width
-        self.expand = PointwiseConv3d(width, inner)
+        first, second = _convolutions(geometry, width, inner, stride)
+        self.expand = first
         self.expand_norm = nn.BatchNorm3d(inner)
         self.relu = nn.ReLU(inplace=True)
-        self.channelwise = (
-            ChannelwiseConv3d(inner, (3, 3, 3), stride)
-            if geometry.channelwise
-            else nn.Conv3d(inner, inner, 3, (1, stride, stride), 1, bias=False)
-        )
+        self.channelwise = second
         self.channelwise_norm = nn.BatchNorm3d(inner)
         self.excitation = SqueezeExcitation(inner, stage.squeeze_width) if excited else nn.Identity()
         self.swish = nn.SiLU() if geometry.swish else nn.ReLU(inplace=True)
@@ -117,11 +99,6 @@ class Head(nn.Module):
         return logits
 
 
-def _growing(rate: float, blocks: int) -> Iterator[float]:
-    """Drop-connect rates of `blocks` blocks, from 0 to `rate` at the last."""
-    return (rate * block / max(1, blocks - 1) for block in range(blocks))
-
-
 def _stage(geometry: Geometry, width: int, stage: Stage, rates: Iterator[float]) -> nn.Sequential:
     """A stage that takes `width` channels; its first block halves the resolution, every other block has an SE."""
     blocks = OrderedDict[str, nn.Module]()
@@ -133,6 +110,14 @@ def _stage(geometry: Geometry, width: int, stage: Stage, rates: Iterator[float])
     return nn.Sequential(blocks)
 
 
+def _convolutions(geometry: Geometry, width: int, inner: int, stride: int) -> tuple[nn.Conv3d, nn.Conv3d]:
+    """A block's first two: 1x1x1 and channel-wise 3x3x3, or SlowFast's dense 3x1x1 and 1x3x3."""
+    if geometry.channelwise:
+        return PointwiseConv3d(width, inner), ChannelwiseConv3d(inner, (3, 3, 3), stride)
+    temporal = nn.Conv3d(width, inner, (3, 1, 1), padding=(1, 0, 0), bias=False)
+    return temporal, nn.Conv3d(inner, inner, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False)
+
+
 def _shortcut(width: int, out: int, stride: int) -> nn.Module:
     """Identity where the shape is kept; else a convolution and BN (PySlowFast's form, which facts.md follows)."""
     if width == out and stride == 1:
@@ -142,16 +127,10 @@ def _shortcut(width: int, out: int, stride: int) -> nn.Module:
 
 def _initialise(model: X3D) -> None:
     """He's normal over the outgoing connections; a new block starts as its shortcut; small weights for the classes."""
+    initialise_convolutions(model)
     for module in model.modules():
-        match module:
-            case nn.Conv3d(weight=weight, groups=groups):
-                # torch's own He counts the connections of all groups, of which a channel-wise filter has only one.
-                outgoing = weight.shape[0] // groups * weight.shape[2:].numel()
-                nn.init.normal_(weight, std=math.sqrt(2 / outgoing))
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            case Block():
-                nn.init.zeros_(module.project_norm.weight)
+        if isinstance(module, Block):
+            nn.init.zeros_(module.project_norm.weight)
     nn.init.kaiming_normal_(model.head.linear.weight, mode="fan_out", nonlinearity="relu")
     # 0.01 is what ResNets and PySlowFast take for the last layer: all classes start about equally likely.
     nn.init.normal_(model.head.classifier.weight, std=0.01)

@@ -1,0 +1,112 @@
+"""`expander convert`: weights that come from another tool, go to one, or leave for where there is no PyTorch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from expander.cli.files import load_config
+from expander.cli.output import Json, document, notes, print_json
+from expander.errors import UsageError
+from expander.geometry import Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from results.config import InstanceConfig
+    from trainers.weights.layouts import Layout
+
+Source = Literal["expander", "pyslowfast", "pytorchvideo", "mmaction2"]
+Target = Literal["expander", "pyslowfast", "pytorchvideo", "mmaction2", "onnx", "pt2"]
+
+
+def convert(
+    config: Annotated[str, typer.Argument(help="A config, or the name of a network that ships with us: X3D-S.")],
+    weights: Annotated[Path, typer.Argument(help="Its weights: a safetensors file, or one of torch.save.")],
+    to: Annotated[Target, typer.Option(help="Who is to read them; onnx and pt2 are the whole network, to deploy.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    source: Annotated[Source | None, typer.Option("--from", help="Who wrote them; else their names tell.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the weights of a network as another tool reads them. Every tensor fits, or nothing is written."""
+    loaded = load_config(config)
+    geometry = _x3d(loaded)
+    from trainers.weights.convert import convert as into
+    from trainers.weights.convert import detect
+    from trainers.weights.files import read_tensors, write_tensors
+
+    tensors, where = read_tensors(weights), f"weights {weights}"
+    origin = detect(tensors, where)
+    if source and origin.tool != source:
+        raise UsageError(f"{where}: --from {source}, but its names are {origin}'s: {next(iter(tensors))}, ...")
+    _layout(loaded, origin.tool)
+    target = _layout(loaded, to)
+    converted = into(tensors, geometry, origin, target, where)
+    values: dict[str, Any] = {
+        "config": loaded.name,
+        "weights": str(weights),
+        "from": origin.value,
+        "detected": source is None,
+    }
+    values |= {"to": to, "layout": target.value, "out": str(out)}
+    if to in ("onnx", "pt2"):
+        values |= _deployed(loaded, geometry, converted.tensors, out, to)
+    else:
+        write_tensors(out, converted.tensors, target)
+    _print(values, converted.notes, as_json=as_json)
+
+
+def _x3d(config: InstanceConfig) -> Geometry:
+    if not isinstance(config.geometry, Geometry):
+        raise UsageError(f"config {config.name}: no X3D; only of X3D it is known how other tools lay out the weights")
+    return config.geometry
+
+
+def _layout(config: InstanceConfig, tool: str) -> Layout:
+    """How `tool` lays out the network: as we do where it is none of the others. UsageError where it cannot build it."""
+    from results.peers import mmaction2, pyslowfast, pytorchvideo
+    from trainers.weights.layouts import Layout
+
+    match tool:
+        case "pyslowfast":
+            return Layout.PYSLOWFAST if pyslowfast.layout(config) == "pyslowfast" else Layout.PTVX3D
+        case "pytorchvideo":
+            pytorchvideo.express(config)
+            return Layout.PYTORCHVIDEO
+        case "mmaction2":
+            mmaction2.express(config)
+            return Layout.MMACTION2
+        case _:
+            return Layout.EXPANDER
+
+
+def _deployed(
+    config: InstanceConfig, geometry: Geometry, weights: Mapping[str, Tensor], out: Path, form: Literal["onnx", "pt2"]
+) -> dict[str, Any]:
+    """Write the network with its weights; what was found when it was checked."""
+    from trainers.deploy import deploy
+    from trainers.networks.x3d import X3D
+
+    model = X3D(geometry)
+    model.load_state_dict(weights)
+    about = {"name": config.name}
+    if config.class_names:
+        about["class_names"] = json.dumps(config.class_names, ensure_ascii=False)
+    deployed = deploy(model, geometry, out, form, about)
+    return {"difference": deployed.difference, "bytes": deployed.bytes, "versions": dict(deployed.versions)}
+
+
+def _print(values: dict[str, Any], said: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(values | {"notes": list(said)})
+        return
+    if values["detected"]:
+        notes().print(f"{values['weights']}: weights of {values['from']}, by the names of their tensors", markup=False)
+    for line in said:
+        notes().print(line, markup=False)
+    checked = f", logits within {values['difference']:.1e} of the network's" if "difference" in values else ""
+    document().print(f"{values['out']}: {values['config']} for {values['to']}{checked}", markup=False)

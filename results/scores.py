@@ -1,0 +1,218 @@
+"""A tested network's scores as a file: `expander test --out` writes it, `expander report --scores` reads it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from expander.complexity import Complexity
+from expander.errors import SpaceError, UsageError
+from expander.space import Count, Share, ViewsSection
+from expander.strict import Key, Section, check
+from expander.trial import Metrics, Views
+from results.export import write_atomically
+
+Large = Annotated[int, Field(ge=1)]
+SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores from `views`. flops: multiply-adds of all views of one video."""
+
+    views: Views
+    flops: int
+    metrics: Metrics
+
+    @property
+    def error(self) -> float:
+        """One standard error of the top-1."""
+        return standard_error(self.metrics.top1, self.metrics.videos)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"views": self.views.as_dict(), "flops_per_video": self.flops, **asdict(self.metrics)}
+
+
+@dataclass(frozen=True)
+class TestedOn:
+    """A manifest by its content: number of videos and SHA-256 of its `name label` lines, the same at any root."""
+
+    __test__ = False  # no test class, for pytest
+
+    manifest: str
+    videos: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class NetworkScores:
+    """One network with its weights, tested on one manifest.
+
+    geometry: the plain values of its config. weights: SHA-256 of the file. search, trial: whose instance it is and what
+    trained it, where its config says so. damaged: videos left out. tested: when. source: the file it was read from.
+    """
+
+    name: str
+    geometry: Mapping[str, Any]
+    complexity: Complexity
+    scores: tuple[Scored, ...]
+    val: TestedOn
+    weights: str
+    search: str | None
+    trial: str | None
+    damaged: tuple[str, ...]
+    versions: Mapping[str, str]
+    tested: datetime
+    source: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values in the order in which a person reads them; `read_scores` reads them back."""
+        return {
+            "name": self.name,
+            "scores": [scored.as_dict() for scored in self.scores],
+            "complexity": self.complexity.as_dict(),
+            "geometry": dict(self.geometry),
+            "weights": self.weights,
+            "val": asdict(self.val),
+            "search": self.search,
+            "trial": self.trial,
+            "damaged": list(self.damaged),
+            "versions": dict(self.versions),
+            "tested": self.tested.isoformat(timespec="seconds"),
+        }
+
+
+class ClipSection(Section):
+    """The geometry of any network: its clip is read, all else is kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    frames: Count
+    stride: Count | None
+    crop: Count
+
+
+class ComplexitySection(Section):
+    """As `Complexity`."""
+
+    flops: Large
+    params: Large
+    params_without_batchnorm: Large
+    activations: Large
+
+
+class ScoredSection(Section):
+    """As `Scored`."""
+
+    views: ViewsSection
+    flops_per_video: Large
+    top1: Share
+    top5: Share
+    loss: Annotated[float, Field(ge=0)]
+    videos: Count
+
+
+class TestedOnSection(Section):
+    """As `TestedOn`."""
+
+    __test__ = False  # no test class, for pytest
+
+    manifest: str
+    videos: Count
+    sha256: str
+
+
+class ScoresSection(Section):
+    """A whole file."""
+
+    name: Annotated[str, Field(min_length=1)]
+    scores: Annotated[list[ScoredSection], Field(min_length=1)]
+    complexity: ComplexitySection
+    geometry: ClipSection
+    weights: str
+    val: TestedOnSection
+    search: str | None
+    trial: str | None
+    damaged: list[str]
+    versions: dict[str, str]
+    tested: str
+
+
+def write_scores(scores: NetworkScores, out: Path) -> None:
+    """Write them to `out` as JSON, whole or not at all. Raises UsageError where that cannot be."""
+    text = json.dumps(scores.as_dict(), indent=2, allow_nan=False) + "\n"
+    try:
+        write_atomically(out, lambda file: file.write(text.encode()))
+    except OSError as error:
+        raise UsageError(
+            f"the scores cannot be written to {out}: {error.strerror}; give --out a file, in a folder that you may"
+            " write to"
+        ) from error
+
+
+def read_scores(path: Path) -> NetworkScores:
+    """What `write_scores` wrote. Raises UsageError where it cannot be read, SpaceError with every mistake in it."""
+    try:
+        values = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"scores {path}: cannot be read: {error.strerror}; `expander test CONFIG --out {path}` writes such a file"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise SpaceError(f"{path}: not JSON: {error}; `expander test CONFIG --out FILE` writes such a file") from None
+    section = check(ScoresSection, values, {}, str(path), _conflicts)
+    return NetworkScores(
+        name=section.name,
+        geometry=section.geometry.model_dump(),
+        complexity=Complexity(**section.complexity.model_dump()),
+        scores=tuple(_scored(each) for each in section.scores),
+        val=TestedOn(**section.val.model_dump()),
+        weights=section.weights,
+        search=section.search,
+        trial=section.trial,
+        damaged=tuple(section.damaged),
+        versions=section.versions,
+        tested=datetime.fromisoformat(section.tested),
+        source=str(path),
+    )
+
+
+def standard_error(share: float, videos: int) -> float:
+    """Binomial standard error of a share of `videos` videos."""
+    return math.sqrt(share * (1 - share) / videos)
+
+
+def _scored(section: ScoredSection) -> Scored:
+    metrics = Metrics(section.top1, section.top5, section.loss, section.videos)
+    return Scored(Views(**section.views.model_dump()), section.flops_per_video, metrics)
+
+
+def _conflicts(section: ScoresSection) -> list[tuple[Key, str]]:
+    found = list[tuple[Key, str]]()
+    seen: set[str] = set()
+    for index, scored in enumerate(section.scores):
+        name = _scored(scored).views.name
+        if name in seen:
+            found.append((("scores", index, "views"), f"{name} stands twice; keep one of them"))
+        seen.add(name)
+        if scored.videos > section.val.videos:
+            found.append(
+                (("scores", index, "videos"), f"found {scored.videos:,}; val.videos has {section.val.videos:,}")
+            )
+    for key, value in ((("weights",), section.weights), (("val", "sha256"), section.val.sha256)):
+        if not SHA256.fullmatch(value):
+            found.append((key, f"found {value!r}; expected the 64 hexadecimal digits of a SHA-256"))
+    try:
+        datetime.fromisoformat(section.tested)
+    except ValueError:
+        found.append((("tested",), f"found {section.tested!r}; expected a date and time, as 2026-11-22T12:00:00+00:00"))
+    return found

@@ -1,0 +1,156 @@
+"""What a network takes of the device that trains it (Sec. 3.3): its latency and its memory, measured."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+
+from expander.cost import MeasuredName
+from expander.geometry import Geometry
+from expander.recipe import Recipe
+from trainers.networks.build import build
+from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
+
+# Passes before those that count: they fill caches and wake what slept.
+WARM_UP_SECONDS = 0.3
+# The median of so many passes in so much time, of fewer only where they take longer than the last.
+PASSES, SECONDS, MOST_SECONDS = 5, 1.0, 10.0
+# A step on one clip has no BN variance where the network leaves one pixel of it.
+CLIPS = 2
+
+
+@dataclass(frozen=True)
+class DeviceMeter:
+    """Measures in the process that asks; plain values only, so that a dispatcher can send it to where trials run.
+
+    threads, name: as `threads` and `device` of a VideoTraining.
+    """
+
+    threads: int = 1
+    name: DeviceName = "auto"
+
+    @property
+    def device(self) -> str:
+        """What is measured on: the GPU's name, or the CPU's and the number of threads. UsageError without a GPU."""
+        device = find_device(self.name)
+        if device.type == "cuda":
+            return torch.cuda.get_device_name(device)
+        return f"{_cpu()}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
+    def measure(self, name: MeasuredName, geometry: Geometry) -> float:
+        """Seconds or bytes, as `expander.coordinator.Meter` says; infinite where the device has not enough memory."""
+        keep_freed_memory()
+        device, measure = find_device(self.name), _latency if name == "latency" else _memory
+        try:
+            with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
+                torch.manual_seed(0)
+                return measure(geometry, device)
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+                raise
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return math.inf
+
+
+def _latency(geometry: Geometry, device: torch.device) -> float:
+    """Median seconds of a forward pass of one clip, in evaluation as a trial's validation runs it."""
+    model = build(geometry).to(device).eval()
+    clip = _clips(geometry, 1, device)
+
+    def forward() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            model(clip)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    with torch.inference_mode():
+        _timed(forward, 1, WARM_UP_SECONDS)
+        return statistics.median(_timed(forward, PASSES, SECONDS))
+
+
+def _timed(forward: Callable[[], None], least: int, seconds: float) -> list[float]:
+    """Seconds of each of `least` passes or more, until they have taken `seconds`."""
+    times: list[float] = []
+    while (spent := sum(times)) < seconds or (len(times) < least and spent < MOST_SECONDS):
+        began = time.perf_counter()
+        forward()
+        times.append(time.perf_counter() - began)
+    return times
+
+
+def _memory(geometry: Geometry, device: torch.device) -> float:
+    """Peak bytes of a training step, from building the network to its gradients; the same each time."""
+    gc.collect()  # what is freed meanwhile would be counted as the step's
+    with torch.enable_grad():
+        return _peak_on_gpu(geometry, device) if device.type == "cuda" else _peak_on_cpu(geometry, device)
+
+
+def _step(geometry: Geometry, device: torch.device) -> None:
+    """Build the network, and compute its gradients as a trial does."""
+    model: nn.Module = build(geometry, Recipe()).to(device).train()
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        logits = model(_clips(geometry, CLIPS, device))
+    labels = torch.zeros(CLIPS, dtype=torch.long, device=device)
+    F.cross_entropy(logits.float(), labels, reduction="sum").backward()  # type: ignore[no-untyped-call]
+
+
+def _peak_on_gpu(geometry: Geometry, device: torch.device) -> float:
+    _step(geometry, device)  # at their first use libraries take workspaces that they keep
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    _step(geometry, device)
+    return float(torch.cuda.max_memory_allocated(device) - before)
+
+
+def _peak_on_cpu(geometry: Geometry, device: torch.device) -> float:
+    # A process' resident memory depends on what it has freed before; the allocator's own events do not.
+    with _quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
+        _step(geometry, device)
+    assert profiler.profiler is not None
+    results = profiler.profiler.kineto_results
+    assert results is not None
+    live = peak = 0
+    events = (event for event in results.events() if event.name() == "[memory]")
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        live += event.nbytes()
+        peak = max(peak, live)
+    return float(peak)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the profiler from writing lines of its own to stderr, which it decides at its first use."""
+    given = "KINETO_LOG_LEVEL" in os.environ
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    try:
+        yield
+    finally:
+        if not given:
+            del os.environ["KINETO_LOG_LEVEL"]
+
+
+def _clips(geometry: Geometry, count: int, device: torch.device) -> Tensor:
+    return torch.rand(count, 3, geometry.frames, geometry.crop, geometry.crop, device=device)
+
+
+def _cpu() -> str:
+    """The name of the CPU's model, as far as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as info:
+            names = (line.partition(":")[2].strip() for line in info if line.startswith("model name"))
+            return next(names, "") or platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine()

@@ -1,0 +1,99 @@
+"""EfficientNet3D, built from its integers (Table 7): stem, stages of inverted bottlenecks, head."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from expander.efficientnet3d import EfficientNet3D, MobileBlock
+from trainers.networks.channelwise import ChannelwiseConv3d
+from trainers.networks.layers import (
+    DropConnect,
+    PointwiseConv3d,
+    SqueezeExcitation,
+    Stem,
+    growing_rates,
+    initialise_convolutions,
+)
+
+
+class EfficientNet3DNetwork(nn.Module):
+    """(N, 3, T, H, W) -> logits (N, classes); any T, H and W, as the head pools over whatever is left.
+
+    drop_connect: share of residual branches dropped in the last block; it grows linearly over the blocks from 0.
+    """
+
+    def __init__(self, geometry: EfficientNet3D, *, dropout: float = 0.0, drop_connect: float = 0.0) -> None:
+        super().__init__()
+        rates = growing_rates(drop_connect, sum(geometry.blocks))
+        self.stem = Stem(geometry.stem_width, geometry.stem_kernel)
+        self.stages = nn.Sequential()
+        for number, blocks in enumerate(geometry.mobile_blocks(), start=1):
+            stage = nn.Sequential(*(InvertedBottleneck(block, next(rates)) for block in blocks))
+            self.stages.add_module(f"stage{number}", stage)
+        self.head = MobileHead(geometry.widths[-1], geometry.head_width, geometry.classes, dropout)
+        _initialise(self)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
+        x = clips.contiguous(memory_format=torch.channels_last_3d)
+        logits: Tensor = self.head(self.stages(self.stem(x)))
+        return logits
+
+
+class InvertedBottleneck(nn.Module):
+    """[1x1x1, BN, ReLU;] channel-wise 3x3x3, BN, [SE], swish; 1x1x1, BN; plus the input where the shape stays; ReLU."""
+
+    def __init__(self, block: MobileBlock, drop_connect: float) -> None:
+        super().__init__()
+        inner, squeeze = block.inner_width, block.squeeze_width
+        self.expand = _expansion(block.entering, inner) if block.expands else nn.Identity()
+        self.channelwise = ChannelwiseConv3d(inner, (3, 3, 3), block.stride)
+        self.channelwise_norm = nn.BatchNorm3d(inner)
+        self.excitation = SqueezeExcitation(inner, squeeze) if squeeze else nn.Identity()
+        self.swish = nn.SiLU()
+        self.project = PointwiseConv3d(inner, block.width)
+        self.project_norm = nn.BatchNorm3d(block.width)
+        # A branch without a shortcut is all there is of its block: it cannot be dropped.
+        self.drop_connect = DropConnect(drop_connect if block.residual else 0.0)
+        self.residual = block.residual
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, entering, T, H, W) -> (N, width, T, ceil(H / stride), ceil(W / stride))."""
+        y = self.channelwise_norm(self.channelwise(self.expand(x)))
+        y = self.project_norm(self.project(self.swish(self.excitation(y))))
+        out: Tensor = self.relu(self.drop_connect(y).add_(x) if self.residual else y)
+        return out
+
+
+class MobileHead(nn.Module):
+    """1x1x1 convolution, BN, ReLU; mean over the clip; dropout; linear to the classes."""
+
+    def __init__(self, width: int, head_width: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.expand = _expansion(width, head_width)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(head_width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width, T, H, W) -> logits (N, classes)."""
+        logits: Tensor = self.classifier(self.dropout(self.expand(x).mean((2, 3, 4))))
+        return logits
+
+
+def _expansion(width: int, out: int) -> nn.Sequential:
+    layers = OrderedDict(conv=PointwiseConv3d(width, out), norm=nn.BatchNorm3d(out), relu=nn.ReLU(inplace=True))
+    return nn.Sequential(layers)
+
+
+def _initialise(model: EfficientNet3DNetwork) -> None:
+    """As X3D: He's, and a new residual block is its shortcut; a block without one must let its input through."""
+    initialise_convolutions(model)
+    for module in model.modules():
+        if isinstance(module, InvertedBottleneck) and module.residual:
+            nn.init.zeros_(module.project_norm.weight)
+    nn.init.normal_(model.head.classifier.weight, std=0.01)
+    nn.init.zeros_(model.head.classifier.bias)
