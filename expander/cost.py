@@ -74,6 +74,13 @@ def shown(name: ComplexityName, value: float) -> str:
             return f"{value / 1e6:.4g} MB"
 
 
+def described(geometry: Geometry) -> str:
+    """A network in few words: '4 frames of 160 pixels, blocks 3 5 11 7, widths 24 48 96 192'."""
+    blocks, widths = (" ".join(map(str, numbers)) for numbers in (geometry.blocks, geometry.widths))
+    frames = f"{geometry.frames} frame{'s' if geometry.frames > 1 else ''}"
+    return f"{frames} of {geometry.crop} pixels, blocks {blocks}, widths {widths}"
+
+
 @cache
 def closed_form(name: ComplexityName) -> Cost:
     """The complexity of that name where a formula gives it; measured ones come from a device."""

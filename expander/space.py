@@ -258,8 +258,10 @@ def _basis_conflicts(space: SearchSpace) -> Iterator[Conflict]:
         return
     if space.complexity != "flops" and "bounds" not in space.regimes.model_fields_set:
         unit = UNITS[space.complexity]
-        text = f"the paper's bounds are multiply-adds, and complexity is {space.complexity}; give bounds in {unit}"
-        yield ("regimes", "bounds"), text, ("complexity",)
+        text = (
+            f"{space.complexity} needs regimes.bounds in {unit}; the paper's, which stand by default, are multiply-adds"
+        )
+        yield ("complexity",), text
     elif space.measured is None:
         yield from bound_conflicts(space, closed_form(space.complexity))
 
@@ -276,7 +278,7 @@ def bound_conflicts(space: SearchSpace, cost: Cost) -> Iterator[Conflict]:
                 f"{cost.show(bound)} is under the {cost.name} of the basis, {cost.show(smallest)} as measured on"
                 f" {cost.device}; give a larger bound"
                 if cost.measured
-                else f"{bound:g} {cost.unit} are under the basis' own {smallest:,.6g}; give a larger bound"
+                else f"{bound:g} {cost.unit} are under the basis' own {smallest:,}; give a larger bound"
             )
             yield ("regimes", "bounds", name), text, ("basis",)
 

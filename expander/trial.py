@@ -12,9 +12,6 @@ from typing import Any, Literal
 from expander.efficientnet3d import AnyGeometry, read_geometry
 from expander.recipe import Recipe
 
-# Test clips have a shorter side of 128 γs for a crop of 112 γs (Sec. 4).
-TEST_SCALE = 128 / 112
-
 
 @dataclass(frozen=True)
 class Views:

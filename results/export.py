@@ -143,9 +143,8 @@ def _ours(config: InstanceConfig, file: str) -> str:
 
 def _convert(config: InstanceConfig, out: Path, form: Format) -> str:
     """The command that lays out, for a peer, the weights that are exported beside our own config."""
-    layout = pyslowfast.layout(config) if form == "pyslowfast" else form
     ours = " ".join(str(out / f"{config.name}.{ending}") for ending in ENDINGS["yaml"])
-    return f"expander convert {ours} --to {layout} --out {out / config.name}.{ENDINGS[layout][1]}"
+    return f"expander convert {ours} --to {form} --out {out / config.name}.{ENDINGS[form][1]}"
 
 
 def write_config(config: InstanceConfig, path: Path) -> None:

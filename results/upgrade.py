@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy import select, text
+from sqlalchemy import Double, select, text
 from sqlalchemy.orm import Session
 
 from expander.errors import StoreError
@@ -19,11 +19,7 @@ RENAMED = (
     ("decisions", "flops", "cost"),
     ("instances", "bound_flops", "bound"),
 )
-ADDED = (
-    ("candidates", "cost", "DOUBLE PRECISION", "flops"),
-    ("instances", "cost", "DOUBLE PRECISION NOT NULL DEFAULT 0", "flops"),
-    ("searches", "device", "TEXT", "NULL"),
-)
+COSTED = (("candidates", ""), ("instances", "NOT NULL DEFAULT 0"))
 
 
 def upgrade(session: Session, shown: str) -> None:
@@ -33,14 +29,17 @@ def upgrade(session: Session, shown: str) -> None:
     """
     if session.scalar(select(StoreInfo.version).with_for_update()) == VERSION:
         return
+    dialect = session.get_bind().dialect
+    number = Double().compile(dialect=dialect)
     for table, before, name in RENAMED:
         session.execute(text(f"ALTER TABLE {table} RENAME COLUMN {before} TO {name}"))
         # A column of SQLite takes any number as it is, whatever its type was declared as.
-        if session.get_bind().dialect.name != "sqlite":
-            session.execute(text(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE DOUBLE PRECISION"))
-    for table, name, kind, value in ADDED:
-        session.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} {kind}"))
-        session.execute(text(f"UPDATE {table} SET {name} = {value}"))
+        if dialect.name != "sqlite":
+            session.execute(text(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {number}"))
+    for table, rule in COSTED:
+        session.execute(text(f"ALTER TABLE {table} ADD COLUMN cost {number} {rule}"))
+        session.execute(text(f"UPDATE {table} SET cost = flops"))
+    session.execute(text("ALTER TABLE searches ADD COLUMN device TEXT"))
     MeasurementRow.metadata.tables[MeasurementRow.__tablename__].create(session.connection())
     session.get_one(StoreInfo, 1).version = VERSION
     held = [row.name for row in session.scalars(select(SearchRow).order_by(SearchRow.id)) if _is_run(row)]

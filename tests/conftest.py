@@ -6,11 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from servers import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -30,6 +34,17 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Videos:
     from trainers.data.synthetic import write_videos
 
     return Videos(*write_videos(tmp_path_factory.mktemp("videos"), train_per_class=4, val_per_class=2))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """PostgreSQL, running; skips where it cannot."""
+    import servers
+
+    if reason := servers.missing():
+        pytest.skip(reason)
+    with servers.postgres() as running:
+        yield running
 
 
 Expander = Callable[..., subprocess.CompletedProcess[str]]

@@ -8,6 +8,7 @@ from itertools import count
 from hypothesis import strategies as st
 
 from expander.axis import Axis, Factors, factor_of
+from expander.cost import Cost
 from expander.geometry import Basis
 from expander.search import Decision, Step, decide, next_step
 from expander.solve import Grids, Lattice, Limits, Solution, solve
@@ -153,11 +154,11 @@ def outcomes_of(step: Step, luck: int = 0) -> list[Completed]:
     return [completed(trial.id, score_of(trial.id, luck)) for trial in step.trials]
 
 
-def searched(space: SearchSpace, luck: int = 0) -> tuple[list[Step], list[Decision]]:
-    """Every step of a search whose trials score what their names say, and its decisions."""
+def searched(space: SearchSpace, luck: int = 0, cost: Cost | None = None) -> tuple[list[Step], list[Decision]]:
+    """Every step of a search whose trials score what their names say, and its decisions. cost: where it is measured."""
     steps: list[Step] = []
     decisions: list[Decision] = []
-    while step := next_step(space, decisions, "videos"):
+    while step := next_step(space, decisions, "videos", cost):
         steps.append(step)
         decisions.append(decide(step, outcomes_of(step, luck)))
         assert len(decisions) < 200, "a search of this size has ended long ago"

@@ -64,6 +64,7 @@ FLAGS = {
         "--loader-workers",
         "--json",
     ],
+    "convert": ["--to", "--out", "--from", "--json"],
     "report": ["--out", "--scores", "--store", "--json"],
 }
 GEOMETRY = {

@@ -73,6 +73,7 @@ class Trainer:
     stop_after: int | None = None
     attempts: Counter = field(default_factory=Counter)
     closed: int = 0
+    meter: object = None
 
     def run(self, trials, again):
         try:

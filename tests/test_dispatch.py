@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ from conftest import heed_ctrl_c
 
 from expander.axis import Factors
 from expander.coordinator import Dispatcher
+from expander.cost import MeasuredName
 from expander.errors import TrialError, UsageError
-from expander.geometry import Basis, realise
+from expander.geometry import Basis, Geometry, realise
 from expander.recipe import Recipe
 from expander.trial import Completed, Epoch, Event, Failed, Metrics, Started, Trial, Views
 from trainers.dispatch.inline import InlineDispatcher
@@ -55,6 +58,36 @@ def rehearse(trial: Trial, report: Callable[[Epoch], None]) -> Completed:
             _beat(place / f"{os.getpid()}-{trial.seed}")
     seen = {"pid": str(os.getpid()), "threads": os.environ.get("OMP_NUM_THREADS", ""), "folder": os.getcwd()}
     return Completed(trial.id, Metrics(trial.seed / 100, 1.0, 0.5, 10), time.time() - begun, versions=seen)
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A meter that measures nothing: the classes of a geometry say what to do. folder: where what it says is read."""
+
+    folder: Path = Path()
+
+    @property
+    def device(self) -> str:
+        place = self.folder / "device"
+        return place.read_text() if place.exists() else "a stage"
+
+    def measure(self, name: MeasuredName, geometry: Geometry) -> float:
+        match geometry.classes:
+            case 13:
+                raise TrialError("the curtain is down")
+            case 14:
+                raise ValueError("the lights\nare off")
+            case 15:
+                return math.inf
+            case 16:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case 17:
+                _beat(self.folder / f"{os.getpid()}-0")
+        return {"latency": 0.1 + 0.2, "memory": float(os.getpid())}[name]
+
+
+def network(classes: int = 400) -> Geometry:
+    return replace(realise(Factors(gamma_t=2, gamma_tau=4), Basis()), stride=None, classes=classes)
 
 
 def _first(place: Path) -> bool:
@@ -102,21 +135,26 @@ def outcomes(events: list[Event]) -> list[Completed | Failed]:
 
 
 @pytest.fixture(scope="module")
-def on_ray() -> Iterator[Dispatcher]:
+def on_ray_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stage")
+
+
+@pytest.fixture(scope="module")
+def on_ray(on_ray_folder: Path) -> Iterator[Dispatcher]:
     import ray.cloudpickle
 
     from trainers.dispatch.cluster import RayDispatcher
 
     # The folder of tests is not on a worker's path.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    with RayDispatcher(rehearse, cpus=0.5, gpus=0) as dispatcher:
+    with RayDispatcher(rehearse, Rehearsal(on_ray_folder), cpus=0.5, gpus=0) as dispatcher:
         yield dispatcher
 
 
 @pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
 def dispatcher(request: pytest.FixtureRequest) -> Dispatcher:
     if request.param == "inline":
-        return InlineDispatcher(rehearse)
+        return InlineDispatcher(rehearse, Rehearsal())
     on_ray: Dispatcher = request.getfixturevalue("on_ray")
     return on_ray
 
@@ -203,6 +241,22 @@ class TestEveryDispatcher:
         assert len(there) == 4
         assert scores(trials[::-1]) == there
 
+    def test_it_measures_before_between_and_after_trials(self, dispatcher: Dispatcher) -> None:
+        meter = dispatcher.meter
+        assert meter.device == "a stage"
+        assert [meter.measure("latency", network()) for _ in range(3)] == [0.1 + 0.2] * 3
+        (outcome,) = outcomes(list(dispatcher.run([trial()], never)))
+        assert isinstance(outcome, Completed)
+        assert meter.measure("memory", network()) > 1
+        assert meter.measure("latency", network(15)) == math.inf
+
+    def test_a_meter_that_raises_is_told_in_its_own_words(self, dispatcher: Dispatcher) -> None:
+        with pytest.raises(TrialError, match="the curtain is down"):
+            dispatcher.meter.measure("latency", network(13))
+        with pytest.raises((TrialError, ValueError), match="the lights"):
+            dispatcher.meter.measure("latency", network(14))
+        assert dispatcher.meter.measure("latency", network()) == 0.1 + 0.2
+
     def test_no_trials_are_no_events(self, dispatcher: Dispatcher) -> None:
         assert list(dispatcher.run([], never)) == []
 
@@ -250,6 +304,44 @@ class TestRay:
         earlier = {worker(), worker()}
         assert worker() in earlier
 
+    def test_it_is_a_process_that_trains_that_measures(self, on_ray: Dispatcher) -> None:
+        def worker() -> float:
+            (outcome,) = outcomes(list(on_ray.run([trial()], never)))
+            assert isinstance(outcome, Completed)
+            return float(outcome.versions["pid"])
+
+        workers = {worker(), worker()}
+        assert {on_ray.meter.measure("memory", network()) for _ in range(4)} <= workers
+        assert worker() in workers
+
+    def test_a_worker_that_dies_measuring_is_told_in_plain_words_with_the_network(self, on_ray: Dispatcher) -> None:
+        with pytest.raises(TrialError) as caught:
+            on_ray.meter.measure("memory", network(16))
+        assert "the memory of 2 frames of 112 pixels, blocks 1 2 5 3, widths 24 48 96 192 cannot be measured" in str(
+            caught.value
+        )
+        assert "died without a word: killed by a signal" in str(caught.value)
+        assert "keep the search from it with limits in the space" in str(caught.value)
+        assert on_ray.meter.measure("latency", network()) == 0.1 + 0.2
+
+    def test_a_worker_on_another_device_is_refused(self, on_ray: Dispatcher, on_ray_folder: Path) -> None:
+        assert on_ray.meter.device == "a stage"
+        (on_ray_folder / "device").write_text("a street")
+        try:
+            with pytest.raises(TrialError, match=r"latency is measured on a stage, and .* a machine with a street"):
+                on_ray.meter.measure("latency", network())
+        finally:
+            (on_ray_folder / "device").unlink()
+
+    def test_ctrl_c_ends_a_measurement_and_leaves_no_worker_behind(self, tmp_path: Path) -> None:
+        with _script("measure", str(tmp_path)) as process:
+            _wait(lambda: any(tmp_path.iterdir()) or process.poll() is not None)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        assert errors.rstrip().endswith("KeyboardInterrupt")
+        (worker,) = (int(path.name.partition("-")[0]) for path in tmp_path.iterdir())
+        _wait(lambda: not _lives(worker))
+
     def test_a_second_coordinator_joins_the_cluster_by_its_address_and_prints_nothing(
         self, on_ray: Dispatcher, tmp_path: Path
     ) -> None:
@@ -285,17 +377,17 @@ class TestRay:
         with socket.create_server(("127.0.0.1", 0)) as server:
             vacant = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(UsageError, match=f"{vacant}: no Ray cluster answers there"):
-            RayDispatcher(rehearse, cpus=1, gpus=0, address=vacant).__enter__()
+            RayDispatcher(rehearse, Rehearsal(), cpus=1, gpus=0, address=vacant).__enter__()
         monkeypatch.setenv("RAY_ADDRESS", vacant)
         with pytest.raises(UsageError, match=f"{vacant}: no Ray cluster answers there"):
-            RayDispatcher(rehearse, cpus=1, gpus=0).__enter__()
+            RayDispatcher(rehearse, Rehearsal(), cpus=1, gpus=0).__enter__()
 
     @pytest.mark.parametrize("address", ["nonsense", "head:not-a-port", "ray://head:10001"])
     def test_an_address_of_another_form_is_the_users_mistake(self, address: str) -> None:
         from trainers.dispatch.cluster import RayDispatcher
 
         with pytest.raises(UsageError, match=f"--ray-address {address}"):
-            RayDispatcher(rehearse, cpus=1, gpus=0, address=address).__enter__()
+            RayDispatcher(rehearse, Rehearsal(), cpus=1, gpus=0, address=address).__enter__()
 
 
 def _lives(process: int) -> bool:
@@ -324,19 +416,22 @@ def _script(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def _main(kind: str, *arguments: str) -> None:
     if kind == "inline":
-        list(InlineDispatcher(rehearse).run([trial(f"linger {arguments[0]}")], never))
+        list(InlineDispatcher(rehearse, Rehearsal()).run([trial(f"linger {arguments[0]}")], never))
         return
     from trainers.dispatch.cluster import RayDispatcher
 
     match kind:
         case "ask":
-            RayDispatcher(rehearse, cpus=float(arguments[0]), gpus=float(arguments[1])).__enter__()
+            RayDispatcher(rehearse, Rehearsal(), cpus=float(arguments[0]), gpus=float(arguments[1])).__enter__()
         case "join":
-            with RayDispatcher(rehearse, cpus=0.5, gpus=0, address=arguments[1]) as dispatcher:
+            with RayDispatcher(rehearse, Rehearsal(), cpus=0.5, gpus=0, address=arguments[1]) as dispatcher:
                 *_, last = dispatcher.run([trial(f"die-once {arguments[0]}")], lambda failed: True)
             assert isinstance(last, Completed)
+        case "measure":
+            with RayDispatcher(rehearse, Rehearsal(Path(arguments[0])), cpus=0.5, gpus=0) as dispatcher:
+                dispatcher.meter.measure("latency", network(17))
         case "local":
-            with RayDispatcher(rehearse, cpus=0.5, gpus=0) as dispatcher:
+            with RayDispatcher(rehearse, Rehearsal(), cpus=0.5, gpus=0) as dispatcher:
                 list(dispatcher.run([trial(f"linger {arguments[0]}") for _ in range(2)], never))
 
 

@@ -17,6 +17,7 @@ from spaces import frontiers, lattices
 from yacs.config import CfgNode
 
 from expander.axis import Factors
+from expander.cli.files import load_config
 from expander.cli.networks import shipped_configs
 from expander.errors import UsageError
 from expander.geometry import MOBILE_PARTS, Basis, realise
@@ -124,10 +125,9 @@ def test_weights_in_our_layout_come_with_the_command_that_lays_them_out(tmp_path
         small.convert
         == f"expander convert {where}/X3D-S.yaml {where}/X3D-S.safetensors --to pyslowfast --out {where}/X3D-S.pyth"
     )
-    # Its network there is PyTorchVideo's.
     assert (
         large.convert
-        == f"expander convert {where}/X3D-XL.yaml {where}/X3D-XL.safetensors --to pytorchvideo --out {where}/X3D-XL.pytorchvideo.pyth"
+        == f"expander convert {where}/X3D-XL.yaml {where}/X3D-XL.safetensors --to pyslowfast --out {where}/X3D-XL.pyth"
     )
     assert not list(where.glob("*.safetensors"))
     (ours,) = export_configs(configs[:1], where, "yaml", found)
@@ -511,3 +511,49 @@ def test_a_config_of_no_search_is_expressed_too():
     config = InstanceConfig("mine", FIRST.geometry, {}, Recipe(), Views(), 0, None, (), {})
     for peer in PEERS:
         assert built(peer, peer.express(config), FIRST.geometry) == FIRST.geometry
+
+
+# --- PySlowFast's configs, read ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_is_written_for_pyslowfast_is_read_as_the_same_network(name, tmp_path):
+    path = tmp_path / f"{name}.pyslowfast.yaml"
+    path.write_text(pyslowfast.express(CONFIGS[name]))
+    read = load_config(path, ["recipe.epochs=3"])
+    assert (read.name, read.geometry, read.views) == (name, CONFIGS[name].geometry, CONFIGS[name].views)
+    assert (read.recipe, dict(read.provenance)) == (Recipe(epochs=3), {"pyslowfast": path.name})
+
+
+def test_pyslowfasts_own_yaml_of_x3d_m_is_x3d_m(tmp_path):
+    path = tmp_path / "X3D_M.yaml"
+    path.write_text(
+        "X3D: {WIDTH_FACTOR: 2.0, DEPTH_FACTOR: 2.2, BOTTLENECK_FACTOR: 2.25, DIM_C5: 2048, DIM_C1: 12}\n"
+        "TEST: {ENABLE: True, NUM_SPATIAL_CROPS: 3}\nDATA: {NUM_FRAMES: 16, SAMPLING_RATE: 5, TRAIN_CROP_SIZE: 224}\n"
+        "RESNET: {TRANS_FUNC: x3d_transform}\nMODEL: {ARCH: x3d, MODEL_NAME: X3D}\nOUTPUT_DIR: .\n"
+    )
+    read = load_config(path)
+    assert (read.geometry, read.views) == (CONFIGS["X3D-M"].geometry, Views(10, "left-center-right"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("MODEL: {MODEL_NAME: SlowFast}", "MODEL.MODEL_NAME is SlowFast, only X3D and PTVX3D are known here"),
+        ("MODEL: {MODEL_NAME: X3D}\nX3D: {SCALE_RES2: true}", "X3D.SCALE_RES2 is not built here"),
+        ("MODEL: {MODEL_NAME: X3D}\nX3D: {CHANNELWISE_3x3x3: false}", "False with x3d_transform is not built here"),
+        ("MODEL: {MODEL_NAME: X3D}\nX3D: {DIM_C1: 12.5}", "X3D.DIM_C1 is 12.5, expected a whole number over 0"),
+        ("MODEL: {MODEL_NAME: X3D}\nX3D: {DEPTH_FACTOR: .inf}", "X3D.DEPTH_FACTOR is inf, expected a number over 0"),
+        ("MODEL: {MODEL_NAME: X3D}\nX3D: [1]", "X3D: found [1]; expected a section of PySlowFast's config"),
+        (
+            "MODEL: {MODEL_NAME: X3D}\nTEST: {NUM_SPATIAL_CROPS: 2}",
+            "NUM_SPATIAL_CROPS is 2, the paper's views have 1 or 3",
+        ),
+    ],
+)
+def test_a_config_of_pyslowfast_that_is_none_of_ours_is_refused(line, message, tmp_path):
+    path = tmp_path / "theirs.yaml"
+    path.write_text(f"{line}\nRESNET: {{TRANS_FUNC: x3d_transform}}\n")
+    with pytest.raises(UsageError) as caught:
+        load_config(path)
+    assert message in str(caught.value)

@@ -1,6 +1,7 @@
 """The search as pure functions: the published path, and what holds for every search."""
 
 import json
+import random
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from spaces import completed, expansions, outcomes_of, searched, space_of, space
 
 from expander.axis import Axis, Factors, expand
 from expander.complexity import measure
+from expander.cost import Cost
 from expander.errors import StepFailed
 from expander.geometry import realise
 from expander.search import decide, ending, instances, next_step, prescribe, prescribed_axis
@@ -441,9 +443,7 @@ def test_each_step_grows_as_far_as_the_tolerance_allows(space, luck):
     rate, tolerance = space.expansion.rate, space.expansion.tolerance
     for step, decision in zip(steps, decisions, strict=True):
         chosen = kept(step, decision)
-        assert (
-            decision.cost == chosen.complexity.flops == measure(realise(decision.factors, space.lattice.basis)).flops
-        )
+        assert decision.cost == chosen.complexity.flops == measure(realise(decision.factors, space.lattice.basis)).flops
         if step.kind == "expansion":
             assert 1 < chosen.achieved_rate < rate * (1 + tolerance)
             assert chosen.achieved_rate > rate / (1 + tolerance)
@@ -583,3 +583,99 @@ def test_any_basis_grid_and_subset_of_the_axes_can_be_searched(sections):
     for instance in instances(space, decisions):
         assert instance.geometry.classes == space.basis.classes
         assert len(instance.geometry.stages) == len(space.basis.widths)
+
+
+# Other complexities than multiply-adds.
+
+SMALL = {"widths": [8, 16], "blocks": [1, 2], "crop": 16, "classes": 4, "head_width": 16}
+PARAMS = space_of(
+    complexity="params",
+    basis=SMALL,
+    expansion={"tolerance": 0.5},
+    grids={"bottleneck": 0.1},
+    regimes={"bounds": {"Small": 10e3, "Large": 60e3}},
+)
+
+
+def test_a_search_by_parameters_expands_only_what_has_parameters():
+    steps, decisions = searched(PARAMS)
+    assert {decision.axis for decision in decisions} <= {Axis.DEPTH, Axis.WIDTH, Axis.BOTTLENECK}
+    for step in steps:
+        reasons = {candidate.axis: candidate.reason for candidate in step.candidates}
+        assert reasons.get(Axis.FAST, "more frames add no parameters").endswith("more frames add no parameters")
+    assert steps[0].frontier_cost == measure(realise(Factors(), PARAMS.lattice.basis)).params
+    for step, decision in zip(steps, decisions, strict=True):
+        assert decision.cost == kept(step, decision).complexity.params
+        assert step.kind == "contraction" or step.bound == 2 * step.frontier_cost
+    settled = instances(PARAMS, decisions)
+    assert [instance.name for instance in settled] == ["Small", "Large"]
+    assert all(instance.cost == instance.complexity.params <= 1.01 * instance.bound for instance in settled)
+    assert {instance.kind for instance in settled} == {"contraction", "expansion"}
+
+
+def test_a_path_by_parameters_ends_at_an_axis_that_has_none():
+    path = {"tolerance": 0.5, "path": ["bottleneck", "depth", "fast"], "path_is": "prescribed"}
+    space = PARAMS.model_copy(update={"expansion": PARAMS.expansion.model_validate(path)})
+    with pytest.raises(StepFailed, match="step 3: the path takes fast, .*: params does not see fast: more frames add"):
+        prescribed(space)
+
+
+def test_the_published_path_by_activations_multiplies_activations():
+    space = space_of(
+        complexity="activations",
+        expansion={"path": ["bottleneck", "temporal", "spatial", "depth"], "path_is": "prescribed"},
+        regimes={"bounds": {"Some": 20e6}},
+    )
+    steps, decisions = prescribed(space)
+    for step, decision in zip(steps, decisions, strict=True):
+        assert decision.cost == kept(step, decision).complexity.activations
+        assert decision.cost / step.frontier_cost == kept(step, decision).achieved_rate
+        assert step.kind == "contraction" or 1.6 < kept(step, decision).achieved_rate < 2.4
+    assert [step.key for step in steps][:4] == ["1", "2", "3", "4"]
+    assert decisions[0].factors != PATH_DECISIONS[0].factors
+
+
+def test_of_equal_scores_the_candidate_that_is_cheaper_by_the_spaces_complexity_is_kept():
+    axes = {"tolerance": 0.5, "axes": ["depth", "width"]}
+    step = next_step(PARAMS.model_copy(update={"expansion": PARAMS.expansion.model_validate(axes)}), [], "videos")
+    decision = decide(step, [completed(trial.id, 0.5) for trial in step.trials])
+    params = {c.axis: c.solution.complexity.params for c in step.candidates if c.feasible}
+    flops = {c.axis: c.solution.complexity.flops for c in step.candidates if c.feasible}
+    assert params[decision.axis] == min(params.values())
+    assert flops[decision.axis] > min(flops.values())
+
+
+def timed(seed=0, spread=0.1):
+    """A latency that is mostly multiply-adds, off by up to `spread` of itself."""
+
+    def of(geometry):
+        flops = measure(geometry).flops
+        return (20_000 + flops) * 1e-9 * (1 + spread * (2 * random.Random(f"{seed} {flops}").random() - 1))
+
+    return Cost("latency", of, "a drawn device")
+
+
+LATENCY = space_of(
+    complexity="latency",
+    basis=SMALL,
+    expansion={"tolerance": 0.6, "first_stride": 4},
+    grids={"crop": 4},
+    regimes={"bounds": {"Quick": 0.7e-3, "Slow": 3e-3}},
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0, 0.4), lucky)
+def test_a_search_by_what_is_measured_keeps_to_its_bounds_whatever_the_noise(seed, spread, luck):
+    cost = timed(seed, spread)
+    assume(cost.of(realise(Factors(), LATENCY.lattice.basis)) < 0.7e-3)
+    steps, decisions = searched(LATENCY, luck, cost)
+    assert ending(LATENCY, decisions, cost)
+    for step, decision in zip(steps, decisions, strict=True):
+        assert decision.cost == kept(step, decision).cost == cost.of(kept(step, decision).geometry)
+        assert decision.cost > step.frontier_cost
+        assert step.kind == "expansion" or decision.cost <= step.bound
+    for instance in instances(LATENCY, decisions, cost):
+        assert instance.cost == cost.of(instance.geometry) <= 1.01 * instance.bound
+    for end, step in enumerate(steps):
+        assert next_step(LATENCY, decisions[:end], "videos", cost) == step

@@ -1,6 +1,7 @@
 """The amount that reaches a target on one axis, against brute force over the grid."""
 
 import math
+import random
 from itertools import islice, takewhile
 
 import pytest
@@ -11,8 +12,9 @@ from spaces import ANY_TOLERANCE, frontiers, grid_above_basis, lattices, rates, 
 import expander.cost
 from expander.axis import Axis, Factors, expand, factor_of
 from expander.complexity import measure
+from expander.cost import Cost, closed_form
 from expander.geometry import Basis, blocks_at, realise
-from expander.solve import Grids, Infeasible, Lattice, Limits, Solution, contract, solve
+from expander.solve import FAR, Grids, Infeasible, Lattice, Limits, Solution, contract, solve
 
 axes = st.sampled_from(list(Axis))
 PAPER = Lattice()
@@ -326,3 +328,165 @@ def test_six_candidates_take_a_few_hundred_evaluations_of_the_closed_form(monkey
     for axis in Axis:
         assert isinstance(solve(Lattice(first_stride=17), frontier, axis, 2, 0.2), Solution)
     assert 6 < len(calls) < 300
+
+
+# Other complexities than multiply-adds.
+
+SMALL = Lattice(TINY, Grids(crop=4))
+
+
+def read_off(values, device="a drawn device"):
+    """A measured cost that says of each network what `values` says of its multiply-adds; and what was asked."""
+    asked = []
+
+    def of(geometry):
+        asked.append(geometry)
+        return values(measure(geometry).flops)
+
+    return Cost("latency", of, device), asked
+
+
+def noisy(seed, spread):
+    """Multiply-adds, each off by up to `spread` of itself; the same network always by the same."""
+    return lambda flops: flops * (1 + spread * (2 * random.Random(f"{seed} {flops}").random() - 1))
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), lattice=lattices(), axis=axes, rate=st.floats(1.1, 4))
+def test_a_staircase_that_never_falls_is_solved_as_the_closed_form_is(data, lattice, axis, rate):
+    frontier = data.draw(frontiers(lattice))
+    exactly = solve(lattice, frontier, axis, rate, ANY_TOLERANCE)
+    measured = solve(lattice, frontier, axis, rate, ANY_TOLERANCE, read_off(float)[0])
+    assume(isinstance(exactly, Solution) and exactly.achieved_rate < FAR / 8)
+    assert measured == exactly
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), axis=axes, rate=st.floats(1.2, 4), seed=st.integers(0, 10**6), spread=st.floats(0, 0.6))
+def test_the_nearest_of_the_places_that_took_more_than_all_before_is_taken(data, axis, rate, seed, spread):
+    frontier = data.draw(frontiers(SMALL))
+    cost, _ = read_off(noisy(seed, spread))
+    start = cost.of(realise(frontier, SMALL.basis))
+    most, records = start, []
+    for value in values_beyond(SMALL, frontier, axis):
+        geometry = realise(at(SMALL, frontier, axis, value), SMALL.basis)
+        if measure(geometry).flops > FAR * flops_at(SMALL, frontier) or most >= rate * start:
+            break
+        if cost.of(geometry) > most:
+            most = cost.of(geometry)
+            records.append((off(most, rate * start), most, value))
+    found = solve(SMALL, frontier, axis, rate, ANY_TOLERANCE, cost)
+    if not records:
+        assert isinstance(found, Infeasible)
+        return
+    assert factor_of(found.factors, axis) == pytest.approx(min(records)[2], abs=1e-8)
+    # What is written down of a network is what was measured of it.
+    assert found.cost == cost.of(found.geometry)
+    assert found.achieved_rate == found.cost / start > 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    data=st.data(),
+    axis=axes,
+    share=st.floats(0.05, 4),
+    seed=st.integers(0, 10**6),
+    spread=st.floats(0, 0.6),
+    shrink=st.booleans(),
+)
+def test_no_contraction_is_over_its_bound_however_the_measurements_fall(data, axis, share, seed, spread, shrink):
+    origin = data.draw(frontiers(SMALL))
+    cost, _ = read_off(noisy(seed, spread))
+    start = cost.of(realise(origin, SMALL.basis))
+    floor = start * (0.05 if shrink else 1)
+    found = contract(SMALL, origin, axis, share * start, floor, shrink=shrink, cost=cost)
+    if isinstance(found, Solution):
+        assert floor < found.cost == cost.of(found.geometry) <= share * start
+    else:
+        assert found.reason
+
+
+def test_each_place_is_measured_once_and_none_beyond_the_target():
+    cost, asked = read_off(float)
+    found = solve(SMALL, Factors(), Axis.SPATIAL, 2.0, ANY_TOLERANCE, cost)
+    beyond = [geometry.crop for geometry in asked if geometry.crop > 16]
+    assert beyond == sorted(set(beyond))
+    assert max(beyond) - found.geometry.crop in (0, 4)
+
+
+def test_a_plateau_of_the_staircase_is_left_at_its_first_place():
+    # Rounded to steps of 50k: many networks take the same.
+    cost, _ = read_off(lambda flops: 5e4 * (flops // 50_000 + 1))
+    found = solve(SMALL, Factors(), Axis.SPATIAL, 3.0, ANY_TOLERANCE, cost)
+    at_least = [crop for crop in range(16, 100, 4) if cost.of(realise(Factors(gamma_s=crop / 16), TINY)) == found.cost]
+    assert found.geometry.crop == at_least[0]
+    assert len(at_least) > 1
+
+
+def test_a_cost_that_does_not_grow_ends_the_axis_far_beyond_the_frontier():
+    cost, asked = read_off(lambda flops: 1.0)
+    found = solve(SMALL, Factors(), Axis.SPATIAL, 2.0, ANY_TOLERANCE, cost)
+    assert found == Infeasible(
+        "nothing on the grid is larger than the frontier: it was not measured beyond 64 x the frontier's multiply-adds"
+    )
+    assert measure(asked[-1]).flops <= FAR * flops_at(SMALL, Factors())
+    slow, _ = read_off(lambda flops: 1 + flops * 1e-12)
+    found = solve(SMALL, Factors(), Axis.SPATIAL, 2.0, 0.2, slow)
+    assert found.reason.endswith("; it was not measured beyond 64 x the frontier's multiply-adds")
+    assert found.nearest.geometry == asked[-1]
+
+
+def test_a_limit_before_the_far_end_is_what_an_axis_is_said_to_end_at():
+    cost, _ = read_off(lambda flops: 1.0)
+    lattice = Lattice(TINY, Grids(crop=4), Limits(crop=24))
+    assert "limits.crop is 24" in solve(lattice, Factors(), Axis.SPATIAL, 2.0, 0.2, cost).reason
+
+
+def test_an_axis_ends_where_the_device_has_no_room():
+    most = flops_at(SMALL, Factors(gamma_s=24 / 16))
+    cost, _ = read_off(lambda flops: float(flops) if flops <= most else math.inf)
+    found = solve(SMALL, Factors(), Axis.SPATIAL, 8.0, 0.2, cost)
+    assert found.nearest.geometry.crop == 24
+    assert found.reason.endswith("; at 28, it does not fit in the memory of a drawn device")
+    assert solve(SMALL, Factors(), Axis.SPATIAL, 2.0, ANY_TOLERANCE, cost).geometry.crop == 24
+    full = Factors(gamma_s=24 / 16)
+    nothing = "at 28, it does not fit in the memory of a drawn device"
+    assert solve(SMALL, full, Axis.SPATIAL, 2.0, 0.2, cost) == Infeasible(
+        f"nothing on the grid is larger than the frontier: {nothing}"
+    )
+    start = cost.of(realise(full, TINY))
+    assert contract(SMALL, full, Axis.SPATIAL, 2 * start, start, shrink=False, cost=cost) == Infeasible(nothing)
+    again = contract(SMALL, Factors(), Axis.SPATIAL, 1e12, 1.0, shrink=False, cost=cost)
+    assert again.geometry.crop == 24
+
+
+@pytest.mark.parametrize("axis", [Axis.FAST, Axis.TEMPORAL, Axis.SPATIAL])
+def test_an_axis_that_parameters_do_not_see_is_infeasible_with_that_reason(axis):
+    more = "pixels" if axis is Axis.SPATIAL else "frames"
+    reason = Infeasible(f"params does not see {axis}: more {more} add no parameters")
+    params = closed_form("params")
+    assert solve(PAPER, XS, axis, 2, 0.2, params) == reason
+    for shrink in (False, True):
+        assert contract(PAPER, XS, axis, 1e6, 1e5, shrink=shrink, cost=params) == reason
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), lattice=lattices(), axis=axes, rate=rates, name=st.sampled_from(("params", "activations")))
+def test_another_closed_form_is_solved_by_its_own_values(data, lattice, axis, rate, name):
+    frontier = data.draw(frontiers(lattice))
+    cost = closed_form(name)
+    assume(cost.unseen(axis) is None)
+    start = cost.of(realise(frontier, lattice.basis))
+    found = []
+    for value in values_beyond(lattice, frontier, axis):
+        here = cost.of(realise(at(lattice, frontier, axis, value), lattice.basis))
+        if here > start:
+            found.append((off(here, rate * start), here, value))
+        if here >= rate * start:
+            break
+    solved = solve(lattice, frontier, axis, rate, ANY_TOLERANCE, cost)
+    if found:
+        assert factor_of(solved.factors, axis) == pytest.approx(min(found)[2], abs=1e-8)
+        assert solved.cost == min(found)[1]
+    else:
+        assert isinstance(solved, Infeasible)

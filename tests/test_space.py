@@ -19,7 +19,7 @@ from expander.recipe import Recipe
 from expander.solve import Grids, Lattice, Limits
 from expander.space import OPERATIONAL, SearchSpace, difference, read_space
 
-SECTIONS = "description, basis, expansion, grids, limits, regimes, recipe, regularisation, views, data, resources, failures, seed"
+SECTIONS = "description, complexity, basis, expansion, grids, limits, regimes, recipe, regularisation, views, data, resources, failures, seed"
 
 
 def mistakes(tmp_path, text, *overrides):
@@ -104,7 +104,16 @@ MISTAKES = {
     "regimes: {bounds: {}}": "regimes.bounds: found an empty mapping; expected 1 or more entries",
     "basis: {widths: []}": "basis.widths: found []; expected 1 or more entries",
     "recipe: {scale_jitter: [1, 2, 3]}": "recipe.scale_jitter: found [1, 2, 3]; expected no more than 2 entries",
+    "complexity: flop": "complexity: found 'flop'; expected one of flops, params, activations, latency, memory (did you mean flops?)",
+    "complexity: 3": "complexity: found 3; expected one of flops, params, activations, latency, memory",
     # Values that contradict each other.
+    "basis: {crop: 48}\ncomplexity: latency": (
+        "s.yaml:2: complexity: latency needs regimes.bounds in seconds; the paper's, which stand by default, are"
+        " multiply-adds"
+    ),
+    "complexity: params\nregimes: {bounds: {A: 1e6, B: 1e7}}": (
+        "s.yaml:2: regimes.bounds.A: 1e+06 parameters are under the basis' own 1,633,560; give a larger bound"
+    ),
     "basis:\n  widths: [8, 16]\n  blocks: [1]": "s.yaml:3: basis.blocks: 1 stages, but basis.widths has 2; give one entry a stage in both",
     "basis: {stem_kernel: 4}": "basis.stem_kernel: 4 is even; a centred kernel has an odd number of frames",
     "expansion: {axes: [fast, depth, fast]}": "expansion.axes.2: 'fast' is listed twice; list each axis once",

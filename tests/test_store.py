@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import multiprocessing
 import os
 import signal
@@ -20,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import servers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from servers import PostgresServer
 from sqlalchemy import Engine, create_engine, event, text
 
 from expander.axis import Axis, Factors
 from expander.coordinator import run_search
 from expander.errors import StepFailed, StoreError, UsageError
+from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
 from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
@@ -46,14 +48,6 @@ SPACE = read_space(VALUES, {}, "the test's space")
 PRESCRIBED = {"first_stride": 4, "path": ["depth", "fast"], "path_is": "prescribed"}
 NUMBERS = itertools.count()
 SPAWN = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[servers.PostgresServer]:
-    if reason := servers.missing():
-        pytest.skip(reason)
-    with servers.postgres() as running:
-        yield running
 
 
 def new_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
@@ -89,6 +83,10 @@ def new_search(store: SqlStore, name: str = "first", space: SearchSpace = SPACE)
         runs="runs/first",
         versions={"expander": "0.1.0"},
     )
+
+
+def sized(crop: int) -> Geometry:
+    return replace(realise(Factors(), SPACE.lattice.basis), crop=crop)
 
 
 def seeded(seed: int) -> SearchSpace:
@@ -208,6 +206,36 @@ class TestAnyStore:
         assert before <= record.created <= datetime.now(UTC)
         assert record.created.utcoffset() == timedelta(0)
 
+    def test_a_measurement_is_kept_for_every_search_by_name_device_and_network(self, store: SqlStore) -> None:
+        one, other = new_search(store, "one"), new_search(store, "other")
+        values = {
+            (name, device, crop): sum(map(ord, name + device)) / 3 * crop
+            for name in ("latency", "memory")
+            for device in ("a CPU, 1 thread", "a CPU, 2 threads")
+            for crop in (16, 24)
+        }
+        for (name, device, crop), value in values.items():
+            assert one.measurement(name, device, sized(crop)) is None
+            assert one.remember(name, device, sized(crop), value) == value
+        for (name, device, crop), value in values.items():
+            assert other.measurement(name, device, sized(crop)) == value
+        assert other.remember("latency", "a CPU, 1 thread", sized(16), 1e9) == values["latency", "a CPU, 1 thread", 16]
+        assert one.remember("memory", "a CPU", sized(32), math.inf) == math.inf
+        assert other.measurement("memory", "a CPU", sized(32)) == math.inf
+
+    def test_a_search_is_measured_on_one_device(self, store: SqlStore) -> None:
+        space = SPACE.model_copy(update={"complexity": "latency"})
+        search = new_search(store, space=space)
+        assert search.record_of.device is None
+        search.measure_on("a CPU, 1 thread")
+        search.measure_on("a CPU, 1 thread")
+        with pytest.raises(
+            UsageError, match=r"latency of search 'first' was measured on a CPU, 1 thread, and here .* on a GPU"
+        ):
+            search.measure_on("a GPU")
+        assert search.record_of.device == "a CPU, 1 thread"
+        new_search(store, "second", space).measure_on("a GPU")
+
     def test_a_name_that_exists_is_refused_with_the_way_out(self, store: SqlStore) -> None:
         new_search(store)
         with pytest.raises(UsageError, match=r"'first' exists.*expander resume first.*another name"):
@@ -255,7 +283,7 @@ class TestAnyStore:
     @given(
         axis=st.sampled_from(Axis),
         factors=FACTORS,
-        flops=FLOPS,
+        cost=st.integers(1, 2**53) | st.floats(1e-9, 1e15),
         chosen=st.none() | st.integers(0, 3),
         score=SCORES,
         ranking=st.lists(RANKED, max_size=6),
@@ -265,14 +293,14 @@ class TestAnyStore:
         store: SqlStore,
         axis: Axis,
         factors: Factors,
-        flops: int,
+        cost: float,
         chosen: int | None,
         score: float | None,
         ranking: list[Ranked],
     ) -> None:
         step = first_step()
         trial = None if chosen is None else step.trials[chosen].id
-        decision = Decision(1, "expansion", None, axis, factors, flops, trial, score, tuple(ranking))
+        decision = Decision(1, "expansion", None, axis, factors, cost, trial, score, tuple(ranking))
         search = new_search(store, f"search {next(NUMBERS)}")
         search.enroll(step)
         search.commit(decision, ())
@@ -613,6 +641,15 @@ def race(url: str, barrier: Any, name: str, sender: Connection) -> None:
         sender.send(search.outcomes(step))
 
 
+def race_to_measure(url: str, barrier: Any, name: str, sender: Connection) -> None:
+    """In a process of its own: record other values of the same networks at the same moment as others."""
+    with closing(open_store(url)) as store:
+        search = store.search(name)
+        barrier.wait()
+        values = [search.remember("latency", "a CPU", sized(crop), float(os.getpid())) for crop in range(20)]
+        sender.send(values)
+
+
 @contextmanager
 def process(target: Callable[..., None], *arguments: object) -> Iterator[tuple[Any, Connection]]:
     """A process, and what it sends; killed at the end."""
@@ -722,6 +759,18 @@ class TestAcrossProcesses:
             assert {summary.name for summary in store.searches()} == {"a", "b", "c"}
             assert store.search("a").outcomes(first_step()) == outcomes[0]
 
+    def test_of_processes_that_measure_the_same_at_once_all_get_what_was_recorded_first(self, url: str) -> None:
+        barrier = SPAWN.Barrier(2)
+        with closing(open_store(url, create=True)) as store:
+            searches = [new_search(store, name) for name in ("a", "b")]
+            with (
+                process(race_to_measure, url, barrier, "a") as (_, first),
+                process(race_to_measure, url, barrier, "b") as (_, second),
+            ):
+                values, others = received(first), received(second)
+            assert values == others
+            assert values == [searches[0].measurement("latency", "a CPU", sized(crop)) for crop in range(20)]
+
     def test_a_search_whose_coordinator_lives_is_refused_and_a_killed_ones_is_taken_over(self, url: str) -> None:
         with closing(open_store(url, create=True)) as store, holding(store, url) as (child, receiver):
             search = store.search("first")
@@ -783,7 +832,7 @@ class TestAcrossProcesses:
         open_store(url, create=True).close()
         rewrite(url, "UPDATE store_info SET version = 99")
         for create in (False, True):
-            with pytest.raises(StoreError, match="is of version 99, this program reads version 1"):
+            with pytest.raises(StoreError, match="is of version 99, this program reads version 2"):
                 open_store(url, create=create)
         rewrite(url, "DELETE FROM store_info")
         with pytest.raises(StoreError, match="is of version 0"):
@@ -860,11 +909,11 @@ class TestUrls:
             open_store(url, create=True)
         assert "hunter2" not in str(caught.value)
 
-    def test_a_server_that_refuses_the_password_is_said_without_it(self, server: servers.PostgresServer) -> None:
+    def test_a_server_that_refuses_the_password_is_said_without_it(self, server: PostgresServer) -> None:
         with pytest.raises(StoreError, match="password authentication failed") as caught:
             open_store(server.url(password="hunter2"))
         assert "hunter2" not in str(caught.value)
 
-    def test_a_stores_own_url_hides_the_password(self, server: servers.PostgresServer) -> None:
+    def test_a_stores_own_url_hides_the_password(self, server: PostgresServer) -> None:
         with closing(open_store(server.empty(), create=True)) as store:
             assert store.url.startswith("postgresql+psycopg://expander:***@127.0.0.1")

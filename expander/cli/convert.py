@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,13 +15,14 @@ from expander.errors import UsageError
 from expander.geometry import Geometry
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import nn
 
     from results.config import InstanceConfig
     from trainers.weights.layouts import Layout
 
 Source = Literal["expander", "pyslowfast", "pytorchvideo", "mmaction2"]
 Target = Literal["expander", "pyslowfast", "pytorchvideo", "mmaction2", "onnx", "pt2"]
+DEPLOYED: tuple[Literal["onnx"], Literal["pt2"]] = ("onnx", "pt2")
 
 
 def convert(
@@ -34,7 +35,23 @@ def convert(
 ) -> None:
     """Write the weights of a network as another tool reads them. Every tensor fits, or nothing is written."""
     loaded = load_config(config)
-    geometry = _x3d(loaded)
+    if isinstance(loaded.geometry, Geometry):
+        values, said = _converted(loaded, loaded.geometry, weights, source, to, out)
+    elif to in DEPLOYED:
+        values, said = _deployed_as_it_is(loaded, weights, to, out)
+    else:
+        raise UsageError(
+            f"config {loaded.name}: no X3D; only of X3D it is known how other tools lay out the weights. It can be"
+            f" written --to {' or '.join(DEPLOYED)}"
+        )
+    _print({"config": loaded.name, "weights": str(weights), "to": to, "out": str(out)} | values, said, as_json=as_json)
+
+
+def _converted(
+    config: InstanceConfig, geometry: Geometry, weights: Path, source: str | None, to: Target, out: Path
+) -> tuple[dict[str, Any], Sequence[str]]:
+    """Write an X3D's weights; what was found and what is to be said of it."""
+    from trainers.networks.build import build
     from trainers.weights.convert import convert as into
     from trainers.weights.convert import detect
     from trainers.weights.files import read_tensors, write_tensors
@@ -43,27 +60,29 @@ def convert(
     origin = detect(tensors, where)
     if source and origin.tool != source:
         raise UsageError(f"{where}: --from {source}, but its names are {origin}'s: {next(iter(tensors))}, ...")
-    _layout(loaded, origin.tool)
-    target = _layout(loaded, to)
+    _layout(config, origin.tool)
+    target = _layout(config, to)
     converted = into(tensors, geometry, origin, target, where)
-    values: dict[str, Any] = {
-        "config": loaded.name,
-        "weights": str(weights),
-        "from": origin.value,
-        "detected": source is None,
-    }
-    values |= {"to": to, "layout": target.value, "out": str(out)}
-    if to in ("onnx", "pt2"):
-        values |= _deployed(loaded, geometry, converted.tensors, out, to)
+    values: dict[str, Any] = {"from": origin.value, "detected": source is None, "layout": target.value}
+    if to in DEPLOYED:
+        model = build(geometry)
+        model.load_state_dict(converted.tensors)
+        values |= _deployed(config, model, to, out)
     else:
         write_tensors(out, converted.tensors, target)
-    _print(values, converted.notes, as_json=as_json)
+    return values, converted.notes
 
 
-def _x3d(config: InstanceConfig) -> Geometry:
-    if not isinstance(config.geometry, Geometry):
-        raise UsageError(f"config {config.name}: no X3D; only of X3D it is known how other tools lay out the weights")
-    return config.geometry
+def _deployed_as_it_is(
+    config: InstanceConfig, weights: Path, to: Target, out: Path
+) -> tuple[dict[str, Any], Sequence[str]]:
+    """Write another network than X3D, whose weights only we have."""
+    from trainers.checkpoint import load_weights
+    from trainers.networks.build import build
+
+    model = build(config.geometry)
+    load_weights(weights, model)
+    return {"from": "expander", "detected": False, "layout": "expander"} | _deployed(config, model, to, out), ()
 
 
 def _layout(config: InstanceConfig, tool: str) -> Layout:
@@ -84,19 +103,18 @@ def _layout(config: InstanceConfig, tool: str) -> Layout:
             return Layout.EXPANDER
 
 
-def _deployed(
-    config: InstanceConfig, geometry: Geometry, weights: Mapping[str, Tensor], out: Path, form: Literal["onnx", "pt2"]
-) -> dict[str, Any]:
+def _deployed(config: InstanceConfig, model: nn.Module, to: Target, out: Path) -> dict[str, Any]:
     """Write the network with its weights; what was found when it was checked."""
     from trainers.deploy import deploy
-    from trainers.networks.x3d import X3D
 
-    model = X3D(geometry)
-    model.load_state_dict(weights)
     about = {"name": config.name}
+    # Training an exported config anew leaves where the geometry came from, and says by itself what it trained.
+    found = {**config.provenance, **config.provenance.get("trained", {})}
+    about |= {key: str(found[key]) for key in ("search", "step", "trial") if found.get(key) is not None}
     if config.class_names:
         about["class_names"] = json.dumps(config.class_names, ensure_ascii=False)
-    deployed = deploy(model, geometry, out, form, about)
+    assert to in DEPLOYED
+    deployed = deploy(model, config.geometry, out, to, about)
     return {"difference": deployed.difference, "bytes": deployed.bytes, "versions": dict(deployed.versions)}
 
 

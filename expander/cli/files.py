@@ -127,11 +127,15 @@ def load_space(argument: str, overrides: Sequence[str] = ()) -> tuple[SearchSpac
 def load_config(argument: str | Path, overrides: Sequence[str] = ()) -> InstanceConfig:
     """The config named by `argument`, a file or a shipped network (X3D-S), with `--set key=value` applied.
 
-    Raises UsageError where there is neither, SpaceError with every mistake in it.
+    A YAML of PySlowFast is read too, for its network, clip and views. Raises UsageError where there is neither,
+    SpaceError with every mistake in it.
     """
     from results.config import read_config
+    from results.peers.reading import is_pyslowfasts, read_pyslowfast
 
     values, where = _config_values(argument)
+    if is_pyslowfasts(values):
+        values, where = read_pyslowfast(values, str(argument)), {}
     for override in overrides:
         _apply(values, where, override)
         if isinstance(values, dict):

@@ -15,7 +15,7 @@ from rich.table import Table
 from expander.cli.output import new_table, notes
 from expander.complexity import measure
 from expander.coordinator import Meter
-from expander.cost import MeasuredName, shown
+from expander.cost import MeasuredName, described, shown
 from expander.geometry import Geometry
 from expander.plan import plan
 from expander.search import Decision, Step
@@ -50,10 +50,8 @@ class MeasuringAloud:
         """Measure as the meter does."""
         if time.monotonic() - self.told >= MEASURING_SECONDS:
             self.told = time.monotonic()
-            frames = f"{geometry.frames} frame{'s' if geometry.frames > 1 else ''}"
-            done = f"; {self.measured} networks measured so far" if self.measured else ""
-            what = f"{frames} of {geometry.crop} pixels, blocks {' '.join(map(str, geometry.blocks))}"
-            self.console.print(f"measuring {name} on {self.device}: now {what}{done}", markup=False)
+            done = f" ({self.measured} networks so far)" if self.measured else ""
+            self.console.print(f"measuring {name} on {self.device}{done}: {described(geometry)}", markup=False)
         value = self.meter.measure(name, geometry)
         self.measured += 1
         return value

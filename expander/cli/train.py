@@ -57,6 +57,10 @@ def train(
 ) -> None:
     """Train an exported config from scratch; run again, it goes on from its last checkpoint."""
     loaded = load_config(config, overrides or [])
+    if "pyslowfast" in loaded.provenance:
+        notes().print(
+            "PySlowFast's recipe is not taken over: this one is the paper's; change it with --set recipe.KEY=VALUE"
+        )
     from results.export import write_config
     from trainers.checkpoint import write_atomically
     from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 
 from expander.coordinator import Meter
-from expander.cost import MeasuredName
+from expander.cost import MeasuredName, described
 from expander.errors import TrialError, UsageError
 from expander.geometry import Geometry
 from expander.trial import Completed, Event, Failed, Training, Trial
@@ -164,7 +164,7 @@ class _RayMeter:
         reply = self._dispatcher.measured(name, geometry)
         if isinstance(reply, Measured):
             return reply
-        what = f"the {name} of {geometry.as_dict()}" if geometry else "the device"
+        what = f"the {name} of {described(geometry)}" if geometry else "the device"
         raise TrialError(
             f"{what} cannot be measured: {reply.reason}. If such a network is too large for this cluster, keep the"
             " search from it with limits in the space"

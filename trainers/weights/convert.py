@@ -24,7 +24,7 @@ from trainers.weights.layouts import CLASSIFIER, MARKS, Entry, Layout, entries, 
 Tensors = Mapping[str, Tensor]
 
 EPS = 1e-5  # of every BN, here and there
-SHOWN = 20  # mistakes of one kind that a message lists
+SHOWN = 10  # mistakes of one kind that a message lists
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def detect(tensors: Tensors, where: str) -> Layout:
     found = [layout for layout, marks in MARKS.items() if any(name.startswith(marks) for name in tensors)]
     if len(found) != 1:
         whose = " and ".join(found) if found else f"none of {', '.join(Layout)}"
-        names = _listed(list(tensors), 3)
-        raise UsageError(f"{where}: its names are those of {whose}: {names}; expected the state dict of one X3D")
+        names = ", ".join(list(tensors)[:3])
+        raise UsageError(f"{where}: its names are those of {whose}: {names}, ...; expected the state dict of one X3D")
     return found[0]
 
 
@@ -55,7 +55,7 @@ def convert(tensors: Tensors, geometry: Geometry, source: Layout, target: Layout
     ours = _to_ours(tensors, entries(geometry, source), where)
     blocks = kept_shortcuts(geometry)
     for block in blocks if source.by_create_x3d else ():
-        ours |= _identity(f"{block}.shortcut.norm", ours)
+        ours |= _identity(block, ours)
     for block in blocks if target.by_create_x3d else ():
         ours |= _folded(block, ours)
     found = {entry.theirs: ours[entry.ours].reshape(entry.their_shape) for entry in there if entry.theirs is not None}
@@ -85,8 +85,8 @@ def _check(tensors: Tensors, wanted: Mapping[str, Entry], where: str) -> None:
         "of another type": [f"{name} is {t.dtype}" for name, t, e in shared if not e.counter and not _is_plain(t)],
     }
     if any(mistakes.values()):
-        lines = [f"  {len(names)} {kind}: {_listed(names, SHOWN)}" for kind, names in mistakes.items() if names]
-        raise UsageError("\n".join([f"{where}: not of the config's geometry", *lines, _advice(shared)]))
+        listed = [line for kind, found in mistakes.items() if found for line in _listed(kind, found)]
+        raise UsageError("\n".join([f"{where}: not of the config's geometry", *listed, _advice(shared)]))
 
 
 def _is_plain(tensor: Tensor) -> bool:
@@ -100,9 +100,9 @@ def _advice(shared: Sequence[tuple[str, Tensor, Entry]]) -> str:
     return "  Give the config of the network that these weights are of."
 
 
-def _identity(norm: str, ours: Tensors) -> dict[str, Tensor]:
-    """A BN that returns its input. Its eps is in the variance: 1 - eps + eps is 1 in float32, and so is its root."""
-    ones = torch.ones_like(ours[f"{norm.removesuffix('.shortcut.norm')}.project_norm.weight"])
+def _identity(block: str, ours: Tensors) -> dict[str, Tensor]:
+    """A BN for the shortcut that returns its input: variance plus eps is 1 in float32, and so is the root of that."""
+    norm, ones = f"{block}.shortcut.norm", torch.ones_like(ours[f"{block}.project_norm.weight"])
     return {
         f"{norm}.weight": ones,
         f"{norm}.bias": torch.zeros_like(ones),
@@ -143,5 +143,6 @@ def _notes(blocks: Sequence[str], source: Layout, target: Layout) -> tuple[str, 
     return tuple(said)
 
 
-def _listed(names: Sequence[str], shown: int) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+def _listed(kind: str, mistakes: Sequence[str]) -> list[str]:
+    rest = [f"    and {len(mistakes) - SHOWN} more"] if len(mistakes) > SHOWN else []
+    return [f"  {len(mistakes)} {kind}:", *(f"    {mistake}" for mistake in mistakes[:SHOWN]), *rest]

@@ -1,0 +1,101 @@
+"""What a network takes of this machine: real measurements, of networks small enough for any."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+from expander.axis import Factors
+from expander.complexity import measure
+from expander.errors import UsageError
+from expander.geometry import Basis, Geometry, realise
+from trainers.measure import DeviceMeter
+
+METER = DeviceMeter(threads=1, name="cpu")
+TINY = Basis(widths=(8, 16), blocks=(1, 2), crop=16, classes=4, head_width=64)
+SMALL = realise(Factors(), TINY)
+FLOAT = 4
+
+
+def large(frames: int = 4, crop: int = 96) -> Geometry:
+    return replace(SMALL, frames=frames, crop=crop)
+
+
+def test_the_memory_of_a_network_is_the_same_each_time() -> None:
+    first = METER.measure("memory", large())
+    assert first.is_integer()
+    torch.rand(1000, 1000)  # what else the process has done does not count
+    assert [METER.measure("memory", large()) for _ in range(2)] == [first, first]
+
+
+def test_memory_holds_the_weights_and_their_gradients_and_the_activations_of_two_clips() -> None:
+    wide = replace(SMALL, head_width=50_000)
+    assert METER.measure("memory", wide) > 2 * FLOAT * measure(wide).params
+    # Much more than a training keeps of a network without activations, and no less than its layers put out.
+    assert METER.measure("memory", large()) > 2 * FLOAT * measure(large()).activations
+
+
+def test_memory_grows_with_frames_pixels_and_blocks() -> None:
+    one = METER.measure("memory", large())
+    deep = replace(large(), stages=tuple(replace(stage, blocks=3 * stage.blocks) for stage in large().stages))
+    for other in (large(frames=8), large(crop=128), deep):
+        assert METER.measure("memory", other) > 1.2 * one
+
+
+def test_a_network_that_leaves_one_pixel_of_one_frame_can_be_measured() -> None:
+    assert METER.measure("memory", replace(SMALL, crop=3)) > 0
+
+
+def test_latency_is_seconds_and_tells_a_network_of_a_thousand_times_the_work() -> None:
+    small, huge = METER.measure("latency", SMALL), METER.measure("latency", large(frames=16, crop=192))
+    assert 0 < small < huge < 60
+
+
+@pytest.mark.parametrize("name", ["latency", "memory"])
+def test_measuring_leaves_the_process_as_it_was(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(1)
+    random.seed(1)
+    before = torch.get_rng_state(), random.getstate(), torch.get_num_threads(), dict(os.environ)
+    with torch.no_grad():
+        DeviceMeter(threads=3, name="cpu").measure("latency" if name == "latency" else "memory", SMALL)
+        assert not torch.is_grad_enabled()
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1:] == (random.getstate(), torch.get_num_threads(), dict(os.environ))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["latency", "memory"])
+def test_a_network_that_the_device_has_no_room_for_takes_infinitely_much(name: str) -> None:
+    assert METER.measure("latency" if name == "latency" else "memory", replace(SMALL, crop=1_000_000)) == math.inf
+
+
+def test_other_errors_of_a_network_are_no_lack_of_memory() -> None:
+    broken = replace(SMALL, stages=(replace(SMALL.stages[0], width=-8), *SMALL.stages[1:]))
+    with pytest.raises((RuntimeError, ValueError)):
+        METER.measure("memory", broken)
+
+
+def test_the_device_is_the_cpu_with_its_threads_or_the_gpu() -> None:
+    one, two = DeviceMeter(1, "cpu").device, DeviceMeter(2, "cpu").device
+    assert one.endswith(", 1 thread")
+    assert two == one.replace("1 thread", "2 threads")
+    assert DeviceMeter(1, "cpu").device == one
+    if torch.cuda.is_available():
+        assert DeviceMeter(1).device == torch.cuda.get_device_name()
+    else:
+        assert DeviceMeter(1).device == one
+        with pytest.raises(UsageError, match="no GPU on this machine"):
+            DeviceMeter(1, "cuda").measure("latency", SMALL)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_a_gpu_is_measured_too() -> None:
+    meter = DeviceMeter(1, "cuda")
+    assert meter.measure("memory", large()) == meter.measure("memory", large()) > 2 * FLOAT * measure(large()).params
+    assert 0 < meter.measure("latency", SMALL) < 60
+    assert meter.measure("memory", replace(SMALL, crop=200_000)) == math.inf

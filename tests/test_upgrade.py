@@ -1,0 +1,191 @@
+"""Stores that version 0.1.0 wrote are brought to today's tables as they are opened, and lose nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import Expander
+from sqlalchemy import Engine, create_engine, inspect, text
+from test_store import DATA, FakeTraining, run, score_of, whole_search
+
+from expander.coordinator import run_search
+from expander.errors import StoreError
+from expander.search import Decision
+from results.owner import this_process
+from results.schema import VERSION, Base
+from results.store import open_store
+
+if TYPE_CHECKING:
+    import psycopg
+    from servers import PostgresServer
+
+STORES = Path(__file__).parent / "stores"
+
+
+def sqlite_store(folder: Path) -> str:
+    with closing(sqlite3.connect(folder / "old.db")) as connection:
+        connection.executescript((STORES / "version1_sqlite.sql").read_text())
+    return f"sqlite:///{folder / 'old.db'}"
+
+
+def postgres_store(server: PostgresServer) -> str:
+    url = server.empty()
+    connection: psycopg.Connection[Any]
+    with server._connect() as connection:
+        connection.execute((STORES / "version1_postgresql.sql").read_text().encode())
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A store of version 1."""
+    return sqlite_store(tmp_path) if request.param == "sqlite" else postgres_store(request.getfixturevalue("server"))
+
+
+def ask(url: str, statement: str) -> list[Any]:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        result = connection.execute(text(statement))
+        rows = [tuple(row) for row in result] if result.returns_rows else []
+    engine.dispose()
+    return rows
+
+
+def tables(url: str) -> dict[str, dict[str, tuple[str, bool]]]:
+    """Table -> column -> its type, as SQLite and PostgreSQL agree on it, and whether it may be empty."""
+    engine: Engine = create_engine(url)
+    found = inspect(engine)
+    columns = {
+        name: {c["name"]: (_kind(c["type"]), c["nullable"]) for c in found.get_columns(name)}
+        for name in found.get_table_names()
+    }
+    engine.dispose()
+    return columns
+
+
+def _kind(declared: object) -> str:
+    # SQLite keeps any number in a column, whatever it is declared as.
+    kind = str(declared).partition("(")[0].replace("_", " ")
+    return "NUMBER" if kind in ("BIGINT", "INTEGER", "DOUBLE PRECISION", "DOUBLE", "FLOAT") else kind
+
+
+def unworded(decisions: Sequence[Decision]) -> list[Decision]:
+    """Decisions without the reasons of their infeasible candidates, which are worded otherwise today."""
+    return [
+        replace(decision, ranking=tuple(replace(ranked, reason=None) for ranked in decision.ranking))
+        for decision in decisions
+    ]
+
+
+def test_an_upgraded_store_has_the_tables_of_a_new_one(
+    url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    open_store(url).close()
+    upgraded = tables(url)
+    fresh = request.getfixturevalue("server").empty() if url.startswith("postgresql") else f"sqlite:///{tmp_path}/n.db"
+    open_store(fresh, create=True).close()
+    assert upgraded == tables(fresh)
+    assert set(upgraded) == set(Base.metadata.tables)
+
+
+def test_columns_that_hold_other_complexities_now_take_fractions(url: str) -> None:
+    open_store(url).close()
+    ask(url, "UPDATE steps SET bound = 0.0123, frontier_cost = 0.0045")
+    assert set(ask(url, "SELECT bound, frontier_cost FROM steps")) == {(0.0123, 0.0045)}
+    for table in ("candidates", "decisions", "instances"):
+        ask(url, f"UPDATE {table} SET cost = 0.0123")
+        assert set(ask(url, f"SELECT cost FROM {table}")) == {(0.0123,)}
+
+
+def test_an_old_store_says_once_that_it_was_upgraded(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        open_store(url).close()
+        assert [record.getMessage().partition(" was of ")[2] for record in caplog.records] == [
+            f"version 1 and is now of version {VERSION}: earlier programs do not read it any more"
+        ]
+        open_store(url, create=True).close()
+        assert len(caplog.records) == 1
+    assert ask(url, "SELECT version FROM store_info") == [(VERSION,)]
+
+
+def test_everything_recorded_is_read_as_flops(url: str) -> None:
+    with closing(open_store(url)) as store:
+        assert [(s.name, s.state, s.complexity) for s in store.searches()] == [
+            ("finished", "completed", "flops"),
+            ("stopped", "interrupted", "flops"),
+            ("path", "interrupted", "flops"),
+        ]
+        finished = store.search("finished")
+        assert unworded(finished.decisions()) == unworded(whole_search())
+        assert finished.record_of.device is None
+        assert [instance.name for instance in finished.instances()] == ["T-S", "T-M"]
+        assert all(instance.cost == instance.flops for instance in finished.instances())
+        steps = finished.steps()
+        assert [step.key for step in steps] == ["1", "2", "2-T-S", "3", "3-T-M"]
+        assert all(candidate.cost == candidate.flops for step in steps for candidate in step.candidates)
+        assert [step.frontier_cost for step in steps][1] == whole_search()[0].cost
+        assert steps[0].candidates[0].failures == 1
+        assert len(finished.trial(finished.instances()[0].trial or "").epochs) == 2
+
+
+def test_an_interrupted_search_goes_on_and_decides_as_it_would_have(url: str) -> None:
+    with closing(open_store(url)) as store:
+        search, training = store.search("stopped"), FakeTraining()
+        before = {c.trial for step in search.steps() for c in step.candidates if c.state == "completed"}
+        search.claim()
+        search.update_space(search.record_of.space)
+        assert run(search, training) == "every regime has its instance"
+        search.release("completed")
+        assert unworded(search.decisions()) == unworded(whole_search(7))
+        assert len(before) == 6
+        assert not before & set(training.finished)
+        assert all(decision.score == score_of(decision.trial or "") for decision in search.decisions())
+
+
+def test_a_search_along_a_path_goes_on(url: str) -> None:
+    with closing(open_store(url)) as store:
+        search = store.search("path")
+        search.claim()
+        assert run_search(search.record_of.space, search, FakeTraining(), DATA, lambda *_: None)
+        expansions = [decision for decision in search.decisions() if decision.kind == "expansion"]
+        assert [decision.axis for decision in expansions] == ["depth", "fast", "spatial"]
+        assert {decision.trial for decision in search.decisions()} == {None}
+
+
+def test_a_store_whose_search_is_run_by_the_old_program_stays_as_it_is(url: str) -> None:
+    me = this_process()
+    held = f"state = 'running', host = '{me.host}', pid = {me.pid}, process_started = '{me.started}'"
+    ask(url, f"UPDATE searches SET {held} WHERE name = 'stopped'")
+    before = tables(url)
+    with pytest.raises(StoreError, match="is of version 1, and cannot be brought to version 2 while stopped is run by"):
+        open_store(url)
+    assert tables(url) == before
+    assert ask(url, "SELECT version FROM store_info") == [(1,)]
+    ask(url, "UPDATE searches SET state = 'running', host = 'gone', last_event_at = '2020-01-01 00:00:00'")
+    open_store(url).close()
+
+
+def test_the_commands_read_and_go_on_with_an_old_store(tmp_path: Path, expander: Expander) -> None:
+    sqlite_store(tmp_path)
+    where = ("--store", "sqlite:///old.db")
+    listed = expander("status", *where)
+    assert "is now of version 2" in listed.stderr
+    assert "finished" in listed.stdout
+    shown = json.loads(expander("status", "finished", *where, "--json").stdout)
+    assert (shown["complexity"], shown["device"], shown["state"]) == ("flops", None, "completed")
+    assert shown["instances"][0]["cost"] == shown["instances"][0]["flops"]
+    expander("report", "finished", *where, "--out", "report.html")
+    assert "T-S" in (tmp_path / "report.html").read_text()
+    expander("export", "finished", *where, "--out", "configs")
+    assert sorted(path.name for path in (tmp_path / "configs").iterdir()) == ["T-M.yaml", "T-S.yaml"]
+    resumed = expander("resume", "path", *where, "--json")
+    assert "is now of version" not in resumed.stderr
+    assert json.loads(resumed.stdout)["state"] == "completed"
