@@ -10,6 +10,7 @@ from typing import Literal
 from expander.axis import Axis
 from expander.complexity import measure
 from expander.geometry import Geometry
+from expander.units import PREFIXES
 
 ComplexityName = Literal["flops", "params", "activations", "latency", "memory"]
 MeasuredName = Literal["latency", "memory"]
@@ -65,13 +66,23 @@ def shown(name: ComplexityName, value: float) -> str:
     """A value of a complexity as people read it: '1.963 GFLOPs', '3.794 M parameters', '4.21 ms', '512.3 MB'."""
     match name:
         case "flops":
-            return f"{value / 1e9:.4g} GFLOPs"
+            return f"{_scaled(value)}FLOPs"
         case "params" | "activations":
-            return f"{value / 1e6:.4g} M {UNITS[name]}"
+            return f"{_scaled(value)}{' ' if value >= 1000 else ''}{UNITS[name]}"
         case "latency":
-            return f"{value * 1e3:.4g} ms"
+            return f"{value:.4g} s" if value >= 1 else f"{value * 1e3:.4g} ms"
         case "memory":
-            return f"{value / 1e6:.4g} MB"
+            return f"{_scaled(value)}B"
+
+
+def _scaled(value: float) -> str:
+    """A value and the prefix of its unit: '1.963 G', '2 G', '0.5 '."""
+    for prefix in PREFIXES:
+        # Four digits of what is just under a thousand could round up to it.
+        if value < 999.95 or prefix == PREFIXES[-1]:
+            break
+        value /= 1000
+    return f"{value:.4g} {prefix}"
 
 
 def described(geometry: Geometry) -> str:

@@ -256,7 +256,8 @@ def _basis_conflicts(space: SearchSpace) -> Iterator[Conflict]:
         text = f"{blocks} stages, but basis.widths has {widths}; give one entry a stage in both"
         yield ("basis", "blocks"), text, ("basis", "widths")
         return
-    if space.complexity != "flops" and "bounds" not in space.regimes.model_fields_set:
+    # Also where the paper's space spells them out.
+    if space.complexity != "flops" and space.regimes.bounds == RegimesSection().bounds:
         unit = UNITS[space.complexity]
         text = (
             f"{space.complexity} needs regimes.bounds in {unit}; the paper's, which stand by default, are multiply-adds"
@@ -280,7 +281,7 @@ def bound_conflicts(space: SearchSpace, cost: Cost) -> Iterator[Conflict]:
                 if cost.measured
                 else f"{bound:g} {cost.unit} are under the basis' own {smallest:,}; give a larger bound"
             )
-            yield ("regimes", "bounds", name), text, ("basis",)
+            yield ("regimes", "bounds", name), text, ("basis",), ("complexity",)
 
 
 def _path_conflicts(expansion: ExpansionSection) -> Iterator[Conflict]:

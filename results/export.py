@@ -205,6 +205,7 @@ def _provenance(search: SearchStore, instance: InstanceRecord) -> dict[str, obje
         "step": instance.step,
         "kind": instance.kind,
         "complexity": record.space.complexity,
+        "device": record.device,
         "bound": instance.bound,
         "trial": instance.trial,
         "score": instance.score,

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from expander.axis import Axis
+from expander.cost import ComplexityName, shown
 from expander.units import human
 from results.drawing import COLOURS, MARKERS, Label, Line, Size, drawing, place_labels, tick_flops, to_svg
 from results.tables import rows_of, standard_error
@@ -25,6 +26,14 @@ NARROW = Size(350, 370, 10, 5.5)
 PANEL = Size(260, 165, 9.5, 4)
 # How much larger the marker of a kept candidate is, and how much smaller one that would cover the same network's.
 KEPT, AGAIN = 1.35, 0.55
+# What is drawn of each complexity, with its unit.
+LABELS: dict[ComplexityName, str] = {
+    "flops": "multiply-adds of one clip, FLOPs",
+    "params": "parameters",
+    "activations": "activations of one clip, elements",
+    "latency": "latency of one clip, seconds",
+    "memory": "memory of a training step on two clips, bytes",
+}
 # Points of a curve that an eye can tell apart in a panel.
 CURVE_POINTS = 60
 # Where the candidates of a step stand beside the kept one, by axis, in steps.
@@ -47,16 +56,23 @@ class _Point:
     title: str
 
 
-def accuracy_against_flops(candidates: pd.DataFrame, instances: Sequence[InstanceRecord], size: Size = WIDE) -> str:
-    """The paper's Fig. 2 of this search: top-1 against multiply-adds of one clip, and the path that it took.
+def named(complexity: ComplexityName) -> str:
+    """A complexity in a sentence."""
+    return "FLOPs" if complexity == "flops" else complexity
+
+
+def accuracy_against_cost(
+    candidates: pd.DataFrame, instances: Sequence[InstanceRecord], complexity: ComplexityName, size: Size = WIDE
+) -> str:
+    """The paper's Fig. 2 of this search: top-1 against its complexity, and the path that it took.
 
     candidates: as `tables.candidates` gives them, with a score at least once; those without are left out.
     """
     scored = rows_of(candidates[candidates["feasible"] & candidates["top1"].notna()])
-    points = [_point(row, row["cost"], 100 * row["top1"], _error(row)) for row in scored]
+    points = [_point(row, complexity, row["cost"], 100 * row["top1"], _error(row)) for row in scored]
     with drawing(size) as axes:
         axes.set_xscale("log")
-        axes.set_xlabel("multiply-adds of one clip, FLOPs (log scale)")
+        axes.set_xlabel(f"{LABELS[complexity]} (log scale)")
         axes.set_ylabel("top-1 on validation, %")
         lines = [_path(points), *_branches(points), *_errors(points)]
         _draw(axes, points, lines, size)
@@ -66,22 +82,25 @@ def accuracy_against_flops(candidates: pd.DataFrame, instances: Sequence[Instanc
         tick_flops(axes.xaxis, axes.get_xlim(), size.width - 60, 36)
         labels = _labels(points, instances, numbers=True)
         place_labels(axes, labels, _places(points), lines, size.marker * KEPT / 2)
-        description = "Top-1 against FLOPs of every trained candidate"
+        description = f"Top-1 against {named(complexity)} of every trained candidate"
         return to_svg(axes, f"accuracy-{size.width:g}", description, [point.title for point in points])
 
 
-def flops_of_steps(candidates: pd.DataFrame, instances: Sequence[InstanceRecord], size: Size = WIDE) -> str:
-    """The growth of a search that has no scores: multiply-adds of each step's candidates, and the path.
+def cost_of_steps(
+    candidates: pd.DataFrame, instances: Sequence[InstanceRecord], complexity: ComplexityName, size: Size = WIDE
+) -> str:
+    """The growth of a search that has no scores: the complexity of each step's candidates, and the path.
 
     candidates: as `tables.candidates` gives them, a feasible one at least.
     """
     feasible = rows_of(candidates[candidates["feasible"]])
-    points = [_point(row, row["number"] + (not row["kept"]) * BESIDE[row["axis"]], row["cost"]) for row in feasible]
+    places = [row["number"] + (not row["kept"]) * BESIDE[row["axis"]] for row in feasible]
+    points = [_point(row, complexity, place, row["cost"]) for row, place in zip(feasible, places, strict=True)]
     basis = np.array([[0, feasible[0]["frontier_cost"]]], dtype=float)
     with drawing(size) as axes:
         axes.set_yscale("log")
         axes.set_xlabel("step")
-        axes.set_ylabel("multiply-adds of one clip, FLOPs (log scale)")
+        axes.set_ylabel(f"{LABELS[complexity]} (log scale)")
         lines = [np.concatenate([basis, _path(points)]), *_branches(points)]
         _draw(axes, points, lines, size)
         axes.plot(*basis.T, marker="o", markersize=size.marker, color=COLOURS["ink"], clip_on=False)
@@ -93,7 +112,7 @@ def flops_of_steps(candidates: pd.DataFrame, instances: Sequence[InstanceRecord]
         tick_flops(axes.yaxis, axes.get_ylim(), size.height - 60, 22)
         labels = [Label("basis", *basis[0]), *_labels(points, instances, numbers=False)]
         place_labels(axes, labels, np.concatenate([_places(points), basis]), lines, size.marker * KEPT / 2)
-        description = "FLOPs of every candidate by step"
+        description = f"{named(complexity)} of every candidate by step"
         return to_svg(axes, f"growth-{size.width:g}", description, [point.title for point in points])
 
 
@@ -121,8 +140,9 @@ def clip(frames: int, stride: int | None) -> str:
     return f"{frames}×{stride}" if stride else f"{frames}"
 
 
-def _point(row: Mapping[str, Any], x: float, y: float, error: float = 0.0) -> _Point:
+def _point(row: Mapping[str, Any], complexity: ComplexityName, x: float, y: float, error: float = 0.0) -> _Point:
     what = f"{clip(row['frames'], row['stride'])}, {row['crop']}², {human(row['flops'])}FLOPs"
+    what += "" if complexity == "flops" else f", {shown(complexity, row['cost'])}"
     score = f", top-1 {row['top1']:.1%}" if row["top1"] is not None else ""
     kept = ", kept" if row["kept"] else ""
     return _Point(

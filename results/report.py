@@ -98,7 +98,7 @@ def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
         store=search.url,
         state=search.effective_state,
         totals=_totals(rows, epochs),
-        charts=_charts(candidates, instances),
+        charts=_charts(candidates, instances, record.space.complexity),
         scored=_scored(candidates),
         steps=[(key, list(group)) for key, group in groupby(rows, lambda row: row["step"])],
         instances=instances,
@@ -123,6 +123,9 @@ def _template(complexity: ComplexityName) -> Template:
     environment.filters |= {"setting": _setting, "quoted": shlex.quote}
     environment.globals |= {
         "clip": clip,
+        "complexity": plots.named(complexity),
+        # The column of a complexity that has none among FLOPs and params.
+        "extra": () if complexity in ("flops", "params") else (complexity,),
         "glyphs": GLYPHS,
         "noise_errors": NOISE_ERRORS,
         "elsewhere_mark": ELSEWHERE,
@@ -135,12 +138,12 @@ def _scored(candidates: pd.DataFrame) -> bool:
     return bool((candidates["feasible"] & candidates["top1"].notna()).any())
 
 
-def _charts(candidates: pd.DataFrame, instances: Sequence[InstanceRecord]) -> list[Markup]:
+def _charts(candidates: pd.DataFrame, instances: Sequence[InstanceRecord], complexity: ComplexityName) -> list[Markup]:
     """The main figure for wide and for narrow pages; none without a candidate."""
     if not candidates["feasible"].any():
         return []
-    draw = plots.accuracy_against_flops if _scored(candidates) else plots.flops_of_steps
-    return [Markup(draw(candidates, instances, size)) for size in (WIDE, NARROW)]
+    draw = plots.accuracy_against_cost if _scored(candidates) else plots.cost_of_steps
+    return [Markup(draw(candidates, instances, complexity, size)) for size in (WIDE, NARROW)]
 
 
 def _cost_charts(costs: Sequence[Curve]) -> list[tuple[Markup, Markup]]:

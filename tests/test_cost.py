@@ -55,10 +55,17 @@ def test_a_closed_form_is_the_geometrys_complexity(name):
     ("name", "value", "text"),
     [
         ("flops", 1_962_892_112, "1.963 GFLOPs"),
+        ("flops", 2e9, "2 GFLOPs"),
+        ("flops", 400_000, "400 kFLOPs"),
+        ("flops", 1e30, "1e+12 EFLOPs"),
         ("params", 3_794_322, "3.794 M parameters"),
+        ("params", 999, "999 parameters"),
         ("activations", 12_345_678, "12.35 M elements"),
+        ("activations", 999_950, "1 M elements"),
         ("latency", 0.00421, "4.21 ms"),
+        ("latency", 12.0, "12 s"),
         ("memory", 512_300_000, "512.3 MB"),
+        ("memory", 96_992, "96.99 kB"),
     ],
 )
 def test_a_value_is_shown_with_its_unit(name, value, text):
@@ -115,5 +122,5 @@ def test_bounds_under_the_measured_basis_are_the_users_mistake():
 
 def test_a_basis_that_does_not_fit_the_device_is_the_users_mistake():
     space = space_of(complexity="memory", regimes={"bounds": {"Small": 1e6}})
-    with pytest.raises(SpaceError, match="^basis: it does not fit in the memory of a stopwatch"):
+    with pytest.raises(SpaceError, match=r"^basis: it does not fit in the memory of a stopwatch"):
         cost_of(space, measured("memory", Stopwatch(math.inf)))

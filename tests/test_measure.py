@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import os
 import random
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -99,3 +102,26 @@ def test_a_gpu_is_measured_too() -> None:
     assert meter.measure("memory", large()) == meter.measure("memory", large()) > 2 * FLOAT * measure(large()).params
     assert 0 < meter.measure("latency", SMALL) < 60
     assert meter.measure("memory", replace(SMALL, crop=200_000)) == math.inf
+
+
+RESIDENT = """
+import re
+from test_measure import METER, SMALL, large
+
+def resident(key):
+    return int(re.search(key + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+
+METER.measure("memory", SMALL)
+open("/proc/self/clear_refs", "w").write("5")
+before = resident("VmRSS")
+measured = METER.measure("memory", large(frames=8, crop=192))
+print((resident("VmHWM") - before) / measured)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no /proc to tell what a process has taken")
+def test_memory_is_about_what_the_process_takes() -> None:
+    # The rest is what oneDNN takes for itself, and what the C library keeps of what was freed.
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run([sys.executable, "-c", RESIDENT], env=environment, capture_output=True, text=True, check=True)
+    assert 0.9 < float(done.stdout) < 3.5

@@ -324,7 +324,7 @@ def test_an_interrupted_search_says_what_is_open_and_how_to_go_on() -> None:
     assert "expander resume 'half way'" in page.text
     assert page.text.count("not decided yet") == 1
     assert "pending" in page.text
-    assert "Without an instance yet: T-S (0.4 M), T-M (9 M)." in page.text
+    assert "Without an instance yet: T-S (400 kFLOPs), T-M (9 MFLOPs)." in page.text
 
 
 def test_a_search_that_stopped_over_a_failure_says_so() -> None:

@@ -104,6 +104,18 @@ def test_a_detector_costs_what_the_page_says():
         assert row[2] == figures(measure(larger))
 
 
+@pytest.mark.parametrize("row", table("Ratios to other networks"), ids=lambda row: row[0])
+def test_ratios_to_other_networks_are_of_our_figures(row):
+    compared, kind = row[0].split(": ")
+    geometry = CONFIGS[compared.split(" to ")[0]].geometry
+    if compared.endswith("R50 (AVA)") and kind == "params":
+        geometry = replace(geometry, classes=80)
+    ours = inference_flops(geometry, Views(1, "left-center-right")) / 3e9
+    if kind == "params":
+        ours = measure(geometry).params_without_batchnorm / 1e6
+    assert row[3] == f"{float(row[2]) / ours:.1f}"
+
+
 def test_the_recipe_is_the_spaces():
     videos = SPACE.data.train_videos
     base = SPACE.base_recipe

@@ -616,7 +616,7 @@ def test_a_search_by_parameters_expands_only_what_has_parameters():
 def test_a_path_by_parameters_ends_at_an_axis_that_has_none():
     path = {"tolerance": 0.5, "path": ["bottleneck", "depth", "fast"], "path_is": "prescribed"}
     space = PARAMS.model_copy(update={"expansion": PARAMS.expansion.model_validate(path)})
-    with pytest.raises(StepFailed, match="step 3: the path takes fast, .*: params does not see fast: more frames add"):
+    with pytest.raises(StepFailed, match=r"step 3: the path takes fast, .*: params does not see fast: more frames add"):
         prescribed(space)
 
 

@@ -106,6 +106,9 @@ MISTAKES = {
     "recipe: {scale_jitter: [1, 2, 3]}": "recipe.scale_jitter: found [1, 2, 3]; expected no more than 2 entries",
     "complexity: flop": "complexity: found 'flop'; expected one of flops, params, activations, latency, memory (did you mean flops?)",
     "complexity: 3": "complexity: found 3; expected one of flops, params, activations, latency, memory",
+    "complexity: latncy\nregimes: {bounds: {A: 0.02}}": (
+        "complexity: found 'latncy'; expected one of flops, params, activations, latency, memory (did you mean latency?)"
+    ),
     # Values that contradict each other.
     "basis: {crop: 48}\ncomplexity: latency": (
         "s.yaml:2: complexity: latency needs regimes.bounds in seconds; the paper's, which stand by default, are"
