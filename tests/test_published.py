@@ -1,5 +1,6 @@
 """The paper's numbers: every network of the published search, from its factors (facts.md, "The published path")."""
 
+import math
 from typing import NamedTuple
 
 import pytest
@@ -74,23 +75,32 @@ def test_the_closed_form_lands_on_the_published_complexity(row):
     assert complexity.params_without_batchnorm == row.params_without_batchnorm
 
 
-#    Table 4 of the paper: GFLOPs and millions of parameters, some cut rather than rounded
+# fmt: off
+#    Table 2 of the paper, and Sec. 3.1 for X2D: GFLOPs and millions of parameters as printed
 PRINTED = {
-    "X2D": (0.02067, 1.63),
-    "X3D-XS": (0.60, 3.76),
-    "X3D-S": (1.96, 3.76),
-    "X3D-M": (4.73, 3.76),
-    "X3D-L": (18.37, 6.08),
-    "X3D-XL": (35.84, 11.0),
-    "X3D-XXL": (143.5, 20.3),
+    "X2D":     ("0.02067", "1.63"),
+    "X3D-XS":  ("0.60",    "3.76"),
+    "X3D-S":   ("1.96",    "3.76"),
+    "X3D-M":   ("4.73",    "3.76"),
+    "X3D-L":   ("18.37",   "6.08"),
+    "X3D-XL":  ("35.84",   "11.0"),
+    "X3D-XXL": ("143.5",   "20.3"),
 }
+# fmt: on
+
+
+def prints(value: float, printed: str) -> bool:
+    """Whether a value prints as that: rounded, or cut, which the paper does with some."""
+    digits = len(printed.partition(".")[2])
+    return printed in (f"{value:.{digits}f}", f"{math.floor(value * 10**digits) / 10**digits:.{digits}f}")
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name in PRINTED], ids=lambda row: row.name)
 def test_the_printed_figures_are_these_to_their_last_digit(row):
     gflops, millions = PRINTED[row.name]
-    assert row.flops / 1e9 == pytest.approx(gflops, rel=0.01)
-    assert row.params_without_batchnorm / 1e6 == pytest.approx(millions, rel=0.005)
+    assert prints(row.params_without_batchnorm / 1e6, millions)
+    # 20.66 M is what PyTorchVideo's X2D has too; the paper's 20.67 is neither that rounded nor cut.
+    assert prints(row.flops / 1e9, gflops) or (row.name, row.flops) == ("X2D", 20_662_304)
 
 
 #    Table 4's GFLOPs of one of 30 views (10-LeftCenterRight), and Sec. B's of K-Center of X3D-S
@@ -122,8 +132,8 @@ class Ablation(NamedTuple):
     network: str
     without: str
     gamma_b: float
-    gflops: float
-    millions: float
+    gflops: str
+    millions: str
 
     @property
     def geometry(self) -> Geometry:
@@ -135,14 +145,14 @@ class Ablation(NamedTuple):
 # fmt: off
 #   Table A.1: network, the mobile part taken out, γb, GFLOPs and millions of parameters as printed
 ABLATIONS = (
-    Ablation("X3D-S",  "channelwise",        0.60,   1.95,  3.16),
-    Ablation("X3D-S",  "channelwise",        2.25,  17.6,  22.1),
-    Ablation("X3D-S",  "swish",              2.25,   1.96,  3.76),
-    Ablation("X3D-S",  "squeeze_excitation", 2.25,   1.96,  3.60),
-    Ablation("X3D-XL", "channelwise",        0.56,  34.80,  9.73),
-    Ablation("X3D-XL", "channelwise",        2.25, 365.4,  95.1),
-    Ablation("X3D-XL", "swish",              2.25,  35.84, 11.0),
-    Ablation("X3D-XL", "squeeze_excitation", 2.25,  35.84, 10.4),
+    Ablation("X3D-S",  "channelwise",        0.60,   "1.95",  "3.16"),
+    Ablation("X3D-S",  "channelwise",        2.25,  "17.6",  "22.1"),
+    Ablation("X3D-S",  "swish",              2.25,   "1.96",  "3.76"),
+    Ablation("X3D-S",  "squeeze_excitation", 2.25,   "1.96",  "3.60"),
+    Ablation("X3D-XL", "channelwise",        0.56,  "34.80",  "9.73"),
+    Ablation("X3D-XL", "channelwise",        2.25, "365.4",  "95.1"),
+    Ablation("X3D-XL", "swish",              2.25,  "35.84", "11.0"),
+    Ablation("X3D-XL", "squeeze_excitation", 2.25,  "35.84", "10.4"),
 )
 # fmt: on
 
@@ -150,9 +160,8 @@ ABLATIONS = (
 @pytest.mark.parametrize("row", ABLATIONS, ids=lambda row: f"{row.network} {row.gamma_b} - {row.without}")
 def test_without_a_mobile_part_a_network_costs_what_table_a1_prints(row):
     complexity = measure(row.geometry)
-    assert complexity.flops / 1e9 == pytest.approx(row.gflops, rel=0.002)
-    # 22.1 is cut from 22.146.
-    assert complexity.params_without_batchnorm / 1e6 == pytest.approx(row.millions, rel=0.004)
+    assert prints(complexity.flops / 1e9, row.gflops)
+    assert prints(complexity.params_without_batchnorm / 1e6, row.millions)
 
 
 class Extension(NamedTuple):

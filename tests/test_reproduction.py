@@ -9,6 +9,7 @@ from expander.axis import Axis
 from expander.cli.files import load_space
 from expander.cli.networks import shipped_configs
 from expander.complexity import Complexity, measure
+from expander.efficientnet3d import EFFICIENTNET3D
 from expander.geometry import Basis, realise
 from expander.plan import inference_flops, plan
 from expander.recipe import recipe_at
@@ -95,6 +96,29 @@ def test_efficientnet3d_costs_what_the_page_says():
         geometry = CONFIGS[name].geometry
         assert clip == f"{geometry.clip}, {geometry.crop}"
         assert ours == figures(measure(geometry))
+
+
+def test_what_the_page_says_of_other_efficientnets():
+    printed = {
+        "EfficientNet3D-B0": (0.74, 3.30),
+        "EfficientNet3D-B3": (6.91, 8.19),
+        "EfficientNet3D-B4": (23.80, 12.16),
+    }
+
+    def off(**changes: tuple[int, ...]) -> list[float]:
+        found = []
+        for index, (name, (gflops, _)) in enumerate(printed.items()):
+            geometry = replace(EFFICIENTNET3D[name], **{key: values[index] for key, values in changes.items()})
+            found.append(measure(geometry).flops / 1e9 / gflops - 1)
+        return found
+
+    # Frames that grow as the resolution does, 300 / 224 and 380 / 224; and a B0 of 152 pixels.
+    assert off(frames=(4, 5, 7))[1:] == pytest.approx([-0.46, -0.40], abs=0.01)
+    assert off(crop=(152, 200, 256))[:2] == pytest.approx([0.10, 0.05], abs=0.005)
+    for name, (_, millions) in printed.items():
+        blocks = [block for stage in EFFICIENTNET3D[name].mobile_blocks() for block in stage]
+        weights = sum(b.inner_width * (b.entering * b.expands + 27 + b.width) for b in blocks)
+        assert (weights / 1e6 > millions) == (name != "EfficientNet3D-B0")
 
 
 def test_a_detector_costs_what_the_page_says():
