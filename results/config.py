@@ -93,6 +93,15 @@ class InstanceConfig:
         """What the geometry costs."""
         return measure(self.geometry)
 
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """The provenance, with what trained the weights where they were trained anew.
+
+        A training leaves where the geometry came from, and says by itself, as `trained`, what it trained.
+        """
+        trained = self.provenance.get("trained")
+        return {**self.provenance, **trained} if isinstance(trained, dict) else self.provenance
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values in the order in which a person reads them; `read_config` reads them back."""
         return {

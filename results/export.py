@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -143,8 +144,8 @@ def _ours(config: InstanceConfig, file: str) -> str:
 
 def _convert(config: InstanceConfig, out: Path, form: Format) -> str:
     """The command that lays out, for a peer, the weights that are exported beside our own config."""
-    ours = " ".join(str(out / f"{config.name}.{ending}") for ending in ENDINGS["yaml"])
-    return f"expander convert {ours} --to {form} --out {out / config.name}.{ENDINGS[form][1]}"
+    *ours, target = (str(out / f"{config.name}.{ending}") for ending in (*ENDINGS["yaml"], ENDINGS[form][1]))
+    return shlex.join(["expander", "convert", *ours, "--to", form, "--out", target])
 
 
 def write_config(config: InstanceConfig, path: Path) -> None:

@@ -16,7 +16,8 @@ from expander.axis import Axis
 from expander.cost import ComplexityName, shown
 from expander.units import human
 from results.drawing import COLOURS, MARKERS, Label, Line, Size, drawing, place_labels, tick_flops, to_svg
-from results.tables import rows_of, standard_error
+from results.scores import standard_error
+from results.tables import rows_of
 
 if TYPE_CHECKING:
     from results.records import InstanceRecord

@@ -13,11 +13,14 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from expander.complexity import Complexity
+from expander.complexity import Complexity, measure
+from expander.efficientnet3d import AnyGeometry, read_geometry
 from expander.errors import SpaceError, UsageError
+from expander.plan import inference_flops
 from expander.space import Count, Share, ViewsSection
 from expander.strict import Key, Section, check
 from expander.trial import Metrics, Views
+from results.config import EfficientNet3DSection, GeometrySection
 from results.export import write_atomically
 
 Large = Annotated[int, Field(ge=1)]
@@ -197,22 +200,56 @@ def _scored(section: ScoredSection) -> Scored:
 
 
 def _conflicts(section: ScoresSection) -> list[tuple[Key, str]]:
-    found = list[tuple[Key, str]]()
+    network = _network(section.geometry.model_dump())
+    found = _in_complexity(section.complexity, network)
     seen: set[str] = set()
-    for index, scored in enumerate(section.scores):
-        name = _scored(scored).views.name
-        if name in seen:
-            found.append((("scores", index, "views"), f"{name} stands twice; keep one of them"))
-        seen.add(name)
-        if scored.videos > section.val.videos:
-            found.append(
-                (("scores", index, "videos"), f"found {scored.videos:,}; val.videos has {section.val.videos:,}")
-            )
+    for index, each in enumerate(section.scores):
+        scored = _scored(each)
+        if scored.views.name in seen:
+            found.append((("scores", index, "views"), f"{scored.views.name} stands twice; keep one of them"))
+        seen.add(scored.views.name)
+        flops = _flops(scored.views, section.complexity, network)
+        if flops not in (None, scored.flops):
+            text = f"found {scored.flops:,}; {scored.views.name} of this network takes {flops:,}"
+            found.append((("scores", index, "flops_per_video"), text))
+        if each.top5 < each.top1:
+            found.append((("scores", index, "top5"), f"found {each.top5:g}, less than top1, which is {each.top1:g}"))
+        if each.videos > section.val.videos:
+            text = f"found {each.videos:,}; val.videos has {section.val.videos:,}"
+            found.append((("scores", index, "videos"), text))
     for key, value in ((("weights",), section.weights), (("val", "sha256"), section.val.sha256)):
         if not SHA256.fullmatch(value):
             found.append((key, f"found {value!r}; expected the 64 hexadecimal digits of a SHA-256"))
-    try:
-        datetime.fromisoformat(section.tested)
-    except ValueError:
-        found.append((("tested",), f"found {section.tested!r}; expected a date and time, as 2026-11-22T12:00:00+00:00"))
+    if not _is_aware(section.tested):
+        expected = "a date and time with its offset from UTC, as 2026-11-22T12:00:00+00:00"
+        found.append((("tested",), f"found {section.tested!r}; expected {expected}"))
     return found
+
+
+def _network(values: dict[str, Any]) -> AnyGeometry | None:
+    """The geometry where it is that of a network of ours; None of another, of which only the file knows."""
+    section = EfficientNet3DSection if "network" in values else GeometrySection
+    try:
+        return read_geometry(section.model_validate(values).model_dump())
+    except ValueError:  # which pydantic's is, and that of lists of different lengths
+        return None
+
+
+def _in_complexity(said: ComplexitySection, network: AnyGeometry | None) -> list[tuple[Key, str]]:
+    actual = said.model_dump() if network is None else measure(network).as_dict()
+    wrong = [(key, value) for key, value in said.model_dump().items() if value != actual[key]]
+    return [(("complexity", key), f"found {value:,}; the geometry has {actual[key]:,}") for key, value in wrong]
+
+
+def _flops(views: Views, said: ComplexitySection, network: AnyGeometry | None) -> int | None:
+    """Multiply-adds of all views of a video; None where the file does not tell what a larger crop takes."""
+    if network is not None:
+        return inference_flops(network, views)
+    return said.flops * views.per_video if views.crops == "center" else None
+
+
+def _is_aware(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False

@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from expander.cost import MeasuredName
+from expander.cost import MeasuredName, shown
 from expander.errors import StoreError, UsageError
 from expander.geometry import Geometry
 from expander.search import Decision, Instance, Step
@@ -52,6 +52,11 @@ from results.schema import (
     SearchRow,
     StepRow,
     TrialRow,
+)
+
+# Why the loop comes to something else than what it recorded, and the way out.
+CHANGED = (
+    "the program, the space or the data has changed since; go on with what it was started with, or start a new search"
 )
 
 
@@ -211,7 +216,7 @@ class SearchStore:
         Raises StoreError on a second, different decision of a step, or a different instance of a regime.
         """
         with self._database.writing() as session:
-            self._hold(session)
+            row = self._hold(session)
             step = self._step(session, decision.key)
             if step is None:
                 raise StoreError(f"search {self.name!r}: step {decision.key} is decided but was never enrolled")
@@ -220,18 +225,19 @@ class SearchStore:
                 now = datetime.now(UTC)
                 session.add(DecisionRow(step_id=step.id, decided_at=now, **decision_values(decision)))
             elif decision_of(recorded, step) != decision:
-                raise StoreError(
-                    f"search {self.name!r}: step {decision.key} is decided for {recorded.axis} with"
-                    f" a cost of {recorded.cost:,}, score {recorded.score}; it cannot be decided again for"
-                    f" {decision.axis} with {decision.cost:,}, score {decision.score}"
+                before, after = (
+                    f"{each.axis} with {_shown(row, each.cost)}, score {each.score}" for each in (recorded, decision)
                 )
-            self._settle(session, settled)
+                raise StoreError(
+                    f"search {self.name!r}: step {decision.key} is decided for {before}; it cannot be decided again for"
+                    f" {after}: {CHANGED}"
+                )
+            self._settle(session, row, settled)
 
     def settle(self, settled: Sequence[Instance]) -> None:
         """Record every instance settled so far. Raises StoreError on a different instance of a regime."""
         with self._database.writing() as session:
-            self._hold(session)
-            self._settle(session, settled)
+            self._settle(session, self._hold(session), settled)
 
     # The coordinator's Measurements, which all searches of a store share.
 
@@ -260,9 +266,8 @@ class SearchStore:
                 complexity = row.space["complexity"]
                 raise UsageError(
                     f"the {complexity} of search {self.name!r} was measured on {row.device}, and here it would be"
-                    f" measured on {device}: the two cannot be compared. Resume it where it was begun, with the same"
-                    " dispatcher and resources, or start a new search under another name: it takes over every finished"
-                    " trial"
+                    f" measured on {device}: {_refusal(row.device, device)}, or start a new search under another name:"
+                    " it takes over every finished trial"
                 )
             row.device = device
 
@@ -390,8 +395,7 @@ class SearchStore:
         if recorded != now:
             axes = ", ".join(sorted({axis for axis, _, _ in recorded ^ now}))
             raise StoreError(
-                f"search {self.name!r}: step {step.key} is recorded with other candidates for {axes}: the program, the"
-                " space or the data has changed since; go on with what it was started with, or start a new search"
+                f"search {self.name!r}: step {step.key} is recorded with other candidates for {axes}: {CHANGED}"
             )
 
     def _apply(self, session: Session, trial: TrialRow, event: Event) -> None:
@@ -415,7 +419,7 @@ class SearchStore:
                 values = {key: _printable(text) for key, text in failed_values(event).items()}
                 session.add(FailureRow(search_id=self._id, number=number, forgiven=False, failed_at=now, **values))
 
-    def _settle(self, session: Session, settled: Sequence[Instance]) -> None:
+    def _settle(self, session: Session, search: SearchRow, settled: Sequence[Instance]) -> None:
         recorded = {r.name: r for r in session.scalars(select(InstanceRow).where(InstanceRow.search_id == self._id))}
         for instance in settled:
             values = instance_values(instance)
@@ -424,8 +428,9 @@ class SearchStore:
                 session.add(InstanceRow(search_id=self._id, settled_at=datetime.now(UTC), **values))
             elif changed := [key for key, value in values.items() if getattr(row, key) != value]:
                 raise StoreError(
-                    f"search {self.name!r}: {instance.name} is settled at step {row.step} ({row.flops:,} multiply-adds)"
-                    f" and cannot become another network; {', '.join(changed)} would differ"
+                    f"search {self.name!r}: {instance.name} is settled at step {row.step} with"
+                    f" {_shown(search, row.cost)} and cannot become that of step {instance.step} with"
+                    f" {_shown(search, instance.cost)}; {', '.join(changed)} would differ: {CHANGED}"
                 )
 
     def _stop_attempts(self, session: Session) -> None:
@@ -453,6 +458,19 @@ def _measured(session: Session, name: MeasuredName, device: str, geometry: Geome
     row = MeasurementRow.name == name, MeasurementRow.device == device
     geometry_id = content_id(geometry.as_dict())
     return session.scalar(select(MeasurementRow.value).where(*row, MeasurementRow.geometry_id == geometry_id))
+
+
+def _refusal(before: str, now: str) -> str:
+    """Why what was measured on one device does not go with another; a meter names its PyTorch last."""
+    (machine, _, version), (here, _, other) = (device.rpartition(", torch ") for device in (before, now))
+    if machine and machine == here:
+        return f"torch {other} has other kernels, and the two cannot be compared. Resume it with torch {version}"
+    return "the two cannot be compared. Resume it where it was begun, with the same dispatcher and resources"
+
+
+def _shown(search: SearchRow, cost: float) -> str:
+    """A cost as people read it, in the unit of its search."""
+    return shown(search_of(search).space.complexity, cost)
 
 
 def _versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from expander.axis import FACTORS
 from results.records import CandidateRecord, StepRecord, TrialRecord
+from results.scores import standard_error
 
 if TYPE_CHECKING:
     from results.store import SearchStore
@@ -134,11 +135,6 @@ def training_seconds(trial: TrialRecord) -> float | None:
     spent = [sum(epoch.seconds for epoch in trial.epochs)] if trial.epochs else []
     spent += [trial.completed.seconds] if trial.completed else []
     return max(spent, default=None)
-
-
-def standard_error(share: float, videos: int) -> float:
-    """Binomial standard error of a share of `videos` videos."""
-    return math.sqrt(share * (1 - share) / videos)
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:

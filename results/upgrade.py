@@ -5,13 +5,20 @@ from __future__ import annotations
 import logging
 
 from sqlalchemy import Double, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from expander.errors import StoreError
 from results import reading
 from results.schema import VERSION, MeasurementRow, SearchRow, StoreInfo
 
 UPGRADED_FROM = 1
+# Others commit each change of a table by itself: a failure would leave the store between two versions.
+TRANSACTIONAL = ("sqlite", "postgresql")
+# What tells who runs a search; a store of any version has these columns.
+HELD_BY = (
+    *(SearchRow.name, SearchRow.state, SearchRow.last_event_at),
+    *(SearchRow.host, SearchRow.pid, SearchRow.process_started),
+)
 # Version 2: a step multiplies the complexity of its space, until then always multiply-adds.
 RENAMED = (
     ("steps", "frontier_flops", "frontier_cost"),
@@ -25,11 +32,19 @@ COSTED = (("candidates", ""), ("instances", "NOT NULL DEFAULT 0"))
 def upgrade(session: Session, shown: str) -> None:
     """Upgrade a store of version 1; nothing where another process has just done so.
 
-    shown: the store's URL, for messages. Raises StoreError, and changes nothing, while a search in it is being run.
+    shown: the store's URL, for messages. Raises StoreError, and changes nothing, while a search in it is being run, and
+    in a database that could not take the change back.
     """
+    dialect = session.get_bind().dialect
+    if dialect.name not in TRANSACTIONAL:
+        raise StoreError(
+            f"the store {shown} is of version {UPGRADED_FROM}, and cannot be brought to version {VERSION}: this is done"
+            f" in {' and '.join(TRANSACTIONAL)} alone, and {dialect.name} could be left half-way. Read it with the"
+            " program that wrote it, and start new searches in another store (--store)"
+        )
     if session.scalar(select(StoreInfo.version).with_for_update()) == VERSION:
         return
-    dialect = session.get_bind().dialect
+    _refuse_held(session, shown)
     number = Double().compile(dialect=dialect)
     for table, before, name in RENAMED:
         session.execute(text(f"ALTER TABLE {table} RENAME COLUMN {before} TO {name}"))
@@ -42,12 +57,6 @@ def upgrade(session: Session, shown: str) -> None:
     session.execute(text("ALTER TABLE searches ADD COLUMN device TEXT"))
     MeasurementRow.metadata.tables[MeasurementRow.__tablename__].create(session.connection())
     session.get_one(StoreInfo, 1).version = VERSION
-    held = [row.name for row in session.scalars(select(SearchRow).order_by(SearchRow.id)) if _is_run(row)]
-    if held:
-        raise StoreError(
-            f"the store {shown} is of version {UPGRADED_FROM}, and cannot be brought to version {VERSION} while"
-            f" {', '.join(held)} is run by the program that wrote it: wait for it, or stop it with Ctrl-C"
-        )
     logging.getLogger(__name__).warning(
         "the store %s was of version %d and is now of version %d: earlier programs do not read it any more",
         shown,
@@ -56,5 +65,12 @@ def upgrade(session: Session, shown: str) -> None:
     )
 
 
-def _is_run(row: SearchRow) -> bool:
-    return row.state == "running" and reading.is_held(row)
+def _refuse_held(session: Session, shown: str) -> None:
+    # Locked, so that none is resumed by the earlier program before this transaction ends.
+    rows = session.scalars(select(SearchRow).options(load_only(*HELD_BY)).order_by(SearchRow.id).with_for_update())
+    held = [row.name for row in rows if row.state == "running" and reading.is_held(row)]
+    if held:
+        raise StoreError(
+            f"the store {shown} is of version {UPGRADED_FROM}, and cannot be brought to version {VERSION} while"
+            f" {', '.join(held)} is run by the program that wrote it: wait for it, or stop it with Ctrl-C"
+        )

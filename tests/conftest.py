@@ -6,15 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from servers import PostgresServer
+    from torch import nn
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -45,6 +48,26 @@ def server() -> Iterator[PostgresServer]:
         pytest.skip(reason)
     with servers.postgres() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def create_x3d() -> Callable[..., nn.Module]:
+    """PyTorchVideo 0.1.5's; skips where it is not installed.
+
+    Its age: it imports torchvision for a layer that X3D has not.
+    """
+    stubs = {name: ModuleType(name) for name in ("torchvision", "torchvision.ops")}
+    stubs["torchvision.ops"].RoIAlign = None  # type: ignore[attr-defined]
+    added = [name for name in stubs if sys.modules.setdefault(name, stubs[name]) is stubs[name]]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = pytest.importorskip("pytorchvideo.models.x3d", reason="PyTorchVideo is not installed (extra dev)")
+    finally:
+        for name in added:
+            del sys.modules[name]
+    created: Callable[..., nn.Module] = module.create_x3d
+    return created
 
 
 Expander = Callable[..., subprocess.CompletedProcess[str]]

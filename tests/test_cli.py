@@ -16,15 +16,28 @@ from conftest import ROOT, Expander, Videos, environment
 
 from expander.axis import Axis
 from expander.cli import app
+from expander.cli.export import _values
+from expander.cli.networks import shipped_configs
 from expander.cli.train import _relabelled
 from expander.errors import DataError
 from results.config import read_config
+from results.export import export_configs
 from trainers.data.manifest import Manifest, Video
 
 # Every option of every command. Adding one is a visible decision: it needs two users (docs/decisions.md).
 FLAGS = {
     "plan": ["--axes", "--set", "--json"],
-    "cost": ["--frames", "--crop", "--gamma-w", "--gamma-b", "--gamma-d", "--classes", "--trace", "--json"],
+    "cost": [
+        "--frames",
+        "--crop",
+        "--gamma-w",
+        "--gamma-b",
+        "--gamma-d",
+        "--classes",
+        "--without",
+        "--trace",
+        "--json",
+    ],
     "search": [
         "--name",
         "--train",
@@ -113,6 +126,13 @@ def test_plan_json_has_every_step_candidate_and_instance(expander: Expander) -> 
     assert {i["name"]: i["kind"] for i in plan["instances"]}["X3D-S"] == "contraction"
 
 
+def test_cost_leaves_a_mobile_part_out(expander: Expander) -> None:
+    told = json.loads(expander("cost", "X3D-S", "--without", "squeeze-excitation", "--json").stdout)
+    assert (told["flops"], told["params_without_batchnorm"]) == (1_962_733_136, 3_600_162)
+    assert told["geometry"]["squeeze_excitation"] is False
+    assert "no X3D" in expander("cost", "EfficientNet3D-B0", "--without", "swish", code=2).stderr
+
+
 def test_plan_marks_an_assumed_path_and_costs_its_training(expander: Expander) -> None:
     plan = json.loads(expander("plan", "x3d_kinetics400", "--json").stdout)
     assert plan["assumed"] is True
@@ -167,6 +187,20 @@ def test_the_published_networks_are_exported_without_a_search(
     assert one == f"one/X2D.{ending} (no weights: nothing was trained)\n"
 
 
+def test_export_json_has_the_command_that_lays_out_the_weights_of_each_file(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"weights")
+    out = tmp_path / "of mine"
+    (exported,) = export_configs([shipped_configs()["X3D-S"]], out, "pytorchvideo", {"X3D-S": weights})
+    assert _values(exported) == {
+        "instance": "X3D-S",
+        "config": f"{out}/X3D-S.pytorchvideo.json",
+        "weights": None,
+        "convert": f"expander convert '{out}/X3D-S.yaml' '{out}/X3D-S.safetensors' --to pytorchvideo"
+        f" --out '{out}/X3D-S.pytorchvideo.pyth'",
+    }
+
+
 def test_a_small_search_runs_is_shown_exported_tested_and_reported(
     expander: Expander, videos: Videos, tmp_path: Path
 ) -> None:
@@ -186,7 +220,8 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
 
     exported = json.loads(expander("export", "one", "--out", "out", "--instance", "Tiny", "--json").stdout)
     (files,) = exported["files"]
-    assert files == {"instance": "Tiny", "config": "out/Tiny.yaml", "weights": "out/Tiny.safetensors"}
+    written = {"instance": "Tiny", "config": "out/Tiny.yaml", "weights": "out/Tiny.safetensors"}
+    assert files == written | {"convert": None}
     refused = expander("export", "one", "--format", "pyslowfast", "--out", "peer", code=2).stderr
     assert "Tiny cannot be built by PySlowFast: it has 3 stages" in " ".join(refused.split())
     assert not (tmp_path / "peer").exists()

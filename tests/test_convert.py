@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import safetensors.torch
 import torch
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from expander.axis import Factors
 from expander.cli.convert import convert as command
+from expander.cli.files import load_config
 from expander.cli.networks import shipped_configs
 from expander.errors import UsageError
 from expander.geometry import Basis, Geometry, realise
@@ -59,22 +59,9 @@ def settled() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def create_x3d() -> CreateX3D:
-    """PyTorchVideo 0.1.5's, for logits: its softmax and dropout left out.
-
-    Its age: it imports torchvision for a layer that X3D has not, and its swish reads `saved_variables`.
-    """
-    stubs = {name: ModuleType(name) for name in ("torchvision", "torchvision.ops")}
-    stubs["torchvision.ops"].RoIAlign = None  # type: ignore[attr-defined]
-    added = [name for name in stubs if sys.modules.setdefault(name, stubs[name]) is stubs[name]]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = pytest.importorskip("pytorchvideo.models.x3d", reason="PyTorchVideo is not installed (extra dev)")
-    finally:
-        for name in added:
-            del sys.modules[name]
-    return lambda geometry, **arguments: module.create_x3d(
+def create_x3d(create_x3d: CreateX3D) -> CreateX3D:
+    """PyTorchVideo's, for logits: its softmax and dropout left out. Its age: its swish reads `saved_variables`."""
+    return lambda geometry, **arguments: create_x3d(
         input_clip_length=geometry.frames,
         input_crop_size=geometry.crop,
         model_num_class=geometry.classes,
@@ -307,6 +294,46 @@ def test_everything_that_does_not_fit_is_said_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("head.classifier.weight", math.nan, "1 not finite as float32:"),
+        ("stem.norm.bias", -math.inf, "1 not finite as float32:"),
+        ("stem.spatial.weight", 1e300, "1 not finite as float32:"),  # a number in float64 alone
+        ("stages.res2.0.shortcut.norm.running_var", -0.5, "1 with a negative variance:"),
+        ("head.norm.running_var", -1e-6, "1 with a negative variance:"),
+    ],
+)
+@pytest.mark.parametrize("target", Layout)
+def test_values_that_no_network_computes_with_are_refused(name: str, value: float, said: str, target: Layout) -> None:
+    ours = dict(X3D(TINY).double().state_dict())
+    ours[name].view(-1)[1] = value
+    with pytest.raises(UsageError) as error:
+        convert(ours, TINY, Layout.EXPANDER, target, "weights w")
+    assert str(error.value).splitlines() == [
+        "weights w: weights that no network computes with",
+        f"  {said}",
+        f"    {name}",
+        "  Give weights from before the training diverged.",
+    ]
+
+
+def test_weights_that_folding_makes_infinite_are_refused() -> None:
+    ours = dict(X3D(TINY).state_dict())
+    ours["stages.res2.0.shortcut.norm.weight"][1] = 1e38
+    ours["stages.res2.0.shortcut.norm.running_var"][1] = 0.0
+    for target in (Layout.PYSLOWFAST, Layout.MMACTION2):
+        convert(ours, TINY, Layout.EXPANDER, target, "weights w")
+    for target, name in ((Layout.PYTORCHVIDEO, "blocks.1"), (Layout.PTVX3D, "model.blocks.1")):
+        with pytest.raises(UsageError) as error:
+            convert(ours, TINY, Layout.EXPANDER, target, "weights w")
+        assert str(error.value).splitlines() == [
+            f"weights w: BN cannot be folded as {target} needs it",
+            "  1 not finite then:",
+            f"    {name}.res_blocks.0.branch1_conv.weight",
+        ]
+
+
 def test_another_number_of_classes_is_said_with_what_to_set() -> None:
     theirs = convert(X3D(TINY).state_dict(), TINY, Layout.EXPANDER, Layout.PYTORCHVIDEO, "weights").tensors
     with pytest.raises(UsageError, match=r"They are for 5 classes: set geometry\.classes to that in the config"):
@@ -338,6 +365,9 @@ def test_names_of_no_layout_or_of_several_are_refused(names: list[str], said: st
         lambda state: {"epoch": 3, "model_state": state, "optimizer_state": {"lr": 0.1}, "cfg": "A: 1"},
         lambda state: {"meta": {"time": "now"}, "state_dict": state},
         lambda state: {"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}},
+        lambda state: {"model_state": {}, "state_dict": state},
+        lambda state: {"state_dict": {}, "model_state": state},
+        lambda state: {"module.a.weight": state["a.weight"], "b.bias": state["b.bias"]},
     ],
 )
 @pytest.mark.parametrize("zipped", [True, False])
@@ -346,7 +376,9 @@ def test_wrappers_and_data_parallels_prefix_are_taken_off(
 ) -> None:
     state = {"a.weight": torch.randn(2), "b.bias": nn.Parameter(torch.randn(3))}
     torch.save(wrapped(state), tmp_path / "w", _use_new_zipfile_serialization=zipped)
-    assert all(torch.equal(tensor, state[name]) for name, tensor in read_tensors(tmp_path / "w").items())
+    found = read_tensors(tmp_path / "w")
+    assert found.keys() == state.keys()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in found.items())
 
 
 class Payload:
@@ -407,8 +439,14 @@ def test_a_damaged_file_is_refused_in_words(damage: str, tmp_path: Path) -> None
     [
         ([1, 2], "holds a list and no state dict"),
         ({}, "holds a dict and no state dict"),
-        ({"epoch": 3, "lr": 0.1}, "holds no state dict: epoch, lr are no tensors"),
-        ({"model_state": {"a": torch.zeros(1), "b": 3}}, "holds no state dict: b are no tensors"),
+        ({"epoch": 3, "lr": 0.1}, "holds no state dict: no tensor under epoch, lr; expected tensors by name"),
+        ({"model_state": {"a": torch.zeros(1), "b": 3}}, "holds no state dict: no tensor under b; expected"),
+        ({"epoch": 3}, r"bare or under model_state or state_dict; save .* alone: torch\.save\(model\.state_dict"),
+        ({"model_state": {}}, r"no tensor under model_state; .*torch\.save\(model\.state_dict"),
+        (
+            {"a": torch.zeros(1), "module.a": torch.ones(1), "module.b": torch.ones(1)},
+            r"with and without 'module\.' before it stands a; keep one of each",
+        ),
     ],
 )
 def test_a_file_without_a_state_dict_is_refused(values: object, said: str, tmp_path: Path) -> None:
@@ -476,6 +514,19 @@ def test_a_wrong_argument_is_told_in_words_and_nothing_is_written(tiny: tuple[Pa
     (config, weights), out = tiny, tmp_path / "out"
     plain = tmp_path / "plain.yaml"
     plain.write_text(yaml.safe_dump({"name": "Plain", "geometry": replace(TINY, swish=False).as_dict()}))
+    ptvx3d = tmp_path / "ptvx3d.pyth"
+    theirs = convert(X3D(TINY).state_dict(), TINY, Layout.EXPANDER, Layout.PTVX3D, "weights").tensors
+    write_tensors(ptvx3d, theirs, Layout.PTVX3D)
+    twin = out.parent / "twin.safetensors"
+    twin.write_bytes(weights.read_bytes())
+    before = twin.read_bytes()
+    with pytest.raises(UsageError, match="these are the weights that are read"):
+        command(str(config), twin, "pyslowfast", twin)
+    assert twin.read_bytes() == before
+    endings = (("a.pt2", "onnx", "pt2"), ("a.onnx", "expander", "onnx"), ("a.pth", "expander", "pyslowfast"))
+    for name, to, ends in endings:
+        with pytest.raises(UsageError, match=f"is an ending of --to {ends}.*, found --to {to}"):
+            command(str(config), weights, to, out.parent / name)  # type: ignore[arg-type]
     wrong = [
         ((str(config), tmp_path / "none", "expander"), "none: cannot be read: No such file or directory"),
         ((str(config), tmp_path, "expander"), "cannot be read: Is a directory"),
@@ -483,7 +534,15 @@ def test_a_wrong_argument_is_told_in_words_and_nothing_is_written(tiny: tuple[Pa
         (("X3D-XL", weights, "mmaction2"), "X3D-XL cannot be built by MMAction2: stage res3 has 72 channels"),
         ((str(plain), weights, "pyslowfast"), "Plain cannot be built by PySlowFast: it is without swish"),
         (("EfficientNet3D-B0", weights, "expander"), "EfficientNet3D-B0: no X3D"),
-        ((str(config), weights, "expander", "mmaction2"), "--from mmaction2, but its names are expander's: "),
+        (
+            (str(config), weights, "expander", "mmaction2"),
+            r"--from mmaction2, but its names are those of expander: .*; leave --from out, or --from expander$",
+        ),
+        (
+            (str(config), ptvx3d, "expander", "pytorchvideo"),
+            "its names are those of pyslowfast: model.blocks.0.* or --from pyslowfast$",
+        ),
+        (("EfficientNet3D-B0", weights, "onnx", "mmaction2"), "--from mmaction2: EfficientNet3D-B0 is no X3D, .*leave"),
     ]
     for (network, file, to, *source), said in wrong:
         with pytest.raises(UsageError, match=said):
@@ -512,6 +571,39 @@ def test_weights_for_pyslowfast_are_those_of_the_builder_that_its_config_names(t
     assert all(name.startswith("model.blocks.") for name in names)
     command("X3D-XL", tmp_path / "xl.pyth", "expander", tmp_path / "again.safetensors", source="pyslowfast")
     load_weights(tmp_path / "again.safetensors", X3D(geometry))
+
+
+@pytest.mark.parametrize(
+    ("provenance", "expected"),
+    [
+        ({"search": "one", "step": "3", "trial": "01"}, {"search": "one", "step": "3", "trial": "01"}),
+        ({"search": "one", "trial": "01", "trained": {"trial": "02"}}, {"search": "one", "trial": "02"}),
+        ({"search": "one", "trial": "01", "trained": None}, {"search": "one", "trial": "01"}),
+        ({"search": None, "trial": "01", "trained": "by hand"}, {"trial": "01"}),
+    ],
+)
+def test_a_config_says_what_its_weights_come_from(
+    provenance: dict[str, Any], expected: dict[str, str], tmp_path: Path
+) -> None:
+    found = told(tmp_path, provenance)
+    assert {key: value for key, value in load_config(found).origin.items() if value and key != "trained"} == expected
+
+
+def told(folder: Path, provenance: dict[str, Any]) -> Path:
+    path = folder / "Told.yaml"
+    path.write_text(yaml.safe_dump({"name": "Told", "geometry": TINY.as_dict(), "provenance": provenance}))
+    return path
+
+
+@pytest.mark.parametrize("trained", [None, {"trial": "02", "seed": 1}])
+def test_a_deployed_network_says_what_its_weights_come_from(
+    trained: object, tiny: tuple[Path, Path], tmp_path: Path
+) -> None:
+    config = told(tmp_path, {"search": "one", "step": 3, "trial": "01", "trained": trained})
+    command(str(config), tiny[1], "onnx", tmp_path / "told.onnx")
+    found = {entry.key: entry.value for entry in onnx.load(tmp_path / "told.onnx").metadata_props}
+    trial = "02" if trained else "01"
+    assert {"search": "one", "step": "3", "trial": trial, "name": "Told"}.items() <= found.items()
 
 
 @pytest.mark.parametrize("form", ["onnx", "pt2"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 import torch
@@ -155,6 +156,23 @@ def test_a_block_ends_in_relu():
     (block, *_) = blocks_of(build(SMALL))
     torch.nn.init.normal_(block.project_norm.bias)
     assert (block(torch.randn(4, 8, 3, 6, 6)) >= 0).all(), "the linear bottleneck of 2D is not used (Sec. A.2)"
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_block_computes_what_sec_a2_says(number):
+    block = blocks_of(build(SMALL).double())[number].eval()
+    for norm in (module for module in block.modules() if isinstance(module, torch.nn.BatchNorm3d)):
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+        torch.nn.init.normal_(norm.bias)
+        torch.nn.init.normal_(norm.running_mean)
+    geometry = list(chain(*SMALL.mobile_blocks()))[number]
+    x = torch.randn(2, geometry.entering, 3, 6, 6, dtype=torch.float64)
+    y = block.expand.norm(block.expand.conv(x)).relu() if geometry.expands else x
+    y = block.channelwise_norm(block.channelwise(y))
+    if geometry.squeeze_width:
+        y = block.excitation(y)
+    y = block.project_norm(block.project(y * y.sigmoid()))  # swish
+    torch.testing.assert_close(block(x), (y + x if geometry.residual else y).relu())
 
 
 def test_the_recipe_sets_dropout_and_drop_connect_of_what_has_a_shortcut():

@@ -7,17 +7,20 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from expander.axis import Factors
 from expander.complexity import measure
 from expander.errors import UsageError
 from expander.geometry import Basis, Geometry, realise
-from trainers.measure import DeviceMeter
+from trainers import measure as measuring
+from trainers.measure import DeviceMeter, forward_seconds
 
 METER = DeviceMeter(threads=1, name="cpu")
 TINY = Basis(widths=(8, 16), blocks=(1, 2), crop=16, classes=4, head_width=64)
@@ -59,6 +62,39 @@ def test_latency_is_seconds_and_tells_a_network_of_a_thousand_times_the_work() -
     assert 0 < small < huge < 60
 
 
+class Scripted(nn.Module):
+    """Each pass takes the next of `seconds`, by the clock that it is; notes how it was called."""
+
+    def __init__(self, seconds: Iterable[float]) -> None:
+        super().__init__()
+        self.seconds = iter(seconds)
+        self.now = 0.0
+        self.modes: list[tuple[bool, bool]] = []
+
+    def forward(self, clips: Tensor) -> Tensor:
+        self.modes.append((self.training, torch.is_inference_mode_enabled()))
+        self.now += next(self.seconds)
+        return clips
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        # Two passes warm up; of those that count, the slowest and the mean are not the median.
+        pytest.param([0.2, 0.2, 0.25, 0.35, 0.22, 0.95, 0.21], 0.25, id="five passes in more than a second"),
+        pytest.param([7.0, *[0.125] * 4, *[0.0625] * 2, *[0.375]], 0.125, id="as many as there are in a second"),
+        pytest.param([60.0, 5.0, 4.0, 6.0], 5.0, id="fewer where they take ten seconds"),
+    ],
+)
+def test_latency_is_the_median_of_warm_passes_in_evaluation(
+    seconds: list[float], expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Scripted(seconds).train()
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: model.now)
+    assert forward_seconds(model, torch.zeros(1)) == pytest.approx(expected)
+    assert model.modes == [(False, True)] * len(seconds)
+
+
 @pytest.mark.parametrize("name", ["latency", "memory"])
 def test_measuring_leaves_the_process_as_it_was(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(1)
@@ -83,13 +119,13 @@ def test_other_errors_of_a_network_are_no_lack_of_memory() -> None:
         METER.measure("memory", broken)
 
 
-def test_the_device_is_the_cpu_with_its_threads_or_the_gpu() -> None:
+def test_the_device_is_the_cpu_with_its_threads_or_the_gpu_and_torchs_version() -> None:
     one, two = DeviceMeter(1, "cpu").device, DeviceMeter(2, "cpu").device
-    assert one.endswith(", 1 thread")
+    assert one.endswith(f", 1 thread, torch {torch.__version__}")
     assert two == one.replace("1 thread", "2 threads")
     assert DeviceMeter(1, "cpu").device == one
     if torch.cuda.is_available():
-        assert DeviceMeter(1).device == torch.cuda.get_device_name()
+        assert DeviceMeter(1).device == f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     else:
         assert DeviceMeter(1).device == one
         with pytest.raises(UsageError, match="no GPU on this machine"):

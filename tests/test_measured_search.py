@@ -13,13 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from conftest import Expander, Videos, command, environment, heed_ctrl_c
 
+from expander.cli.files import load_space
+from expander.cli.plan import _complexity_here
+from expander.cli.search import _dispatcher, read_videos
 from expander.geometry import Geometry
+from results.store import open_store
+from trainers.dispatch.inline import InlineDispatcher
 from trainers.measure import DeviceMeter
+from trainers.train import VideoTraining
 
 DEADLINE_SECONDS = 120
+# The space asks for no GPU.
+CPU = DeviceMeter(1, "cpu").device
 SPACE: dict[str, Any] = {
     "complexity": "memory",
     "basis": {"widths": [8, 16], "blocks": [1, 1], "crop": 16, "classes": 6, "head_width": 16},
@@ -117,8 +126,8 @@ def undisturbed(videos: Videos, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 def test_a_search_by_memory_keeps_what_it_measured(undisturbed: dict[str, Any]) -> None:
-    assert (undisturbed["complexity"], undisturbed["device"]) == ("memory", DeviceMeter(1).device)
-    meter = DeviceMeter(1)
+    assert (undisturbed["complexity"], undisturbed["device"]) == ("memory", CPU)
+    meter = DeviceMeter(1, "cpu")
     for step in undisturbed["steps"]:
         for candidate in step["candidates"]:
             if candidate["feasible"]:
@@ -168,9 +177,9 @@ def test_a_search_by_latency_stopped_while_measuring_goes_on_with_the_values_tha
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
     assert "Go on with: expander resume one --dispatcher inline" in " ".join(log.split())
-    before, device = measurements(tmp_path), DeviceMeter(1).device
-    assert {key[:2] for key in before} == {("latency", device)}
-    assert rows(tmp_path, "SELECT device FROM searches") == [(device,)]
+    before = measurements(tmp_path)
+    assert {key[:2] for key in before} == {("latency", CPU)}
+    assert rows(tmp_path, "SELECT device FROM searches") == [(CPU,)]
     assert not rows(tmp_path, "SELECT 1 FROM steps")
 
     resumed = json.loads(expander("resume", "one", "--dispatcher", "inline", "--json").stdout)
@@ -184,12 +193,12 @@ def test_a_search_by_latency_stopped_while_measuring_goes_on_with_the_values_tha
     again = expander("resume", "one")
     assert "measuring" not in again.stderr
     assert measurements(tmp_path) == known
-    assert f"latency measured on {device}" in again.stdout
+    assert f"latency measured on {CPU}" in again.stdout
     assert " ms " in again.stdout
 
     expander("report", "one", "--out", "report.html")
     page = " ".join((tmp_path / "report.html").read_text().split())
-    assert f"latency, measured on {device}" in page
+    assert f"latency, measured on {CPU}" in page
     assert "latency of one clip, seconds (log scale)" in page
     assert '<th class="n">latency</th>' in page
 
@@ -205,14 +214,38 @@ def test_what_a_search_measured_is_shown_and_exported_and_another_device_is_refu
     assert process.wait(30) == 130
     path.write_text(path.read_text() + "resources: {cpus: 2}\n")
     refused = " ".join(expander("resume", "one", "--dispatcher", "inline", code=2).stderr.split())
-    one, two = DeviceMeter(1).device, DeviceMeter(2).device
-    assert f"was measured on {one}, and here it would be measured on {two}: the two cannot be compared" in refused
+    two = DeviceMeter(2, "cpu").device
+    assert f"was measured on {CPU}, and here it would be measured on {two}: the two cannot be compared" in refused
     write_space(tmp_path)
     expander("resume", "one", "--dispatcher", "inline")
     assert result(status(tmp_path)) == result(undisturbed)
     expander("export", "one", "--out", "configs")
     provenance = yaml.safe_load((tmp_path / "configs" / "Small.yaml").read_text())["provenance"]
-    assert (provenance["complexity"], provenance["device"]) == ("memory", one)
+    assert (provenance["complexity"], provenance["device"]) == ("memory", CPU)
+
+
+@pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (0.5, "auto"), (2, "auto")])
+def test_trials_and_what_measures_for_search_and_for_plan_take_a_gpu_only_where_the_space_asks_for_one(
+    gpus: float, device: str, videos: Videos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a machine with a GPU. None is used: a device is only named.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
+    path = write_space(tmp_path, resources={"gpus": gpus, "cpus": 2})
+    given = [f"data.train={videos.train}", f"data.val={videos.val}"]
+    space, _ = load_space(str(path), given)
+    expected = f"a GPU, torch {torch.__version__}" if gpus else DeviceMeter(2, "cpu").device
+    assert expected.startswith("a GPU") == (gpus > 0)
+    assert _complexity_here(space).device == expected
+    with closing(open_store("sqlite://", create=True)) as store:
+        about: dict[str, Any] = {"overrides": given, "data": None, "runs": "", "versions": {}}
+        created = store.create("one", space=space, source=str(path), **about)
+        with _dispatcher(created, space, read_videos(space), tmp_path, "inline", None) as made:
+            assert made.meter.device == expected
+            assert isinstance(made, InlineDispatcher)
+            training = made._training
+    assert isinstance(training, VideoTraining)
+    assert (training.device, training.threads) == (device, 2)
 
 
 def test_bounds_under_what_the_basis_takes_are_refused_and_the_name_stays_free(
@@ -222,7 +255,7 @@ def test_bounds_under_what_the_basis_takes_are_refused_and_the_name_stays_free(
     for _ in range(2):
         refused = " ".join(expander(*search(videos), code=2).stderr.split())
         assert "regimes.bounds.Small: 1 kB is under the memory of the basis, " in refused
-        assert f"as measured on {DeviceMeter(1).device}; give a larger bound" in refused
+        assert f"as measured on {CPU}; give a larger bound" in refused
     assert not rows(tmp_path, "SELECT 1 FROM searches")
 
 
@@ -232,7 +265,7 @@ def test_a_plan_measures_here_and_keeps_nothing(tmp_path: Path, expander: Expand
     assert "in this process" in planned.stderr
     assert "kB" in planned.stdout
     document = json.loads(expander("plan", "space.yaml", "--axes", "depth", "--json").stdout)
-    assert (document["complexity"], document["device"]) == ("memory", DeviceMeter(1).device)
+    assert (document["complexity"], document["device"]) == ("memory", CPU)
     (step, *_) = document["steps"]
     costs = {candidate["axis"]: candidate["cost"] for candidate in step["candidates"]}
     assert costs["depth"] > step["frontier_cost"]

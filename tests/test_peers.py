@@ -2,21 +2,27 @@
 # ruff: noqa: E501 (messages and tables stand here as a user reads them)
 
 import ast
-import importlib.util
 import json
 import math
+import re
+import shlex
 from dataclasses import replace
 from itertools import accumulate, repeat
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import torch
 import yaml
+from conftest import ROOT
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from spaces import frontiers, lattices
 from yacs.config import CfgNode
 
 from expander.axis import Factors
+from expander.cli.convert import Target
+from expander.cli.export import Format as CommandsFormat
 from expander.cli.files import load_config
 from expander.cli.networks import shipped_configs
 from expander.errors import UsageError
@@ -24,9 +30,11 @@ from expander.geometry import MOBILE_PARTS, Basis, realise
 from expander.recipe import Recipe
 from expander.trial import Views
 from results.config import InstanceConfig
-from results.export import export_configs
+from results.export import ENDINGS, Format, export_configs
 from results.peers import arithmetic, mmaction2, pyslowfast, pytorchvideo, training
+from trainers.weights.layouts import Layout, entries
 
+DATA = Path(__file__).parent / "data"
 CONFIGS = shipped_configs()
 PUBLISHED = ["X3D-XS", "X3D-S", "X3D-M", "X3D-L", "X3D-XL", "X3D-XXL"]
 PEERS = (pyslowfast, pytorchvideo, mmaction2)
@@ -88,6 +96,24 @@ def test_pyslowfast_gets_the_factors_that_it_has_published_itself(name):
     assert (network["BOTTLENECK_FACTOR"], network["DIM_C1"], network["DIM_C5"]) == (2.25, 12, 2048)
 
 
+@pytest.mark.parametrize("ending", ["pyslowfast.yaml", "pytorchvideo.json", "mmaction2.txt"])
+def test_the_whole_file_of_x3d_s_is_as_it_was_checked_by_hand(ending, tmp_path):
+    form = ending.partition(".")[0]
+    (written,) = export_configs([CONFIGS["X3D-S"]], tmp_path, form, {})
+    assert written.config.read_text() == (DATA / f"x3d_s.{ending}").read_text()
+
+
+def test_the_formats_are_the_same_wherever_they_stand():
+    assert get_args(Format) == get_args(CommandsFormat) == tuple(ENDINGS)
+    assert {"yaml", *get_args(Target)} >= set(get_args(Format))  # the command for the weights says --to
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_xl_and_xxl_are_for_pyslowfasts_second_builder(name):
+    second = name in ("X3D-XL", "X3D-XXL")
+    assert pyslowfast.builder_of(CONFIGS[name]) == (pyslowfast.PYTORCHVIDEOS if second else pyslowfast.OWN)
+
+
 def test_pyslowfasts_own_builder_would_not_make_xl_of_the_papers_factor():
     keys = pyslowfast.keys(CONFIGS["X3D-XL"], pyslowfast.OWN)
     keys["X3D"] |= {"WIDTH_FACTOR": 2.9, "DIM_C1": 12}
@@ -130,6 +156,10 @@ def test_weights_in_our_layout_come_with_the_command_that_lays_them_out(tmp_path
         == f"expander convert {where}/X3D-XL.yaml {where}/X3D-XL.safetensors --to pyslowfast --out {where}/X3D-XL.pyth"
     )
     assert not list(where.glob("*.safetensors"))
+    spaced = tmp_path / "my configs; $HOME"
+    (one,) = export_configs(configs[:1], spaced, "mmaction2", found)
+    files = [f"{spaced}/X3D-S.{ending}" for ending in ("yaml", "safetensors", "pth")]
+    assert shlex.split(one.convert) == ["expander", "convert", *files[:2], "--to", "mmaction2", "--out", files[2]]
     (ours,) = export_configs(configs[:1], where, "yaml", found)
     assert (ours.weights, ours.convert) == (where / "X3D-S.safetensors", None)
     assert yaml.safe_load(ours.config.read_text())["weights"] == "X3D-S.safetensors"
@@ -166,6 +196,12 @@ def test_pyslowfast_and_pytorchvideo_build_every_place_of_the_papers_lattice(fac
     config = config_of(geometry, factors if told else None)
     for peer in (pyslowfast, pytorchvideo):
         assert built(peer, peer.express(config), geometry) == geometry
+
+
+def test_of_a_base_of_one_pyslowfast_makes_nine_and_pytorchvideo_eight():
+    # round_width has a least width of 1 in slowfast/models/utils.py, of 8 in pytorchvideo/layers/utils.py.
+    assert arithmetic.doubled(1, least=1) == (1, 9, 24, 48)
+    assert arithmetic.doubled(1, least=8) == (1, 8, 16, 32)
 
 
 @settings(deadline=None, max_examples=100)
@@ -387,16 +423,73 @@ def test_pyslowfasts_rate_is_ours_at_every_epoch():
 # --- PyTorchVideo's -----------------------------------------------------------------------------------------------------
 
 
-def test_every_key_is_an_argument_of_create_x3d():
-    found = importlib.util.find_spec("pytorchvideo")
-    if found is None:
-        pytest.skip("pytorchvideo is not installed")
-    # Read, not imported: it imports much of what the environment need not have.
-    tree = ast.parse((Path(found.submodule_search_locations[0]) / "models" / "x3d.py").read_text())
-    (builder,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "create_x3d"]
-    arguments = {argument.arg for argument in builder.args.kwonlyargs}
-    for config in (*(CONFIGS[name] for name in PUBLISHED), ODD):
-        assert json.loads(pytorchvideo.express(config)).keys() <= arguments
+def tensors_of(create_x3d, keys):
+    """Names and shapes of the network that `create_x3d` builds, after a clip of the true size went through it."""
+    with torch.device("meta"):
+        network = create_x3d(**keys)
+        frames, crop = keys["input_clip_length"], keys["input_crop_size"]
+        assert network.eval()(torch.empty(1, 3, frames, crop, crop)).shape == (1, keys["model_num_class"])
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def expected_tensors(geometry):
+    return {entry.theirs: entry.their_shape for entry in entries(geometry, Layout.PYTORCHVIDEO) if entry.theirs}
+
+
+@pytest.mark.parametrize("name", ["X2D", *PUBLISHED])
+def test_create_x3d_itself_builds_a_published_network(name, create_x3d):
+    config = CONFIGS[name]
+    keys = json.loads(pytorchvideo.express(config))
+    assert tensors_of(create_x3d, keys) == expected_tensors(config.geometry)
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    base=st.integers(1, 40),
+    width=st.integers(10, 40),
+    depth=st.integers(1, 8),
+    bottleneck=st.integers(2, 16),
+    squeeze=st.sampled_from((0.0, 1 / 16, 1 / 5)),
+    kernel=st.sampled_from((1, 3, 5)),
+    frames=st.integers(1, 4),
+    crop=st.integers(32, 80),
+)
+@example(base=5, width=20, depth=5, bottleneck=9, squeeze=1 / 16, kernel=5, frames=1, crop=32)
+@example(base=1, width=40, depth=5, bottleneck=9, squeeze=0.0, kernel=1, frames=1, crop=33)
+def test_create_x3d_itself_builds_what_is_computed_of_its_arguments(
+    base, width, depth, bottleneck, squeeze, kernel, frames, crop, create_x3d
+):
+    keys = pytorchvideo.keys(FIRST) | {
+        "input_clip_length": frames,
+        "input_crop_size": crop,
+        "width_factor": width / 10,
+        "depth_factor": depth / 10,
+        "stem_dim_in": base,
+        "stem_conv_kernel_size": [kernel, 3, 3],
+        "bottleneck_factor": bottleneck / 4,
+        "se_ratio": squeeze,
+        "head_dim_out": 64,
+    }
+    geometry = pytorchvideo.build(keys, None if frames == 1 else 2)
+    expected = expected_tensors(geometry)
+    assert tensors_of(create_x3d, keys) == expected
+    # What is written for that network, whatever base it is given there, builds it too.
+    assert tensors_of(create_x3d, json.loads(pytorchvideo.express(config_of(geometry)))) == expected
+
+
+def test_the_readmes_pytorchvideo_does_what_it_says(create_x3d, tmp_path, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    (block,) = [block for block in blocks if "create_x3d" in block]
+    (shape,) = re.findall(r"^logits = .*# (.*)$", block, flags=re.M)
+    export_configs([CONFIGS["X3D-S"]], tmp_path / "configs", "pytorchvideo", {})
+    monkeypatch.chdir(tmp_path)
+    variables = {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        exec(compile(block, "README.md", "exec"), variables)
+    logits = variables["logits"]
+    assert tuple(logits.shape) == ast.literal_eval(shape)
+    assert logits.min() < 0 < logits.max()  # no softmax
 
 
 # --- MMAction2's ----------------------------------------------------------------------------------------------------------
@@ -536,24 +629,73 @@ def test_pyslowfasts_own_yaml_of_x3d_m_is_x3d_m(tmp_path):
     assert (read.geometry, read.views) == (CONFIGS["X3D-M"].geometry, Views(10, "left-center-right"))
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("MODEL: {MODEL_NAME: SlowFast}", "MODEL.MODEL_NAME is SlowFast, only X3D and PTVX3D are known here"),
-        ("MODEL: {MODEL_NAME: X3D}\nX3D: {SCALE_RES2: true}", "X3D.SCALE_RES2 is not built here"),
-        ("MODEL: {MODEL_NAME: X3D}\nX3D: {CHANNELWISE_3x3x3: false}", "False with x3d_transform is not built here"),
-        ("MODEL: {MODEL_NAME: X3D}\nX3D: {DIM_C1: 12.5}", "X3D.DIM_C1 is 12.5, expected a whole number over 0"),
-        ("MODEL: {MODEL_NAME: X3D}\nX3D: {DEPTH_FACTOR: .inf}", "X3D.DEPTH_FACTOR is inf, expected a number over 0"),
-        ("MODEL: {MODEL_NAME: X3D}\nX3D: [1]", "X3D: found [1]; expected a section of PySlowFast's config"),
-        (
-            "MODEL: {MODEL_NAME: X3D}\nTEST: {NUM_SPATIAL_CROPS: 2}",
-            "NUM_SPATIAL_CROPS is 2, the paper's views have 1 or 3",
-        ),
-    ],
-)
-def test_a_config_of_pyslowfast_that_is_none_of_ours_is_refused(line, message, tmp_path):
-    path = tmp_path / "theirs.yaml"
-    path.write_text(f"{line}\nRESNET: {{TRANS_FUNC: x3d_transform}}\n")
+# fmt: off
+NOT_READ = {
+    "builder": ({"MODEL.MODEL_NAME": "SlowFast"}, "MODEL.MODEL_NAME is SlowFast, only X3D and PTVX3D are known here"),
+    "kernels": ({"MODEL.ARCH": "slow"}, "MODEL.ARCH is 'slow', only 'x3d' is built here"),
+    "a wider res2": ({"X3D.SCALE_RES2": True}, "X3D.SCALE_RES2 is True, only False is built here"),
+    "a norm in the head": ({"X3D.BN_LIN5": True}, "X3D.BN_LIN5 is True, only False is built here"),
+    "dense": ({"X3D.CHANNELWISE_3x3x3": False}, "X3D.CHANNELWISE_3x3x3 False with x3d_transform is not built here"),
+    "basic block": ({"X3D.CHANNELWISE_3x3x3": False, "RESNET.TRANS_FUNC": "basic_transform"},
+                    "X3D.CHANNELWISE_3x3x3 False with basic_transform is not built here"),
+    "block of PTVX3D": ({"MODEL.MODEL_NAME": "PTVX3D", "RESNET.TRANS_FUNC": "bottleneck_transform"},
+                        "RESNET.TRANS_FUNC is bottleneck_transform, PTVX3D builds only x3d_transform"),
+    "stride": ({"RESNET.STRIDE_1X1": True}, "RESNET.STRIDE_1X1 is True, only False is built here"),
+    "groups": ({"RESNET.NUM_GROUPS": 2}, "RESNET.NUM_GROUPS is 2, only 1 is built here"),
+    "dilation": ({"RESNET.SPATIAL_DILATIONS": [[1], [1], [1], [2]]},
+                 "RESNET.SPATIAL_DILATIONS is [[1], [1], [1], [2]], only [[1], [1], [1], [1]] is built here"),
+    "non-local": ({"NONLOCAL.LOCATION": [[[0]], [[]], [[]], [[]]]},
+                  "NONLOCAL.LOCATION is [[[0]], [[]], [[]], [[]]], only [[[]], [[]], [[]], [[]]] is built here"),
+    "grey": ({"DATA.INPUT_CHANNEL_NUM": [1]}, "DATA.INPUT_CHANNEL_NUM is [1], only [3] is built here"),
+    "two pathways": ({"DATA.INPUT_CHANNEL_NUM": [3, 3]}, "DATA.INPUT_CHANNEL_NUM is [3, 3], only [3] is built here"),
+    "no list": ({"DATA.INPUT_CHANNEL_NUM": 3}, "DATA.INPUT_CHANNEL_NUM is 3, expected a list"),
+    "unknown": ({"X3D.WIDHT_FACTOR": 2.0},
+                "X3D.WIDHT_FACTOR is unknown; known are WIDTH_FACTOR, DEPTH_FACTOR, BOTTLENECK_FACTOR, DIM_C1, DIM_C5, SCALE_RES2, BN_LIN5, CHANNELWISE_3x3x3"),
+    "fraction": ({"X3D.DIM_C1": 12.5}, "X3D.DIM_C1 is 12.5, expected a whole number over 0 and under 100,000"),
+    "infinite": ({"X3D.DEPTH_FACTOR": math.inf}, "X3D.DEPTH_FACTOR is inf, expected a number over 0 and under 100,000"),
+    "true": ({"X3D.WIDTH_FACTOR": True}, "X3D.WIDTH_FACTOR is True, expected a number over 0 and under 100,000"),
+    "true for whole": ({"DATA.NUM_FRAMES": True}, "DATA.NUM_FRAMES is True, expected a whole number over 0 and under 100,000"),
+    "a list": ({"TEST.NUM_SPATIAL_CROPS": [3]}, "TEST.NUM_SPATIAL_CROPS is [3], expected a whole number over 0 and under 100,000"),
+    "crops": ({"TEST.NUM_SPATIAL_CROPS": 2}, "TEST.NUM_SPATIAL_CROPS is 2, the paper's views have 1 or 3"),
+    "two": ({"X3D.DIM_C9": 1, "DATA.TRAIN_CROP_SIZE": "a"},
+            "X3D.DIM_C9 is unknown; known are WIDTH_FACTOR, DEPTH_FACTOR, BOTTLENECK_FACTOR, DIM_C1, DIM_C5, SCALE_RES2, BN_LIN5, CHANNELWISE_3x3x3; "
+            "DATA.TRAIN_CROP_SIZE is 'a', expected a whole number over 0 and under 100,000"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("changes", "message"), NOT_READ.values(), ids=NOT_READ)
+def test_a_config_of_pyslowfast_that_is_none_of_ours_is_refused(changes, message, tmp_path):
+    keys, path = yaml.safe_load(pyslowfast.express(FIRST)), tmp_path / "theirs.yaml"
+    for key, value in changes.items():
+        section, name = key.split(".")
+        keys.setdefault(section, {})[name] = value
+    path.write_text(yaml.safe_dump(keys))
     with pytest.raises(UsageError) as caught:
         load_config(path)
-    assert message in str(caught.value)
+    assert str(caught.value) == f"{path} is a config of PySlowFast that cannot be read: {message}"
+
+
+def test_a_section_that_is_none_is_refused_in_words(tmp_path):
+    path = tmp_path / "theirs.yaml"
+    path.write_text("MODEL: {MODEL_NAME: X3D}\nX3D: [1]\n")
+    with pytest.raises(UsageError) as caught:
+        load_config(path)
+    assert str(caught.value) == f"{path}: X3D: found [1]; expected a section of PySlowFast's config"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("X3D_M.yaml", "X3D_M"),
+        ("my net (2).yaml", "my-net-2-"),
+        ("été.yaml", "t-"),
+        ("_mine.pyslowfast.yaml", "mine"),
+        (".yaml", "PySlowFast"),
+    ],
+)
+def test_a_config_of_pyslowfast_is_named_after_its_file_by_what_a_name_may_have(file, name, tmp_path):
+    path = tmp_path / file
+    path.write_text(pyslowfast.express(FIRST))
+    read = load_config(path)
+    assert (read.name, read.provenance["pyslowfast"]) == (name, file)

@@ -15,11 +15,14 @@ import yaml
 from conftest import Expander, Videos
 from torch import nn
 
-from expander.complexity import measure
+from expander.axis import Factors
+from expander.complexity import Complexity, measure
+from expander.efficientnet3d import EFFICIENTNET3D
 from expander.errors import SpaceError, UsageError
-from expander.geometry import Geometry, Stage
+from expander.geometry import Basis, Geometry, Stage, realise
 from expander.plan import inference_flops
 from expander.trial import Metrics, Views
+from expander.units import human
 from results.scores import NetworkScores, Scored, TestedOn, read_scores, standard_error, write_scores
 from trainers.checkpoint import save_weights
 from trainers.data.manifest import ManifestSource, fingerprint, read_pair
@@ -29,13 +32,14 @@ from trainers.train import score
 GEOMETRY = Geometry(4, 3, 32, (Stage(1, 16, 24, 8), Stage(2, 24, 40, 8)), classes=6, head_width=64)
 CURVE = "1,3,5,7,10,2-LeftCenterRight"
 VIEWS = (*map(Views, (1, 3, 5, 7, 10)), Views(2, "left-center-right"))
+LARGER = Metrics(0.625, 1.0, 0.5, 95)
 SCORES = NetworkScores(
-    name="X3D-S",
+    name="Tiny",
     geometry=GEOMETRY.as_dict(),
     complexity=measure(GEOMETRY),
     scores=(
-        Scored(Views(1), 10**12, Metrics(0.5, 0.75, 1.25, 95)),
-        Scored(Views(10, "left-center-right"), 3 * 10**13, Metrics(0.625, 1.0, 0.5, 95)),
+        Scored(Views(1), measure(GEOMETRY).flops, Metrics(0.5, 0.75, 1.25, 95)),
+        Scored(Views(10, "left-center-right"), 30 * measure(replace(GEOMETRY, crop=36)).flops, LARGER),
     ),
     val=TestedOn("/videos/<val>.csv", 96, "a5" * 32),
     weights="5a" * 32,
@@ -185,7 +189,8 @@ def test_every_mistake_of_a_file_is_told_with_its_place(tmp_path: Path) -> None:
     assert str(error.value).splitlines() == [
         f"{path}: scores.2.videos: found 97; val.videos has 96",
         f"{path}: scores.2.views: 1-Center stands twice; keep one of them",
-        f"{path}: tested: found 'yesterday'; expected a date and time, as 2026-11-22T12:00:00+00:00",
+        f"{path}: tested: found 'yesterday'; expected a date and time with its offset from UTC,"
+        " as 2026-11-22T12:00:00+00:00",
         f"{path}: val.sha256: found 'a5'; expected the 64 hexadecimal digits of a SHA-256",
     ]
 
@@ -209,6 +214,74 @@ def test_a_value_that_cannot_be_is_told(tmp_path: Path, change: dict[str, Any], 
     assert message in str(error.value)
 
 
+X3D_S = realise(Factors(13, 6, 160 / 112, 1, 2.25, 2.2), Basis())
+XS = measure(replace(X3D_S, frames=4))
+ELSEWHERE = {"network": "another", "frames": 13, "stride": 6, "crop": 160}
+
+
+def scores_of(geometry: dict[str, Any], complexity: Complexity, *rows: tuple[Views, int]) -> dict[str, Any]:
+    metrics = Metrics(0.5, 0.75, 1.25, 95)
+    scores = tuple(Scored(views, flops, metrics) for views, flops in rows)
+    return replace(SCORES, geometry=geometry, complexity=complexity, scores=scores).as_dict()
+
+
+def mistakes_of(values: dict[str, Any], path: Path) -> list[str]:
+    path.write_text(json.dumps(values))
+    with pytest.raises(SpaceError) as error:
+        read_scores(path)
+    return str(error.value).replace(f"{path}: ", "").splitlines()
+
+
+def test_a_file_must_agree_with_its_own_geometry(tmp_path: Path) -> None:
+    right, path = measure(X3D_S), tmp_path / "s.json"
+    three = Views(10, "left-center-right")
+    rows = ((Views(10), 10 * right.flops), (three, inference_flops(X3D_S, three)))
+    path.write_text(json.dumps(scores_of(X3D_S.as_dict(), right, *rows)))
+    assert read_scores(path).complexity == right
+    assert mistakes_of(scores_of(X3D_S.as_dict(), XS, *rows), path) == [
+        f"complexity.activations: found {XS.activations:,}; the geometry has {right.activations:,}",
+        f"complexity.flops: found 605,256,512; the geometry has {right.flops:,}",
+    ]
+    cheap = (Views(10), 7), (three, 30 * right.flops)
+    assert mistakes_of(scores_of(X3D_S.as_dict(), right, *cheap), path) == [
+        f"scores.0.flops_per_video: found 7; 10-Center of this network takes {10 * right.flops:,}",
+        f"scores.1.flops_per_video: found {30 * right.flops:,}; 10-LeftCenterRight of this network takes"
+        f" {inference_flops(X3D_S, three):,}",
+    ]
+
+
+def test_of_another_network_a_file_must_agree_with_its_complexity(tmp_path: Path) -> None:
+    path, three = tmp_path / "s.json", Views(10, "left-center-right")
+    path.write_text(json.dumps(scores_of(ELSEWHERE, XS, (Views(3), 3 * XS.flops), (three, 7))))
+    assert read_scores(path).complexity == XS
+    assert mistakes_of(scores_of(ELSEWHERE, XS, (Views(3), XS.flops)), path) == [
+        "scores.0.flops_per_video: found 605,256,512; 3-Center of this network takes 1,815,769,536"
+    ]
+    # An X3D's keys with what no X3D is made of: nothing is known of it either.
+    strange = X3D_S.as_dict() | {"blocks": [1, 2]}
+    path.write_text(json.dumps(scores_of(strange, XS, (Views(3), 3 * XS.flops))))
+    assert read_scores(path).complexity == XS
+
+
+def test_an_efficientnet3d_must_agree_with_its_geometry(tmp_path: Path) -> None:
+    network = EFFICIENTNET3D["EfficientNet3D-B0"]
+    right = measure(network)
+    wrong = replace(right, params=right.params + 1)
+    assert mistakes_of(scores_of(network.as_dict(), wrong, (Views(1), right.flops)), tmp_path / "s.json") == [
+        f"complexity.params: found {right.params + 1:,}; the geometry has {right.params:,}"
+    ]
+
+
+def test_shares_and_dates_that_cannot_be_are_told(tmp_path: Path) -> None:
+    values = scores_of(X3D_S.as_dict(), measure(X3D_S), (Views(1), measure(X3D_S).flops))
+    values["scores"][0] |= {"top1": 0.75, "top5": 0.5}
+    assert mistakes_of(values | {"tested": "2026-11-22T12:00:00"}, tmp_path / "s.json") == [
+        "scores.0.top5: found 0.5, less than top1, which is 0.75",
+        "tested: found '2026-11-22T12:00:00'; expected a date and time with its offset from UTC,"
+        " as 2026-11-22T12:00:00+00:00",
+    ]
+
+
 def test_a_report_draws_the_scores_that_it_is_given(expander: Expander, tmp_path: Path) -> None:
     write_scores(SCORES, tmp_path / "s.json")
     write_scores(replace(SCORES, name="Another", val=TestedOn("test.csv", 96, "0b" * 32)), tmp_path / "other.json")
@@ -217,8 +290,9 @@ def test_a_report_draws_the_scores_that_it_is_given(expander: Expander, tmp_path
     report = ("report", "published", "--out", "report.html")
     expander(*report, "--scores", "s.json", "--scores", "other.json")
     page = (tmp_path / "report.html").read_text()
-    assert page.count("X3D-S: 1-Center, 1.000 TFLOPs, top-1 50.0%") == 4  # two axes, wide and narrow
-    assert "Another was tested on other videos than X3D-S here." in page
+    point = f"Tiny: 1-Center, {human(measure(GEOMETRY).flops)}FLOPs, top-1 50.0%"
+    assert page.count(point) == 4  # two axes, wide and narrow
+    assert "Another was tested on other videos than Tiny here." in page
     assert "broken.json: name: is missing" in expander(*report, "--scores", "broken.json", code=2).stderr
     assert "stands in s.json too" in " ".join(expander(*report, *2 * ("--scores", "s.json"), code=2).stderr.split())
     assert (tmp_path / "report.html").read_text() == page

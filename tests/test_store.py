@@ -28,6 +28,7 @@ from sqlalchemy import Engine, create_engine, event, text
 
 from expander.axis import Axis, Factors
 from expander.coordinator import run_search
+from expander.cost import closed_form
 from expander.errors import StepFailed, StoreError, UsageError
 from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
@@ -46,6 +47,7 @@ VALUES: dict[str, Any] = {
 # Expansions and a contraction; X-Fast and X-Temporal share a trial, and X-Width is infeasible, in each.
 SPACE = read_space(VALUES, {}, "the test's space")
 PRESCRIBED = {"first_stride": 4, "path": ["depth", "fast"], "path_is": "prescribed"}
+FLOPS = closed_form("flops")
 NUMBERS = itertools.count()
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -236,6 +238,19 @@ class TestAnyStore:
         assert search.record_of.device == "a CPU, 1 thread"
         new_search(store, "second", space).measure_on("a GPU")
 
+    def test_a_search_is_measured_with_one_version_of_torch(self, store: SqlStore) -> None:
+        search = new_search(store, space=SPACE.model_copy(update={"complexity": "latency"}))
+        search.measure_on("a GPU, torch 2.13.0+cu130")
+        with pytest.raises(UsageError) as error:
+            search.measure_on("a GPU, torch 2.14.0+cu130")
+        assert str(error.value) == (
+            "the latency of search 'first' was measured on a GPU, torch 2.13.0+cu130, and here it would be measured on"
+            " a GPU, torch 2.14.0+cu130: torch 2.14.0+cu130 has other kernels, and the two cannot be compared. Resume"
+            " it with torch 2.13.0+cu130, or start a new search under another name: it takes over every finished trial"
+        )
+        with pytest.raises(UsageError, match=r"cannot be compared\. Resume it where it was begun, with the same disp"):
+            search.measure_on("another GPU, torch 2.14.0+cu130")
+
     def test_a_name_that_exists_is_refused_with_the_way_out(self, store: SqlStore) -> None:
         new_search(store)
         with pytest.raises(UsageError, match=r"'first' exists.*expander resume first.*another name"):
@@ -386,8 +401,14 @@ class TestAnyStore:
         decision = decide(step, [completed(trial.id) for trial in step.trials])
         search.commit(decision, ())
         settled = instances(SPACE, whole_search())
-        with pytest.raises(StoreError, match=f"step 1 is decided for {decision.axis}.*cannot be decided again"):
-            search.commit(replace(decision, score=0.5), settled)
+        with pytest.raises(StoreError) as error:
+            search.commit(replace(decision, score=0.5, cost=2 * decision.cost), settled)
+        assert str(error.value) == (
+            f"search 'first': step 1 is decided for {decision.axis} with {FLOPS.show(decision.cost)}, score"
+            f" {decision.score}; it cannot be decided again for {decision.axis} with"
+            f" {FLOPS.show(2 * decision.cost)}, score 0.5: the program, the space or the data has changed since; go"
+            " on with what it was started with, or start a new search"
+        )
         assert search.decisions() == (decision,)
         assert search.instances() == ()
 
@@ -412,9 +433,22 @@ class TestAnyStore:
         settled = instances(SPACE, decisions)
         search.commit(decisions[-1], settled)
         assert search.instances() == before
-        with pytest.raises(StoreError, match=r"T-S is settled at step 2 .* score would differ"):
-            search.commit(decisions[-1], [replace(settled[0], score=0.123)])
+        with pytest.raises(StoreError) as error:
+            search.commit(decisions[-1], [replace(settled[0], score=0.123, step=7)])
+        cost = FLOPS.show(settled[0].cost)
+        assert str(error.value) == (
+            f"search 'first': T-S is settled at step 2 with {cost} and cannot become that of step 7 with {cost}; step,"
+            " score would differ: the program, the space or the data has changed since; go on with what it was started"
+            " with, or start a new search"
+        )
         assert search.instances() == before
+
+    def test_a_measured_cost_is_refused_in_its_unit(self, store: SqlStore) -> None:
+        search = new_search(store, space=SPACE.model_copy(update={"complexity": "latency"}))
+        settled = replace(instances(SPACE, whole_search())[0], cost=0.0042, trial=None)
+        search.settle([settled])
+        with pytest.raises(StoreError, match=r"with 4\.2 ms and cannot become that of step 2 with 1\.5 s; cost would"):
+            search.settle([replace(settled, cost=1.5)])
 
     def test_a_failed_trial_is_unfinished_as_often_as_retries_allow(self, store: SqlStore) -> None:
         search, step = new_search(store), first_step()

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import Expander
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy.orm import Session
 from test_store import DATA, FakeTraining, run, score_of, whole_search
 
 from expander.coordinator import run_search
@@ -22,6 +24,7 @@ from expander.search import Decision
 from results.owner import this_process
 from results.schema import VERSION, Base
 from results.store import open_store
+from results.upgrade import upgrade
 
 if TYPE_CHECKING:
     import psycopg
@@ -171,6 +174,31 @@ def test_a_store_whose_search_is_run_by_the_old_program_stays_as_it_is(url: str)
     assert ask(url, "SELECT version FROM store_info") == [(1,)]
     ask(url, "UPDATE searches SET state = 'running', host = 'gone', last_event_at = '2020-01-01 00:00:00'")
     open_store(url).close()
+
+
+def test_a_search_that_is_run_is_found_before_anything_is_changed(tmp_path: Path) -> None:
+    url, me = sqlite_store(tmp_path), this_process()
+    held = f"state = 'running', host = '{me.host}', pid = {me.pid}, process_started = '{me.started}'"
+    ask(url, f"UPDATE searches SET {held} WHERE name = 'stopped'")
+    engine = create_engine(url)
+    said: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: said.append(statement))
+    with Session(engine) as session, pytest.raises(StoreError, match="while stopped is run by"):
+        upgrade(session, url)
+    engine.dispose()
+    assert said
+    assert all(statement.startswith("SELECT") for statement in said)
+
+
+@pytest.mark.parametrize("scheme", ["mysql+pymysql", "mariadb+pymysql"])
+def test_a_database_that_could_be_left_half_way_is_refused_before_the_first_statement(scheme: str) -> None:
+    # A driver that cannot connect: whatever is asked of the database would fail in other words.
+    engine = create_engine(f"{scheme}://here/store", module=SimpleNamespace(paramstyle="format"))
+    with Session(engine) as session, pytest.raises(StoreError) as error:
+        upgrade(session, f"{scheme}://here/store")
+    engine.dispose()
+    assert "this is done in sqlite and postgresql alone, and " in str(error.value)
+    assert "Read it with the program that wrote it, and start new searches in another" in str(error.value)
 
 
 def test_the_commands_read_and_go_on_with_an_old_store(tmp_path: Path, expander: Expander) -> None:

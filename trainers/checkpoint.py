@@ -98,7 +98,10 @@ def load_weights(path: Path, model: nn.Module) -> None:
     try:
         found = safetensors.torch.load(path.read_bytes())
     except (OSError, SafetensorError) as error:
-        raise UsageError(f"weights {path}: cannot be read ({error}); expected a safetensors file") from error
+        raise UsageError(
+            f"weights {path}: cannot be read ({error}); expected a safetensors file of ours. Weights of PySlowFast,"
+            f" PyTorchVideo or MMAction2 become one by `expander convert CONFIG {path} --to expander --out FILE`"
+        ) from error
     wanted = model.state_dict()
     mistakes = [f"{name} is missing" for name in wanted if name not in found]
     mistakes += [f"{name} is unknown" for name in found if name not in wanted]

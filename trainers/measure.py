@@ -43,11 +43,13 @@ class DeviceMeter:
 
     @property
     def device(self) -> str:
-        """What is measured on: the GPU's name, or the CPU's and the number of threads. UsageError without a GPU."""
+        """What is measured on, as 'NVIDIA H200, torch 2.13.0' or, with its threads, a CPU; UsageError without a GPU.
+
+        PyTorch's version, which brings the kernels, comes last: measurements of two versions are never compared.
+        """
         device = find_device(self.name)
-        if device.type == "cuda":
-            return torch.cuda.get_device_name(device)
-        return f"{_cpu()}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        cpu = f"{_cpu()}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        return f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else cpu}, torch {torch.__version__}"
 
     def measure(self, name: MeasuredName, geometry: Geometry) -> float:
         """Seconds or bytes, as `expander.coordinator.Meter` says; infinite where the device has not enough memory."""
@@ -66,13 +68,20 @@ class DeviceMeter:
 
 
 def _latency(geometry: Geometry, device: torch.device) -> float:
-    """Median seconds of a forward pass of one clip, in evaluation as a trial's validation runs it."""
-    model = build(geometry).to(device).eval()
-    clip = _clips(geometry, 1, device)
+    return forward_seconds(build(geometry).to(device), _clips(geometry, 1, device))
+
+
+def forward_seconds(model: nn.Module, clips: Tensor) -> float:
+    """Median seconds of a warm forward pass of `clips`, in evaluation as a trial's validation runs it.
+
+    On the device of both; the model stays in evaluation.
+    """
+    device = clips.device
+    model.eval()
 
     def forward() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            model(clip)
+            model(clips)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 

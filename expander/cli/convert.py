@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 Source = Literal["expander", "pyslowfast", "pytorchvideo", "mmaction2"]
 Target = Literal["expander", "pyslowfast", "pytorchvideo", "mmaction2", "onnx", "pt2"]
+# What whoever opens a file takes it for.
+ENDINGS = {
+    ".safetensors": ("expander",),
+    ".onnx": ("onnx",),
+    ".pt2": ("pt2",),
+    **dict.fromkeys((".pyth", ".pth", ".pt"), ("pyslowfast", "pytorchvideo", "mmaction2")),
+}
 DEPLOYED: tuple[Literal["onnx"], Literal["pt2"]] = ("onnx", "pt2")
 
 
@@ -34,17 +41,27 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Write the weights of a network as another tool reads them. Every tensor fits, or nothing is written."""
+    _check_out(weights, out, to)
     loaded = load_config(config)
     if isinstance(loaded.geometry, Geometry):
         values, said = _converted(loaded, loaded.geometry, weights, source, to, out)
     elif to in DEPLOYED:
-        values, said = _deployed_as_it_is(loaded, weights, to, out)
+        values, said = _deployed_as_it_is(loaded, weights, source, to, out)
     else:
         raise UsageError(
             f"config {loaded.name}: no X3D; only of X3D it is known how other tools lay out the weights. It can be"
             f" written --to {' or '.join(DEPLOYED)}"
         )
     _print({"config": loaded.name, "weights": str(weights), "to": to, "out": str(out)} | values, said, as_json=as_json)
+
+
+def _check_out(weights: Path, out: Path, to: Target) -> None:
+    """Refuse to write over what is read, and under an ending that says something else."""
+    if out.exists() and weights.exists() and out.samefile(weights):
+        raise UsageError(f"--out {out}: these are the weights that are read; give another file")
+    fits = ENDINGS.get(out.suffix.lower())
+    if fits is not None and to not in fits:
+        raise UsageError(f"--out {out}: {out.suffix} is an ending of --to {' or '.join(fits)}, found --to {to}")
 
 
 def _converted(
@@ -59,7 +76,10 @@ def _converted(
     tensors, where = read_tensors(weights), f"weights {weights}"
     origin = detect(tensors, where)
     if source and origin.tool != source:
-        raise UsageError(f"{where}: --from {source}, but its names are {origin}'s: {next(iter(tensors))}, ...")
+        raise UsageError(
+            f"{where}: --from {source}, but its names are those of {origin.tool}: {next(iter(tensors))}, ...; leave"
+            f" --from out, or --from {origin.tool}"
+        )
     _layout(config, origin.tool)
     target = _layout(config, to)
     converted = into(tensors, geometry, origin, target, where)
@@ -74,9 +94,14 @@ def _converted(
 
 
 def _deployed_as_it_is(
-    config: InstanceConfig, weights: Path, to: Target, out: Path
+    config: InstanceConfig, weights: Path, source: str | None, to: Target, out: Path
 ) -> tuple[dict[str, Any], Sequence[str]]:
     """Write another network than X3D, whose weights only we have."""
+    if source not in (None, "expander"):
+        raise UsageError(
+            f"--from {source}: {config.name} is no X3D, and only of X3D it is known how other tools lay out the"
+            " weights; leave --from out"
+        )
     from trainers.checkpoint import load_weights
     from trainers.networks.build import build
 
@@ -92,7 +117,7 @@ def _layout(config: InstanceConfig, tool: str) -> Layout:
 
     match tool:
         case "pyslowfast":
-            return Layout.PYSLOWFAST if pyslowfast.layout(config) == "pyslowfast" else Layout.PTVX3D
+            return Layout.PYSLOWFAST if pyslowfast.builder_of(config) == pyslowfast.OWN else Layout.PTVX3D
         case "pytorchvideo":
             pytorchvideo.express(config)
             return Layout.PYTORCHVIDEO
@@ -108,9 +133,8 @@ def _deployed(config: InstanceConfig, model: nn.Module, to: Target, out: Path) -
     from trainers.deploy import deploy
 
     about = {"name": config.name}
-    # Training an exported config anew leaves where the geometry came from, and says by itself what it trained.
-    found = {**config.provenance, **config.provenance.get("trained", {})}
-    about |= {key: str(found[key]) for key in ("search", "step", "trial") if found.get(key) is not None}
+    found = {key: config.origin.get(key) for key in ("search", "step", "trial")}
+    about |= {key: str(value) for key, value in found.items() if value is not None}
     if config.class_names:
         about["class_names"] = json.dumps(config.class_names, ensure_ascii=False)
     assert to in DEPLOYED

@@ -44,11 +44,7 @@ def export(
         exported = _export_search(name, store, instance or [], out, form)
     _note_lost(exported, form)
     if as_json:
-        files = [
-            {"instance": e.instance, "config": str(e.config), "weights": str(e.weights) if e.weights else None}
-            for e in exported
-        ]
-        print_json({"search": name, "format": form, "files": files})
+        print_json({"search": name, "format": form, "files": [_values(written) for written in exported]})
     else:
         _print_exported(exported)
 
@@ -88,6 +84,17 @@ def _note_lost(exported: Sequence[Exported], form: Format) -> None:
     for each in exported:
         if each.lost:
             notes().print(f"{each.instance}: its weights are not at {each.lost} any more; {written}", markup=False)
+
+
+def _values(written: Exported) -> dict[str, str | None]:
+    """One instance as JSON. convert: the command for the weights, once they are exported with --format yaml."""
+    weights = str(written.weights) if written.weights else None
+    return {
+        "instance": written.instance,
+        "config": str(written.config),
+        "weights": weights,
+        "convert": written.convert,
+    }
 
 
 def _print_exported(exported: Sequence[Exported]) -> None:

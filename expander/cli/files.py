@@ -149,12 +149,16 @@ def _config_values(argument: str | Path) -> tuple[Any, dict[Key, str]]:
 
     path = Path(argument)
     if path.is_file():
+        if path.suffix in (".py", ".json"):
+            raise UsageError(f"config {path}: only YAML is read, ours or PySlowFast's; found a {path.suffix} file")
         return load_yaml(_read(path), str(path))
     shipped = shipped_configs()
     if str(argument) not in shipped:
+        close = [name for name in shipped if name.lower() == str(argument).lower()]
         raise UsageError(
-            f"config {argument}: neither a file nor a shipped network; expected a path to a config, which"
-            f" `expander export` writes for each instance, or one of {', '.join(shipped)}"
+            f"config {argument}: neither a file nor a shipped network{f' (did you mean {close[0]}?)' if close else ''};"
+            " expected a path to a config, which `expander export` writes for each instance, or one of"
+            f" {', '.join(shipped)}"
         )
     return shipped[str(argument)].as_dict(), {}
 

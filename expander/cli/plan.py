@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +23,14 @@ from expander.plan import plan as make_plan
 from expander.search import Candidate, Instance
 from expander.space import SearchSpace
 from expander.units import human
+
+
+class MobilePart(StrEnum):
+    """What Table A.1 takes out, as options are spelled."""
+
+    CHANNELWISE = "channelwise"
+    SWISH = "swish"
+    SQUEEZE_EXCITATION = "squeeze-excitation"
 
 
 def plan(
@@ -48,11 +58,10 @@ def _complexity_here(space: SearchSpace) -> Cost:
     if space.measured is None:
         return closed_form(space.complexity)
     from expander.cli.progress import MeasuringAloud
-    from trainers.measure import DeviceMeter
+    from expander.cli.search import meter_of
 
     notes().print("this space measures what networks take: here, in this process, and nothing is recorded")
-    meter = DeviceMeter(max(1, int(space.resources.cpus)))
-    return measured(space.measured, MeasuringAloud(meter, notes()))
+    return measured(space.measured, MeasuringAloud(meter_of(space), notes()))
 
 
 def _parse_axes(text: str | None, allowed: list[Axis]) -> list[Axis] | None:
@@ -219,6 +228,9 @@ def cost(
     gamma_b: Annotated[float | None, typer.Option(help="Multiplier of the inner widths.")] = None,
     gamma_d: Annotated[float | None, typer.Option(help="Multiplier of the blocks.")] = None,
     classes: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Classes of the last layer.")] = None,
+    without: Annotated[
+        list[MobilePart] | None, typer.Option(help="A mobile part to leave out of an X3D (Table A.1); once for each.")
+    ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Also count the real network with fvcore.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -239,6 +251,11 @@ def cost(
         if value is not None and not 0 < value < 1e6:
             raise UsageError(f"--{name}: found {value:g}; expected a number over 0 and under 1,000,000")
     geometry = _geometry_of(config) if config else _geometry_from(frames, crop, gamma_w, gamma_b, gamma_d, classes)
+    if without:
+        if not isinstance(geometry, Geometry):
+            raise UsageError(f"--without {without[0]}: {config} is no X3D; only of X3D a part can be left out")
+        missing: Any = {part.replace("-", "_"): False for part in without}
+        geometry = replace(geometry, **missing)
     complexity = measure(geometry)
     values: dict[str, Any] = {"geometry": geometry.as_dict(), **complexity.as_dict()}
     if trace:
@@ -288,7 +305,8 @@ def _print_cost(values: dict[str, Any]) -> None:
         table.add_row(label, f"{values[key]:,}", *([f"{values['traced'][key]:,}"] if "traced" in values else []))
     geometry = values["geometry"]
     console = document()
-    frames = "1 frame" if geometry["frames"] == 1 else f"{geometry['frames']} frames"
+    stride = f" of stride {geometry['stride']}" if geometry["stride"] else ""
+    frames = "1 frame" if geometry["frames"] == 1 else f"{geometry['frames']} frames{stride}"
     lists = ("blocks", "widths", "inner_widths", "expansions")
     stages = ", ".join(f"{key.replace('_', ' ')} {geometry[key]}" for key in lists if key in geometry)
     missing = "".join(f", without {part.replace('_', ' ')}" for part in MOBILE_PARTS if not geometry.get(part, True))

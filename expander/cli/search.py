@@ -26,7 +26,8 @@ from expander.space import OPERATIONAL, SearchSpace, difference
 if TYPE_CHECKING:
     from results.store import SearchStore
     from trainers.data.manifest import DataFingerprint, ManifestSource
-    from trainers.train import DeviceName, VideoTraining
+    from trainers.measure import DeviceMeter
+    from trainers.train import VideoTraining
 
 DispatcherName = Annotated[
     Literal["ray", "inline"],
@@ -129,6 +130,16 @@ def read_videos(space: SearchSpace) -> Videos:
     for manifest in manifests:
         check_classes(manifest, space.basis.classes)
     return Videos(train, val, fingerprint(*manifests), manifests[0].classes)
+
+
+def meter_of(space: SearchSpace) -> DeviceMeter:
+    """What measures a space's networks, with the device and the threads that its trials have.
+
+    A machine may have a GPU that `resources` has not asked for: then neither uses it.
+    """
+    from trainers.measure import DeviceMeter
+
+    return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus else "cpu")
 
 
 def versions() -> dict[str, str]:
@@ -288,14 +299,8 @@ def _dispatcher(
     if name is None or (videos is None and space.measured is None):
         yield InlineDispatcher(_nothing, _Recorded(store.record_of.device or ""))
         return
-    from trainers.measure import DeviceMeter
-
-    resources = space.resources
-    threads = max(1, int(resources.cpus))
-    # A machine of the cluster may have a GPU that this search has not asked for.
-    device: DeviceName = "cpu" if name == "ray" and resources.gpus == 0 else "auto"
-    meter = DeviceMeter(threads, device)
-    training = _nothing if videos is None else _training(space, videos, runs, threads, device)
+    meter, resources = meter_of(space), space.resources
+    training = _nothing if videos is None else _training(space, videos, runs, meter)
     if name == "inline":
         yield InlineDispatcher(training, meter)
         return
@@ -305,7 +310,7 @@ def _dispatcher(
         yield made
 
 
-def _training(space: SearchSpace, videos: Videos, runs: Path, threads: int, device: DeviceName) -> VideoTraining:
+def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter) -> VideoTraining:
     from trainers.train import VideoTraining
 
     return VideoTraining(
@@ -314,8 +319,8 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, threads: int, devi
         runs=runs,
         damage_share=space.data.damage_share,
         loader_workers=space.resources.loader_workers,
-        threads=threads,
-        device=device,
+        threads=meter.threads,
+        device=meter.name,
     )
 
 

@@ -32,6 +32,8 @@ Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of PyTorch; else it decides.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that decode video; 0 decodes in the training's own.")]
 
+# Clips of one video are held in memory together.
+MOST_CLIPS = 1000
 # What follows the number of clips in --views, without hyphens.
 CROPS: dict[str, Literal["center", "left-center-right"]] = {
     "": "center",
@@ -70,6 +72,12 @@ def train(
     manifests = read_pair(videos, held_out)
     for manifest in manifests:
         check_classes(manifest, loaded.geometry.classes)
+    if (batch := loaded.recipe.batch) > (given := len(manifests[0].videos)):
+        notes().print(
+            f"a batch of {batch} clips is more than the {given} training videos, and its rate is scaled to it: the"
+            " recipe is one for Kinetics; for few videos set a smaller one, such as"
+            f" --set recipe.batch={max(2, given // 8)}"
+        )
     data = fingerprint(*manifests)
     trial = Trial(loaded.geometry, loaded.recipe, data.id, loaded.views, loaded.seed)
     make_folder(out)
@@ -142,12 +150,14 @@ def _read_views(text: str) -> tuple[Views, ...]:
     for part in text.split(","):
         clips, _, crops = part.strip().partition("-")
         kind = CROPS.get(crops.replace("-", "").lower())
-        if kind is None or not (clips.isascii() and clips.isdecimal() and int(clips) > 0):
+        number = int(clips) if clips.isascii() and clips.isdecimal() and len(clips) < 10 else 0
+        if kind is None or not 0 < number <= MOST_CLIPS:
             raise UsageError(
                 f"--views {text}: {part.strip()!r} names no views; expected K or K-Center for K clips, or"
-                " K-LeftCenterRight for three crops of each, such as 1,3,5,7,10 or 10-LeftCenterRight"
+                " K-LeftCenterRight for three crops of each, such as 1,3,5,7,10 or 10-LeftCenterRight; K up to"
+                f" {MOST_CLIPS}"
             )
-        views = Views(int(clips), kind)
+        views = Views(number, kind)
         if views.name in found:
             raise UsageError(f"--views {text}: {views.name} stands twice; give it once")
         found[views.name] = views
@@ -164,9 +174,7 @@ def _network_scores(
     val = summary(manifest)
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    origin = config.provenance
-    trained = origin.get("trained")
-    trial = trained.get("trial") if isinstance(trained, dict) else origin.get("trial")
+    search, trial = (config.origin.get(key) for key in ("search", "trial"))
     return NetworkScores(
         name=config.name,
         geometry=config.geometry.as_dict(),
@@ -174,7 +182,7 @@ def _network_scores(
         scores=scores,
         val=TestedOn(str(manifest.path), val.videos, val.sha256),
         weights=digest,
-        search=None if origin.get("search") is None else str(origin["search"]),
+        search=None if search is None else str(search),
         trial=None if trial is None else str(trial),
         damaged=damaged,
         versions=versions(),

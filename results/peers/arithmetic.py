@@ -28,9 +28,12 @@ DIGITS = 9
 Grow = Callable[[float], Sequence[int]]
 
 
-def round_width(width: float, divisor: int = 8) -> int:
-    """The peers' rounding: to the nearest multiple of `divisor`, at least one; one up where under 0.9 of `width`."""
-    rounded = max(divisor, int(width + divisor / 2) // divisor * divisor)
+def round_width(width: float, divisor: int = 8, least: int | None = None) -> int:
+    """The peers' rounding: to the nearest multiple of `divisor`, at least `least`; one up where under 0.9 of `width`.
+
+    least: `divisor` where it is None.
+    """
+    rounded = max(least or divisor, int(width + divisor / 2) // divisor * divisor)
     return rounded if rounded >= 0.9 * width else rounded + divisor
 
 
@@ -39,10 +42,15 @@ def repeats(factor: float) -> tuple[int, ...]:
     return tuple(math.ceil(factor * blocks) for blocks in BLOCKS)
 
 
-def doubled(base: int) -> tuple[int, int, int, int]:
-    """The four stages' widths before any factor: PySlowFast and PyTorchVideo double, rounding to multiples of 8."""
-    second = round_width(2.0 * base)
-    return base, second, 2 * second, 4 * second
+def doubled(base: int, least: int) -> tuple[int, ...]:
+    """The four stages' widths before any factor: PySlowFast and PyTorchVideo double, rounding to multiples of 8.
+
+    least: 1 in PySlowFast, 8 in PyTorchVideo; of base 1 they make 1, 9, 24, 48 and 1, 8, 16, 32.
+    """
+    widths = [base]
+    while len(widths) < len(BLOCKS):
+        widths.append(round_width(2.0 * widths[-1], least=least))
+    return tuple(widths)
 
 
 def inner_widths(widths: Sequence[int], value: float) -> tuple[int, ...]:
@@ -121,7 +129,7 @@ def base_and_factor(widths: Sequence[int], gamma_w: float | None, divisor: int) 
     preferred = simple(None if gamma_w is None else 24 / BASE_WIDTH * gamma_w)
     bases = (BASE_WIDTH, *range(1, min(2 * widths[0] + 24, LARGEST_BASE)))
     for base in bases:
-        if _possible(doubled(base), widths, divisor):
+        if _possible(doubled(base, divisor), widths, divisor):
             found = factor(partial(scaled, base, divisor), widths, preferred)
             if scaled(base, divisor, found) == tuple(widths):
                 return base, found
@@ -129,8 +137,11 @@ def base_and_factor(widths: Sequence[int], gamma_w: float | None, divisor: int) 
 
 
 def scaled(base: int, divisor: int, value: float) -> tuple[int, ...]:
-    """Widths of the four stages that a base width and a factor make."""
-    return tuple(round_width(width * value, divisor) for width in doubled(base))
+    """Widths of the four stages that a base width and a factor make.
+
+    divisor: of the last rounding; in both tools it is the least width of the first too.
+    """
+    return tuple(round_width(width * value, divisor) for width in doubled(base, divisor))
 
 
 def simple(value: float | None) -> float | None:

@@ -251,7 +251,7 @@ def _notes(config: InstanceConfig) -> Iterator[str]:
     yield f"GPUs x accumulative_counts is to stay {share.gpus * share.machines}."
     yield f"What {NAME} cannot be told:"
     yield f"- a warm-up from 0: it begins at {WARMUP_START:g} of the rate."
-    yield "- our initialisation of the head's first linear layer, which has a deviation of 0.01."
+    yield f"- our initialisation of the head's first linear layer; {NAME} draws it with a deviation of 0.01."
     if recipe.drop_connect:
         yield f"- drop-connect {recipe.drop_connect:g}: its X3D has none."
     yield from training.unsaid(recipe)

@@ -8,7 +8,7 @@ is PyTorchVideo's `create_x3d`, which still does. A network is written for the f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
@@ -34,9 +34,10 @@ def express(config: InstanceConfig) -> str:
     return training.comment([*training.heading(config, NAME), *_notes(config, found["MODEL"]["MODEL_NAME"])]) + body
 
 
-def layout(config: InstanceConfig) -> Literal["pyslowfast", "pytorchvideo"]:
-    """Whose names the network's weights have in PySlowFast. Raises UsageError as `express` does."""
-    return "pyslowfast" if _found(config)["MODEL"]["MODEL_NAME"] == OWN else "pytorchvideo"
+def builder_of(config: InstanceConfig) -> str:
+    """Which of the builders the network is written for, OWN or PYTORCHVIDEOS. Raises UsageError as `express` does."""
+    name: str = _found(config)["MODEL"]["MODEL_NAME"]
+    return name
 
 
 def _found(config: InstanceConfig) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from expander.errors import UsageError
 from results.peers import pyslowfast
 
 # What a file leaves out (slowfast/config/defaults.py): only what the network, its clip and its views are made of.
+# But for INPUT_CHANNEL_NUM: theirs is [3, 3], for two pathways, which X3D refuses and PTVX3D takes for 3.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "X3D": {
         "WIDTH_FACTOR": 1.0,
@@ -22,12 +24,27 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "BN_LIN5": False,
         "CHANNELWISE_3x3x3": True,
     },
-    "DATA": {"NUM_FRAMES": 8, "SAMPLING_RATE": 8, "TRAIN_CROP_SIZE": 224},
+    "DATA": {"NUM_FRAMES": 8, "SAMPLING_RATE": 8, "TRAIN_CROP_SIZE": 224, "INPUT_CHANNEL_NUM": [3]},
     "MODEL": {"ARCH": "slowfast", "MODEL_NAME": "SlowFast", "NUM_CLASSES": 400},
-    "RESNET": {"TRANS_FUNC": "bottleneck_transform"},
+    "RESNET": {
+        "TRANS_FUNC": "bottleneck_transform",
+        "STRIDE_1X1": False,
+        "NUM_GROUPS": 1,
+        "SPATIAL_DILATIONS": [[1], [1], [1], [1]],
+    },
+    "NONLOCAL": {"LOCATION": [[[]], [[]], [[]], [[]]]},
     "TEST": {"NUM_ENSEMBLE_VIEWS": 10, "NUM_SPATIAL_CROPS": 3},
 }
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+# Of those, what is built here with one value only: MODEL.ARCH chooses the kernels' extents in time.
+FIXED: dict[str, dict[str, Any]] = {
+    "X3D": {"SCALE_RES2": False, "BN_LIN5": False},
+    "DATA": {"INPUT_CHANNEL_NUM": [3]},
+    "MODEL": {"ARCH": "x3d"},
+    "RESNET": {key: DEFAULTS["RESNET"][key] for key in ("STRIDE_1X1", "NUM_GROUPS", "SPATIAL_DILATIONS")},
+    "NONLOCAL": DEFAULTS["NONLOCAL"],
+}
+BUILDERS = (pyslowfast.OWN, pyslowfast.PYTORCHVIDEOS)
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
 CROPS = {1: "center", 3: "left-center-right"}
 
 
@@ -42,17 +59,28 @@ def read_pyslowfast(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     Raises UsageError for what is none of our X3Ds.
     """
     keys = {section: {**known, **_section(values, section, source)} for section, known in DEFAULTS.items()}
-    if reasons := [*_wrong_types(keys), *_not_ours(keys)]:
+    if reasons := [*_unknown(values), *(_wrong_types(keys) or _not_ours(keys))]:
         raise UsageError(f"{source} is a config of PySlowFast that cannot be read: {'; '.join(reasons)}")
     geometry = pyslowfast.build(keys)
     test = keys["TEST"]
     return {
-        "name": Path(source).name.partition(".")[0],
+        "name": _name(source),
         "geometry": geometry.as_dict(),
         "complexity": measure(geometry).as_dict(),
         "views": {"clips": test["NUM_ENSEMBLE_VIEWS"], "crops": CROPS[test["NUM_SPATIAL_CROPS"]]},
         "provenance": {"pyslowfast": Path(source).name},
     }
+
+
+def _name(source: str) -> str:
+    """The file's name up to its first dot, with only what the name of a config may have."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(source).name.partition(".")[0]).lstrip("-_") or pyslowfast.NAME
+
+
+def _unknown(values: Mapping[str, Any]) -> list[str]:
+    """Keys of the network that PySlowFast does not have: what is meant by them would be left out."""
+    known = DEFAULTS["X3D"]
+    return [f"X3D.{key} is unknown; known are {', '.join(known)}" for key in values.get("X3D", {}) if key not in known]
 
 
 def _section(values: Mapping[str, Any], section: str, source: str) -> Mapping[str, Any]:
@@ -68,7 +96,7 @@ def _wrong_types(keys: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for section, known in DEFAULTS.items():
         for key, default in known.items():
             value = keys[section][key]
-            fits = isinstance(value, int | float) if isinstance(default, float) else type(value) is type(default)
+            fits = type(value) in ((int, float) if isinstance(default, float) else (type(default),))
             number = isinstance(default, int | float) and not isinstance(default, bool)
             if not fits or (number and not 0 < value < 100_000):
                 wanted = f"{WORDS[type(default)]}{' over 0 and under 100,000' if number else ''}"
@@ -78,14 +106,21 @@ def _wrong_types(keys: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _not_ours(keys: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Why the network is none that this project builds."""
-    network, model = keys["X3D"], keys["MODEL"]["MODEL_NAME"]
-    if model not in (pyslowfast.OWN, pyslowfast.PYTORCHVIDEOS):
-        return [f"MODEL.MODEL_NAME is {model}, only {pyslowfast.OWN} and {pyslowfast.PYTORCHVIDEOS} are known here"]
-    mobile = keys["RESNET"]["TRANS_FUNC"] == pyslowfast.MOBILE
-    found = [f"X3D.{key} is not built here" for key in ("SCALE_RES2", "BN_LIN5") if network[key]]
-    if mobile != network["CHANNELWISE_3x3x3"] and model == pyslowfast.OWN:
-        function = keys["RESNET"]["TRANS_FUNC"]
-        found.append(f"X3D.CHANNELWISE_3x3x3 {network['CHANNELWISE_3x3x3']} with {function} is not built here")
+    model, function = keys["MODEL"]["MODEL_NAME"], keys["RESNET"]["TRANS_FUNC"]
+    if model not in BUILDERS:
+        return [f"MODEL.MODEL_NAME is {model}, only {' and '.join(BUILDERS)} are known here"]
+    found = [
+        f"{section}.{key} is {keys[section][key]!r}, only {fixed!r} is built here"
+        for section, values in FIXED.items()
+        for key, fixed in values.items()
+        if keys[section][key] != fixed
+    ]
+    channelwise = keys["X3D"]["CHANNELWISE_3x3x3"]
+    built = ((pyslowfast.MOBILE, True), (pyslowfast.PLAIN, False))
+    if model == pyslowfast.OWN and (function, channelwise) not in built:
+        found.append(f"X3D.CHANNELWISE_3x3x3 {channelwise} with {function} is not built here")
+    if model == pyslowfast.PYTORCHVIDEOS and function != pyslowfast.MOBILE:
+        found.append(f"RESNET.TRANS_FUNC is {function}, {model} builds only {pyslowfast.MOBILE}")
     crops = keys["TEST"]["NUM_SPATIAL_CROPS"]
     if crops not in CROPS:
         found.append(f"TEST.NUM_SPATIAL_CROPS is {crops}, the paper's views have 1 or 3")

@@ -59,6 +59,10 @@ def convert(tensors: Tensors, geometry: Geometry, source: Layout, target: Layout
     for block in blocks if target.by_create_x3d else ():
         ours |= _folded(block, ours)
     found = {entry.theirs: ours[entry.ours].reshape(entry.their_shape) for entry in there if entry.theirs is not None}
+    if lost := [name for name, tensor in found.items() if not tensor.isfinite().all()]:
+        raise UsageError(
+            "\n".join([f"{where}: BN cannot be folded as {target} needs it", *_listed("not finite then", lost)])
+        )
     return Converted(found, _notes(blocks, source, target))
 
 
@@ -84,9 +88,17 @@ def _check(tensors: Tensors, wanted: Mapping[str, Entry], where: str) -> None:
         "of another shape": [f"{name} is {found}, not {expected}" for name, (found, expected) in shapes.items()],
         "of another type": [f"{name} is {t.dtype}" for name, t, e in shared if not e.counter and not _is_plain(t)],
     }
+    head, advice = "not of the config's geometry", _advice(shared)
+    if not any(mistakes.values()):
+        head, advice = "weights that no network computes with", "  Give weights from before the training diverged."
+    plain = [(name, t, e) for name, t, e in shared if _is_plain(t)]
+    mistakes |= {
+        "not finite as float32": [name for name, t, _ in plain if not t.to(torch.float32).isfinite().all()],
+        "with a negative variance": [name for name, t, e in plain if e.variance and bool((t < 0).any())],
+    }
     if any(mistakes.values()):
         listed = [line for kind, found in mistakes.items() if found for line in _listed(kind, found)]
-        raise UsageError("\n".join([f"{where}: not of the config's geometry", *listed, _advice(shared)]))
+        raise UsageError("\n".join([f"{where}: {head}", *listed, advice]))
 
 
 def _is_plain(tensor: Tensor) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -19,6 +19,11 @@ from trainers.weights.layouts import Layout
 # Where checkpoints keep the network's state dict: PySlowFast's and PyTorchVideo's, MMAction2's.
 WRAPPERS = ("model_state", "state_dict")
 DATA_PARALLEL = "module."
+SHOWN = 5  # names that a message lists
+ADVICE = (
+    f"expected tensors by name, bare or under {' or '.join(WRAPPERS)}; save the network's alone:"
+    " torch.save(model.state_dict(), NEW)"
+)
 # How torch names the class or function that it will not call.
 REFUSED = re.compile(r"GLOBAL ([\w.]+)")
 
@@ -33,19 +38,22 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise UsageError(f"weights {path}: cannot be read: {error.strerror}; give a file of weights") from None
     for wrapper in WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
+        # An empty one is what is left of another wrapper's.
+        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping) and found[wrapper]:
             found = found[wrapper]
     if not isinstance(found, Mapping) or not found:
-        raise UsageError(f"weights {path}: holds a {type(found).__name__} and no state dict; expected tensors by name")
+        raise UsageError(f"weights {path}: holds a {type(found).__name__} and no state dict; {ADVICE}")
     others = [str(name) for name, value in found.items() if not (isinstance(name, str) and isinstance(value, Tensor))]
     if others:
-        shown = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
+        raise UsageError(f"weights {path}: holds no state dict: no tensor under {_listed(others)}; {ADVICE}")
+    # Taken off wherever it is: what stands beside the wrapped network, such as an average's counter, has none.
+    bare = {name.removeprefix(DATA_PARALLEL): tensor for name, tensor in found.items()}
+    if len(bare) < len(found):
+        twice = [name for name in bare if name in found and f"{DATA_PARALLEL}{name}" in found]
         raise UsageError(
-            f"weights {path}: holds no state dict: {shown} are no tensors; expected tensors by name, bare or under"
-            f" {' or '.join(WRAPPERS)}"
+            f"weights {path}: with and without {DATA_PARALLEL!r} before it stands {_listed(twice)}; keep one of each"
         )
-    prefix = DATA_PARALLEL if all(name.startswith(DATA_PARALLEL) for name in found) else ""
-    return {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    return bare
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], layout: Layout) -> None:
@@ -95,8 +103,12 @@ def _reason(message: str) -> str:
         f"holds more than tensors: to rebuild it, {refused[1]} would have to be called as the file says, and code in a"
         " file of weights is never run. If you trust where it comes from, save its state dict alone and convert that:"
         " torch.save(torch.load(FILE, weights_only=False)[KEY], NEW), with KEY 'state_dict' for MMAction2,"
-        " 'model_state' for PySlowFast and PyTorchVideo"
+        " 'model_state' for PySlowFast and PyTorchVideo; or of a whole module its .state_dict()"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 
 def _saved(values: object) -> bytes:

@@ -111,6 +111,11 @@ class Entry:
         """Whether it is a BN's count of batches, which nothing reads at a fixed momentum."""
         return self.ours.endswith("num_batches_tracked")
 
+    @property
+    def variance(self) -> bool:
+        """Whether it is a BN's running variance."""
+        return self.ours.endswith("running_var")
+
 
 def entries(geometry: Geometry, layout: Layout) -> tuple[Entry, ...]:
     """Every tensor of our network's state dict, in its order, as `layout` has it.
