@@ -311,7 +311,7 @@ def test_values_that_no_network_computes_with_are_refused(name: str, value: floa
     with pytest.raises(UsageError) as error:
         convert(ours, TINY, Layout.EXPANDER, target, "weights w")
     assert str(error.value).splitlines() == [
-        "weights w: weights that no network computes with",
+        "weights w: values that no network computes with",
         f"  {said}",
         f"    {name}",
         "  Give weights from before the training diverged.",

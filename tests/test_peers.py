@@ -618,7 +618,7 @@ def test_what_is_written_for_pyslowfast_is_read_as_the_same_network(name, tmp_pa
     assert (read.recipe, dict(read.provenance)) == (Recipe(epochs=3), {"pyslowfast": path.name})
 
 
-def test_pyslowfasts_own_yaml_of_x3d_m_is_x3d_m(tmp_path):
+def test_pyslowfasts_own_yaml_of_x3d_m_is_x3d_m(tmp_path, capsys):
     path = tmp_path / "X3D_M.yaml"
     path.write_text(
         "X3D: {WIDTH_FACTOR: 2.0, DEPTH_FACTOR: 2.2, BOTTLENECK_FACTOR: 2.25, DIM_C5: 2048, DIM_C1: 12}\n"
@@ -627,6 +627,9 @@ def test_pyslowfasts_own_yaml_of_x3d_m_is_x3d_m(tmp_path):
     )
     read = load_config(path)
     assert (read.geometry, read.views) == (CONFIGS["X3D-M"].geometry, Views(10, "left-center-right"))
+    assert "X3D_M.yaml: PySlowFast's defaults stand for MODEL.NUM_CLASSES 400" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 # fmt: off

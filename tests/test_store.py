@@ -47,7 +47,7 @@ VALUES: dict[str, Any] = {
 # Expansions and a contraction; X-Fast and X-Temporal share a trial, and X-Width is infeasible, in each.
 SPACE = read_space(VALUES, {}, "the test's space")
 PRESCRIBED = {"first_stride": 4, "path": ["depth", "fast"], "path_is": "prescribed"}
-FLOPS = closed_form("flops")
+COST = closed_form("flops")
 NUMBERS = itertools.count()
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -404,9 +404,9 @@ class TestAnyStore:
         with pytest.raises(StoreError) as error:
             search.commit(replace(decision, score=0.5, cost=2 * decision.cost), settled)
         assert str(error.value) == (
-            f"search 'first': step 1 is decided for {decision.axis} with {FLOPS.show(decision.cost)}, score"
+            f"search 'first': step 1 is decided for {decision.axis} with {COST.show(decision.cost)}, score"
             f" {decision.score}; it cannot be decided again for {decision.axis} with"
-            f" {FLOPS.show(2 * decision.cost)}, score 0.5: the program, the space or the data has changed since; go"
+            f" {COST.show(2 * decision.cost)}, score 0.5: the program, the space or the data has changed since; go"
             " on with what it was started with, or start a new search"
         )
         assert search.decisions() == (decision,)
@@ -435,7 +435,7 @@ class TestAnyStore:
         assert search.instances() == before
         with pytest.raises(StoreError) as error:
             search.commit(decisions[-1], [replace(settled[0], score=0.123, step=7)])
-        cost = FLOPS.show(settled[0].cost)
+        cost = COST.show(settled[0].cost)
         assert str(error.value) == (
             f"search 'first': T-S is settled at step 2 with {cost} and cannot become that of step 7 with {cost}; step,"
             " score would differ: the program, the space or the data has changed since; go on with what it was started"

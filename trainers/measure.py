@@ -24,9 +24,9 @@ from trainers.networks.build import build
 from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
 
 # Passes before those that count: they fill caches and wake what slept.
-WARM_UP_SECONDS = 0.3
+WARM_UP_SECONDS = 0.1
 # The median of so many passes in so much time, of fewer only where they take longer than the last.
-PASSES, SECONDS, MOST_SECONDS = 5, 1.0, 10.0
+PASSES, SECONDS, MOST_SECONDS = 5, 0.3, 10.0
 # A step on one clip has no BN variance where the network leaves one pixel of it.
 CLIPS = 2
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from yaml.composer import ComposerError
 
+from expander.cli.output import notes
 from expander.errors import SpaceError, UsageError
 from expander.space import SearchSpace, read_space
 from expander.strict import Key
@@ -131,11 +132,14 @@ def load_config(argument: str | Path, overrides: Sequence[str] = ()) -> Instance
     SpaceError with every mistake in it.
     """
     from results.config import read_config
-    from results.peers.reading import is_pyslowfasts, read_pyslowfast
+    from results.peers.reading import is_pyslowfasts, left_out, read_pyslowfast
 
     values, where = _config_values(argument)
     if is_pyslowfasts(values):
-        values, where = read_pyslowfast(values, str(argument)), {}
+        theirs = values
+        values, where = read_pyslowfast(theirs, str(argument)), {}
+        if missing := left_out(theirs):
+            notes().print(f"{argument}: PySlowFast's defaults stand for {', '.join(missing)}", markup=False)
     for override in overrides:
         _apply(values, where, override)
         if isinstance(values, dict):

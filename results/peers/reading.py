@@ -43,6 +43,12 @@ FIXED: dict[str, dict[str, Any]] = {
     "RESNET": {key: DEFAULTS["RESNET"][key] for key in ("STRIDE_1X1", "NUM_GROUPS", "SPATIAL_DILATIONS")},
     "NONLOCAL": DEFAULTS["NONLOCAL"],
 }
+# What a file is expected to say of its network's size.
+SIZES = {
+    "X3D": ("WIDTH_FACTOR", "DEPTH_FACTOR", "BOTTLENECK_FACTOR"),
+    "DATA": ("NUM_FRAMES", "SAMPLING_RATE", "TRAIN_CROP_SIZE"),
+    "MODEL": ("NUM_CLASSES",),
+}
 BUILDERS = (pyslowfast.OWN, pyslowfast.PYTORCHVIDEOS)
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
 CROPS = {1: "center", 3: "left-center-right"}
@@ -70,6 +76,16 @@ def read_pyslowfast(values: Mapping[str, Any], source: str) -> dict[str, Any]:
         "views": {"clips": test["NUM_ENSEMBLE_VIEWS"], "crops": CROPS[test["NUM_SPATIAL_CROPS"]]},
         "provenance": {"pyslowfast": Path(source).name},
     }
+
+
+def left_out(values: Mapping[str, Any]) -> list[str]:
+    """What makes the network and is not in the file, with PySlowFast's default: 'DATA.NUM_FRAMES 8'."""
+    return [
+        f"{section}.{key} {DEFAULTS[section][key]}"
+        for section, keys in SIZES.items()
+        for key in keys
+        if key not in values.get(section, {})
+    ]
 
 
 def _name(source: str) -> str:

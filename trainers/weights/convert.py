@@ -90,7 +90,7 @@ def _check(tensors: Tensors, wanted: Mapping[str, Entry], where: str) -> None:
     }
     head, advice = "not of the config's geometry", _advice(shared)
     if not any(mistakes.values()):
-        head, advice = "weights that no network computes with", "  Give weights from before the training diverged."
+        head, advice = "values that no network computes with", "  Give weights from before the training diverged."
     plain = [(name, t, e) for name, t, e in shared if _is_plain(t)]
     mistakes |= {
         "not finite as float32": [name for name, t, _ in plain if not t.to(torch.float32).isfinite().all()],
