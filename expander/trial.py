@@ -97,6 +97,20 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class VideoScore:
+    """One video, scored from one Views. video: its place in the manifest, from 0. label, predicted: classes.
+
+    rank: place of the right class among all by probability, from 1. loss: minus the log of its probability, in nats.
+    """
+
+    video: int
+    label: int
+    predicted: int
+    rank: int
+    loss: float
+
+
+@dataclass(frozen=True)
 class Started:
     """An attempt has a worker and begins. worker: where, as 'host:pid'."""
 

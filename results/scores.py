@@ -40,6 +40,11 @@ class Scored:
         """One standard error of the top-1."""
         return standard_error(self.metrics.top1, self.metrics.videos)
 
+    @property
+    def average(self) -> float:
+        """Mean of top-1 and top-5, by which Kinetics' test set is compared (Table 4)."""
+        return (self.metrics.top1 + self.metrics.top5) / 2
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {"views": self.views.as_dict(), "flops_per_video": self.flops, **asdict(self.metrics)}

@@ -70,6 +70,7 @@ FLAGS = {
         "--val",
         "--views",
         "--out",
+        "--per-video",
         "--root",
         "--damage-share",
         "--device",

@@ -1,10 +1,12 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from expander.errors import DataError, TrialError
+from expander.trial import VideoScore
 from trainers.data.clips import Damaged, ViewedVideo, normalise
 from trainers.data.damage import Ledger
 from trainers.evaluate import evaluate as evaluate_all
@@ -34,7 +36,7 @@ def video(label, *codes, views=None, index=0):
 
 def evaluate(*arguments, **options):
     """The metrics of videos that come in one Views."""
-    (metrics,) = evaluate_all(*arguments, **options)
+    (metrics,) = evaluate_all(*arguments, **options).metrics
     return metrics
 
 
@@ -107,7 +109,9 @@ def test_each_of_several_views_has_the_metrics_of_its_own_clips():
     model = Told(logs(0.9, 0.05, 0.05), logs(0.2, 0.7, 0.1), logs(0.1, 0.1, 0.8))
     clips = {0: (0, 1, 2), 1: (1, 2, 0), 2: (2, 2, 1)}
     views = ([0], [0, 1, 2], [2, 1], [0, 0, 1])
-    together = evaluate_all(model, [video(label, *codes, views=views) for label, codes in clips.items()], Ledger(3, 0))
+    together = evaluate_all(
+        model, [video(label, *codes, views=views) for label, codes in clips.items()], Ledger(3, 0)
+    ).metrics
     for number, rows in enumerate(views):
         alone = [video(label, *(codes[row] for row in rows)) for label, codes in clips.items()]
         assert together[number] == evaluate(model, alone, Ledger(3, 0))
@@ -125,12 +129,59 @@ def test_crops_of_two_sizes_are_forwarded_apart_and_scored_from_their_own():
     small, large = (torch.full((3, 2, size, size, 3), code, dtype=torch.uint8) for size, code in ((4, 0), (6, 1)))
     rows = ((1, torch.tensor([0, 1, 2])), (0, torch.tensor([1])))
     viewed = [ViewedVideo((small, large), rows, label, 0) for label in (0, 1)]
-    metrics = evaluate_all(model, viewed, Ledger(2, 0))
+    metrics = evaluate_all(model, viewed, Ledger(2, 0)).metrics
     assert [m.loss for m in metrics] == [
         pytest.approx(-(math.log(0.3) + math.log(0.7)) / 2),
         pytest.approx(-(math.log(0.8) + math.log(0.2)) / 2),
     ]
     assert model.batches == [6, 6]
+
+
+def test_each_video_has_its_class_the_predicted_one_its_rank_and_its_loss():
+    model = Told(logs(0.5, 0.3, 0.2), logs(0.1, 0.7, 0.2))
+    items = [video(1, 0, index=4), Damaged("b.mp4", "torn", 5), video(0, 1, index=6), video(1, 0, 1, index=7)]
+    found = evaluate_all(model, items, Ledger(4, 0.25))
+    assert found.videos == (
+        (
+            VideoScore(4, 1, 0, 2, pytest.approx(-math.log(0.3), rel=1e-5)),
+            VideoScore(6, 0, 1, 3, pytest.approx(-math.log(0.1), rel=1e-5)),
+            VideoScore(7, 1, 1, 1, pytest.approx(-math.log(0.5), rel=1e-5)),
+        ),
+    )
+    assert found.damaged == (Damaged("b.mp4", "torn", 5),)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 6, 40])
+def test_ranks_agree_with_sorting_and_with_the_metrics(classes):
+    random = np.random.default_rng(classes)
+    rows, labels = random.normal(size=(200, classes)).astype(np.float32), random.integers(classes, size=200)
+    items = [video(int(label), index) for index, label in enumerate(labels)]
+    found = evaluate_all(Told(*rows.tolist()), items, Ledger(200, 0))
+    (videos,), (metrics,) = found.videos, found.metrics
+    ranks = (np.argsort(-rows, axis=1) == labels[:, None]).argmax(1) + 1
+    losses = np.log(np.exp(rows).sum(1)) - rows[np.arange(200), labels]
+    assert [each.rank for each in videos] == ranks.tolist()
+    assert [each.predicted for each in videos] == rows.argmax(1).tolist()
+    assert [each.loss for each in videos] == pytest.approx(losses, abs=1e-5)
+    assert (metrics.top1, metrics.top5) == ((ranks == 1).mean(), (ranks <= 5).mean())
+
+
+def test_a_certain_video_has_no_loss_and_no_probability_above_one():
+    found = evaluate_all(Told([40, 0, 1]), [video(0, *[0] * views) for views in range(1, 31)], Ledger(30, 0))
+    losses = [each.loss for each in found.videos[0]]
+    assert all(math.copysign(1, loss) == 1 and loss < 1e-6 for loss in losses)
+
+
+def test_where_classes_tie_ranks_agree_with_the_metrics():
+    random = np.random.default_rng(0)
+    rows = random.integers(3, size=(60, 12)).tolist()
+    items = [video(index % 12, index) for index in range(60)]
+    found = evaluate_all(Told(*rows), items, Ledger(60, 0))
+    ranks = [each.rank for each in found.videos[0]]
+    assert found.metrics[0].top1 == sum(rank == 1 for rank in ranks) / 60
+    assert found.metrics[0].top5 == sum(rank <= 5 for rank in ranks) / 60
+    assert [each.predicted == each.label for each in found.videos[0]] == [rank == 1 for rank in ranks]
+    assert max(ranks) <= 12
 
 
 def test_it_scores_in_evaluation_mode_and_puts_the_mode_back():

@@ -81,11 +81,11 @@ def test_several_views_score_what_each_scores_alone(weights: Path, videos: Video
     manifest = ManifestSource(videos.val).read()
     together, damaged = score(GEOMETRY, weights, manifest, VIEWS, threads=1)
     assert damaged == ()
-    for views, metrics in zip(VIEWS, together, strict=True):
-        (alone,), _ = score(GEOMETRY, weights, manifest, [views], threads=1)
+    for views, metrics in zip(VIEWS, together.metrics, strict=True):
+        (alone,) = score(GEOMETRY, weights, manifest, [views], threads=1)[0].metrics
         # Every count is the same; the last bits of a logit depend on the clips that it is computed together with.
         assert metrics == replace(alone, loss=pytest.approx(alone.loss, abs=1e-6))
-    assert len({metrics.loss for metrics in together}) == len(VIEWS)
+    assert len({metrics.loss for metrics in together.metrics}) == len(VIEWS)
 
 
 # The command.
@@ -128,8 +128,12 @@ def test_one_score_is_at_the_top_of_the_document_and_a_line(
     top = {key: document[key] for key in ("top1", "top5", "loss", "videos")}
     assert list(document) == ["name", *top, "scores", "damaged"]
     assert top.items() <= row.items()
-    line = expander(*test, "--views", "3").stdout
-    assert line == f"Tiny: top-1 {top['top1']:.1%}, top-5 {top['top5']:.1%}, loss {top['loss']:.3f} on 12 videos\n"
+    line = expander(*test, "--views", "3").stdout.splitlines()[0]
+    mean, of_classes = row["top1_top5_mean"], row["class_mean_top1"]
+    assert line == (
+        f"Tiny: top-1 {top['top1']:.1%}, top-5 {top['top5']:.1%}, their mean {mean:.1%}, top-1 as the mean of 6 classes"
+        f" {of_classes:.1%}, loss {top['loss']:.3f} on 12 videos"
+    )
     table = expander(*test, "--views", "1,1-LeftCenterRight").stdout
     for text in ("1-Center", "1-LeftCenterRight", "FLOPs a view", "FLOPs a video", "±"):
         assert text in table
@@ -143,6 +147,8 @@ def test_one_score_is_at_the_top_of_the_document_and_a_line(
         (["--views", ""], "'' names no views"),
         (["--views", "10,10-center"], "10-Center stands twice; give it once"),
         (["--out", "."], "--out . is a folder; give a file in it, such as Tiny.json"),
+        (["--per-video", "."], "--per-video . is a folder; give a file in it, such as Tiny.parquet"),
+        (["--out", "a", "--per-video", "./a"], "--per-video a is the file of --out too; give each its own"),
     ],
 )
 def test_wrong_views_and_files_are_refused_before_anything_is_decoded(

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from expander.errors import DataError, TrialError
-from expander.trial import Metrics
+from expander.trial import Metrics, VideoScore
 from trainers.data.clips import Damaged, ViewedVideo, normalise
 from trainers.data.damage import Ledger
 
@@ -20,10 +20,20 @@ TOP = 5
 
 @dataclass(frozen=True)
 class _Score:
-    """One video: log of the softmax averaged over its views, for each of the Views (n, classes), and its class."""
+    """One video: log of the softmax averaged over its views for each of the Views (n, classes); its class and place."""
 
     log_probabilities: Tensor
     label: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """For each of the Views its metrics, and the videos that they are of as they came in. damaged: all others."""
+
+    metrics: tuple[Metrics, ...]
+    videos: tuple[tuple[VideoScore, ...], ...]
+    damaged: tuple[Damaged, ...]
 
 
 def evaluate(
@@ -33,7 +43,7 @@ def evaluate(
     *,
     device: torch.device | str = "cpu",
     clips_at_once: int = 8,
-) -> tuple[Metrics, ...]:
+) -> Evaluation:
     """Top-1, top-5 and cross-entropy of `model` over `videos`, for each of the Views that these come in.
 
     The model gets `clips_at_once` clips at a time, and one that several Views share only once. A damaged video is
@@ -42,22 +52,28 @@ def evaluate(
     """
     training = model.training
     model.eval()
+    damaged: list[Damaged] = []
     try:
         with torch.inference_mode():
-            scores = list(_scores(model, _intact(videos, ledger), torch.device(device), clips_at_once))
+            scores = list(_scores(model, _intact(videos, ledger, damaged), torch.device(device), clips_at_once))
     finally:
         model.train(training)
     if not scores:
         raise DataError("no video to score: the validation manifest is empty or none of its videos decodes")
     of_views = torch.stack([score.log_probabilities for score in scores], dim=1)
     labels = [score.label for score in scores]
-    return tuple(_metrics(log_probabilities, labels) for log_probabilities in of_views)
+    return Evaluation(
+        metrics=tuple(_metrics(log_probabilities, labels) for log_probabilities in of_views),
+        videos=tuple(_video_scores(log_probabilities, scores) for log_probabilities in of_views),
+        damaged=tuple(damaged),
+    )
 
 
-def _intact(videos: Iterable[ViewedVideo | Damaged], ledger: Ledger) -> Iterator[ViewedVideo]:
+def _intact(videos: Iterable[ViewedVideo | Damaged], ledger: Ledger, damaged: list[Damaged]) -> Iterator[ViewedVideo]:
     for video in videos:
         if isinstance(video, Damaged):
             ledger.add(video)
+            damaged.append(video)
         else:
             yield video
 
@@ -80,7 +96,7 @@ def _together(model: nn.Module, videos: list[ViewedVideo], device: torch.device,
     for video, *of_video in zip(videos, *of_sizes, strict=True):
         # The mean is taken in logarithms: a softmax that underflows to 0 would make the loss infinite.
         means = [of_video[size][rows].logsumexp(0) - math.log(len(rows)) for size, rows in video.rows]
-        yield _Score(torch.stack(means), video.label)
+        yield _Score(torch.stack(means), video.label, video.index)
 
 
 def _log_softmax(model: nn.Module, videos: Sequence[Tensor], device: torch.device, at_once: int) -> tuple[Tensor, ...]:
@@ -109,4 +125,21 @@ def _metrics(log_probabilities: Tensor, labels: list[int]) -> Metrics:
         top5=right.any(1).sum().item() / videos,
         loss=loss,
         videos=videos,
+    )
+
+
+def _video_scores(log_probabilities: Tensor, scores: Sequence[_Score]) -> tuple[VideoScore, ...]:
+    """Of (videos, classes). Where classes tie, the five first are those that the metrics take."""
+    classes = log_probabilities.shape[1]
+    target = torch.tensor([score.label for score in scores])[:, None]
+    first = log_probabilities.topk(min(TOP, classes)).indices
+    own = log_probabilities.gather(1, target)
+    among = (first == target).int()
+    behind = (log_probabilities > own).sum(1).clamp(min=TOP) + 1
+    ranks = torch.where(among.any(1), among.argmax(1) + 1, behind)
+    losses = own[:, 0].clamp(max=0).abs()  # the mean of views that are all certain can round to above 1
+    columns = (first[:, 0].tolist(), ranks.tolist(), losses.tolist())
+    return tuple(
+        VideoScore(score.index, score.label, predicted, rank, loss)
+        for score, predicted, rank, loss in zip(scores, *columns, strict=True)
     )

@@ -18,12 +18,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import UsageError
-from expander.trial import Completed, Epoch, Metrics, Trial, Views
+from expander.trial import Completed, Epoch, Trial, Views
 from trainers import checkpoint
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
-from trainers.evaluate import evaluate
+from trainers.evaluate import Evaluation, evaluate
 from trainers.learner import Learner, epoch_order
 from trainers.networks.build import build
 
@@ -84,7 +84,7 @@ class VideoTraining:
             at_once = trial.recipe.batchnorm_group  # what fits in memory to train on fits to test on
             tested = TestViews(val, trial.geometry, [trial.views])
             with closing(_load(tested, range(len(val.videos)), workers)) as views:
-                (metrics,) = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once)
+                (metrics,) = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once).metrics
         completed = Completed(
             trial=trial.id,
             metrics=metrics,
@@ -107,7 +107,7 @@ def score(
     loader_workers: int = 0,
     threads: int | None = None,
     device: DeviceName = "auto",
-) -> tuple[tuple[Metrics, ...], tuple[str, ...]]:
+) -> tuple[Evaluation, tuple[str, ...]]:
     """Scores of the network of `geometry` with `weights` (safetensors) on a manifest, and the videos left out.
 
     Every video is decoded once and scored from each of `views`. The other arguments are those of VideoTraining. Raises

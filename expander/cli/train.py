@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from expander.cli.files import load_config, make_folder
-from expander.cli.output import Json, document, new_table, notes, print_json
+from expander.cli.output import Json, document, notes, print_json
+from expander.cli.scores import note_damaged, print_scores
 from expander.errors import Interrupted, ManifestError, UsageError
 from expander.plan import inference_flops
 from expander.trial import Epoch, Metrics, Trial, Views
-from expander.units import duration, human
+from expander.units import duration
 
 if TYPE_CHECKING:
     from results.config import InstanceConfig
     from results.scores import NetworkScores, Scored
     from trainers.data.manifest import Manifest
+    from trainers.evaluate import Evaluation
 
 Config = Annotated[str, typer.Argument(help="A config that `expander export` wrote, or a shipped network: X3D-S.")]
 Root = Annotated[
@@ -107,6 +109,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="File for the scores, which `expander report --scores` draws.")
     ] = None,
+    per_video: Annotated[Path | None, typer.Option(help="File for a row of each video and views, in Parquet.")] = None,
     root: Root = None,
     damage_share: DamageShare = 0.01,
     device: Device = "auto",
@@ -117,17 +120,18 @@ def evaluate(
     """Test an exported config with its weights on the videos of a manifest, from one or from several views."""
     loaded = load_config(config)
     wanted = (loaded.views,) if views is None else _read_views(views)
-    if out is not None and out.is_dir():
-        raise UsageError(f"--out {out} is a folder; give a file in it, such as {out / loaded.name}.json")
-    if out is not None:
-        make_folder(out.parent)
+    _make_place("--out", out, f"{loaded.name}.json")
+    _make_place("--per-video", per_video, f"{loaded.name}.parquet")
+    if out is not None and per_video is not None and out.resolve() == per_video.resolve():
+        raise UsageError(f"--per-video {per_video} is the file of --out too; give each its own")
+    from results.classes import by_class
     from results.scores import Scored, write_scores
     from trainers.data.manifest import ManifestSource, check_classes
     from trainers.train import score
 
     manifest = _relabelled(ManifestSource(val.resolve(), root and root.resolve()).read(), loaded)
     check_classes(manifest, loaded.geometry.classes)
-    metrics, damaged = score(
+    tested, damaged = score(
         loaded.geometry,
         weights,
         manifest,
@@ -138,10 +142,34 @@ def evaluate(
         device=device,
     )
     costs = [inference_flops(loaded.geometry, each) for each in wanted]
-    scores = tuple(map(Scored, wanted, costs, metrics))
+    scores = tuple(map(Scored, wanted, costs, tested.metrics))
     if out is not None:
         write_scores(_network_scores(loaded, scores, manifest, weights, damaged), out)
-    _print_scores(loaded.name, scores, damaged, as_json)
+    if per_video is not None:
+        _write_videos(manifest, wanted, tested, per_video)
+    classes = [by_class(videos, manifest.classes) for videos in tested.videos]
+    print_scores(loaded.name, scores, classes, damaged, as_json)
+
+
+def _make_place(option: str, file: Path | None, example: str) -> None:
+    """The folder of a file that will be written. Raises UsageError for a folder in its place, or one to which nothing
+    can be written."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise UsageError(f"{option} {file} is a folder; give a file in it, such as {file / example}")
+    make_folder(file.parent)
+
+
+def _write_videos(manifest: Manifest, views: Sequence[Views], tested: Evaluation, out: Path) -> None:
+    from results.videos import TestedVideo, write_videos
+
+    reasons = {damaged.index: damaged.reason for damaged in tested.damaged}
+    videos = [
+        TestedVideo(video.name, video.path, video.label, reasons.get(place))
+        for place, video in enumerate(manifest.videos)
+    ]
+    write_videos(videos, dict(zip(views, tested.videos, strict=True)), manifest.classes, out)
 
 
 def _read_views(text: str) -> tuple[Views, ...]:
@@ -239,39 +267,10 @@ def _relabelled(manifest: Manifest, config: InstanceConfig) -> Manifest:
     return replace(manifest, videos=videos, classes=tuple(class_names))
 
 
-def _print_scores(name: str, scores: Sequence[Scored], damaged: Sequence[str], as_json: bool) -> None:
-    """One score is at the top of the document too, several are a table."""
-    only = asdict(scores[0].metrics) if len(scores) == 1 else {}
-    if as_json or only:
-        rows = [_row(scored) for scored in scores]
-        _print({"name": name, **only, "scores": rows, "damaged": list(damaged)}, as_json)
-        return
-    right = ("a video", "FLOPs a view", "FLOPs a video", "top-1 %", "±", "top-5 %", "loss", "videos")
-    table = new_table(name, ("views",), right)
-    for scored in scores:
-        views, metrics = scored.views, scored.metrics
-        flops = human(scored.flops / views.per_video), human(scored.flops)
-        shares = (f"{100 * share:.2f}" for share in (metrics.top1, scored.error, metrics.top5))
-        table.add_row(views.name, str(views.per_video), *flops, *shares, f"{metrics.loss:.3f}", f"{metrics.videos:,}")
-    document().print(table)
-    _note_damaged(damaged)
-
-
-def _row(scored: Scored) -> dict[str, Any]:
-    number = scored.views.per_video
-    derived = {"top1_error": scored.error, "views_per_video": number, "flops_per_view": scored.flops // number}
-    return {**scored.as_dict(), **derived}
-
-
 def _print(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(values)
         return
     line = f"{values['name']}: top-1 {values['top1']:.1%}, top-5 {values['top5']:.1%}, loss {values['loss']:.3f}"
     document().print(f"{line} on {values['videos']:,} videos", markup=False)
-    _note_damaged(values["damaged"])
-
-
-def _note_damaged(damaged: Sequence[str]) -> None:
-    for video in damaged:
-        notes().print(f"left out: {video}", markup=False)
+    note_damaged(values["damaged"])
