@@ -55,8 +55,12 @@ class Videos:
 def search(
     space: Annotated[str, typer.Argument(help="A shipped search space or a YAML file.")],
     name: Annotated[str, typer.Option(help="Name of the search, new in the store.")],
-    train: Annotated[Path | None, typer.Option(help="Manifest of the training videos; else data.train.")] = None,
-    val: Annotated[Path | None, typer.Option(help="Manifest of the validation videos; else data.val.")] = None,
+    train: Annotated[
+        Path | None, typer.Option(help="Manifest of the training videos, or a folder of classes; else data.train.")
+    ] = None,
+    val: Annotated[
+        Path | None, typer.Option(help="Manifest of the validation videos, or a folder of classes; else data.val.")
+    ] = None,
     store: StoreUrl = DEFAULT_STORE,
     runs: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path("runs"),
     dispatcher: DispatcherName = "ray",

@@ -46,8 +46,8 @@ CROPS: dict[str, Literal["center", "left-center-right"]] = {
 
 def train(
     config: Config,
-    train: Annotated[Path, typer.Option(help="Manifest of the training videos.")],
-    val: Annotated[Path, typer.Option(help="Manifest of the validation videos.")],
+    train: Annotated[Path, typer.Option(help="Manifest of the training videos, or a folder of classes.")],
+    val: Annotated[Path, typer.Option(help="Manifest of the validation videos, or a folder of classes.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the config that names them.")],
     root: Root = None,
     overrides: Annotated[
@@ -99,7 +99,7 @@ def train(
 def evaluate(
     config: Config,
     weights: Annotated[Path, typer.Option(help="Weights that were exported or trained with the config (safetensors).")],
-    val: Annotated[Path, typer.Option(help="Manifest of the videos to test on.")],
+    val: Annotated[Path, typer.Option(help="Manifest of the videos to test on, or a folder of classes.")],
     views: Annotated[
         str | None,
         typer.Option(
