@@ -324,6 +324,20 @@ class TestRay:
         assert "keep the search from it with limits in the space" in str(caught.value)
         assert on_ray.meter.measure("latency", network()) == 0.1 + 0.2
 
+    def test_a_fit_that_ends_by_itself_is_begun_anew(self, on_ray: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+        from ray import tune
+
+        fit, ended = tune.Tuner.fit, []
+
+        def fit_later(tuner: tune.Tuner) -> object:
+            ended.append(tuner)
+            return None if len(ended) == 1 else fit(tuner)
+
+        on_ray._end()  # type: ignore[attr-defined]
+        monkeypatch.setattr(tune.Tuner, "fit", fit_later)
+        assert on_ray.meter.measure("latency", network()) == 0.1 + 0.2
+        assert len(ended) == 2
+
     def test_a_worker_on_another_device_is_refused(self, on_ray: Dispatcher, on_ray_folder: Path) -> None:
         assert on_ray.meter.device == "a stage"
         (on_ray_folder / "device").write_text("a street")

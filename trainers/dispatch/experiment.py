@@ -31,6 +31,8 @@ from trainers.dispatch.attempt import attempt, failed
 
 # More than any step has trials: what runs at once is a matter of resources alone.
 PENDING = 1000
+# A fit that ends is begun anew, so often: then Tune cannot work here.
+FITS = 1000
 # linux/prctl.h
 PR_SET_PDEATHSIG = 1
 
@@ -98,18 +100,20 @@ class Experiment:
     def _fit(self) -> None:
         # Not one of Tune's own files is wanted afterwards.
         with TemporaryDirectory(prefix="expander-ray-", ignore_cleanup_errors=True) as scratch:
-            while True:
+            for _ in range(FITS):
+                error: BaseException | None = None
                 try:
                     self._tuner(scratch).fit()
+                except BaseException as raised:  # noqa: BLE001  whatever happens in this thread is told to the main one
+                    error = raised
+                if self._link.closing.is_set():
                     return
-                except Exception as error:  # noqa: BLE001  whatever happens in this thread is told to the main one
-                    if self._link.closing.is_set():
-                        return
-                    if not self._link.running:
-                        self._link.events.put(error)
-                        return
-                    # Tune has no answer to Ray's killing a worker for want of memory, and falls over.
-                    self._link.lose_all(str(error))
+                if error is not None and not self._link.running:
+                    break
+                # Tune has no answer to Ray's killing a worker for want of memory, and falls over; a fit may also just
+                # return. Without another one, who waits for an event would wait for ever.
+                self._link.lose_all(str(error or "Ray Tune ended by itself"))
+            self._link.events.put(Exception(str(error or "it ended by itself again and again")))
 
     def _tuner(self, scratch: str) -> tune.Tuner:
         return tune.Tuner(
