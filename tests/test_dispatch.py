@@ -22,7 +22,7 @@ from conftest import heed_ctrl_c
 from expander.axis import Factors
 from expander.coordinator import Dispatcher
 from expander.cost import MeasuredName
-from expander.errors import TrialError, UsageError
+from expander.errors import ExpanderError, TrialError, UsageError
 from expander.geometry import Basis, Geometry, realise
 from expander.recipe import Recipe
 from expander.trial import Completed, Epoch, Event, Failed, Metrics, Started, Trial, Views
@@ -337,6 +337,18 @@ class TestRay:
         monkeypatch.setattr(tune.Tuner, "fit", fit_later)
         assert on_ray.meter.measure("latency", network()) == 0.1 + 0.2
         assert len(ended) == 2
+
+    def test_nobody_waits_for_an_experiment_that_is_gone(
+        self, on_ray: Dispatcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from trainers.dispatch.experiment import Experiment
+
+        on_ray._end()  # type: ignore[attr-defined]
+        with monkeypatch.context() as gone:
+            gone.setattr(Experiment, "_fit", lambda experiment: None)
+            with pytest.raises(ExpanderError, match="Ray Tune stopped: its thread has ended without a word"):
+                on_ray.meter.measure("latency", network())
+        assert on_ray.meter.measure("latency", network()) == 0.1 + 0.2
 
     def test_a_worker_on_another_device_is_refused(self, on_ray: Dispatcher, on_ray_folder: Path) -> None:
         assert on_ray.meter.device == "a stage"

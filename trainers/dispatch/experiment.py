@@ -31,6 +31,8 @@ from trainers.dispatch.attempt import attempt, failed
 
 # More than any step has trials: what runs at once is a matter of resources alone.
 PENDING = 1000
+# How often who waits for an event looks whether there is still somebody to send one.
+LOOK_SECONDS = 1.0
 # A fit that ends is begun anew, so often: then Tune cannot work here.
 FITS = 1000
 # linux/prctl.h
@@ -92,7 +94,16 @@ class Experiment:
         self._thread.join()
 
     def _next(self) -> Event | Measured | None:
-        event = self._link.events.get()
+        event: Event | Measured | Exception | None = None
+        while True:
+            alive = self._thread.is_alive()
+            try:
+                event = self._link.events.get(timeout=LOOK_SECONDS)
+                break
+            except Empty:
+                if not alive:
+                    event = RuntimeError("its thread has ended without a word")
+                    break
         if isinstance(event, Exception):
             raise ExpanderError(f"Ray Tune stopped: {event}") from event
         return event
