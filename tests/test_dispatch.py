@@ -463,3 +463,18 @@ def _main(kind: str, *arguments: str) -> None:
 
 if __name__ == "__main__":
     _main(*sys.argv[1:])
+
+
+def test_a_worker_that_dies_without_having_said_where_it_is_is_a_failure_too() -> None:
+    from types import SimpleNamespace
+
+    from trainers.dispatch.experiment import _Link
+
+    link = _Link()
+    link.live["job"] = {"id": "0123456789abcdef"}
+    link.running["job"] = SimpleNamespace(last_result={"time_total_s": 1.0})
+    link.lose("job", "the worker process has died")
+    failed = link.events.get_nowait()
+    assert isinstance(failed, Failed)
+    assert "the worker that was starting died without a word" in failed.reason
+    assert not link.live

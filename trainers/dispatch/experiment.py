@@ -169,7 +169,8 @@ class _Link:
     def lose(self, job: str, text: str) -> None:
         """End the attempt of a Tune trial that will report no outcome. text: what Ray says about it."""
         result = self.running[job].last_result if job in self.running else {}
-        worker = f"{result['hostname']}:{result['pid']}" if result else "that was starting"
+        # A process that dies before its first report leaves a result without a place, now and then.
+        worker = f"{result['hostname']}:{result['pid']}" if {"hostname", "pid"} <= set(result) else "that was starting"
         self.tell(job, Failed(self.live[job]["id"], _reason(worker, text), text))
 
     def lose_all(self, text: str) -> None:
