@@ -24,7 +24,7 @@ from expander.space import SearchSpace
 from expander.units import duration, human
 from results import plots, tables
 from results.curves import ELSEWHERE, HALF, Curve, accuracy_against_inference, curves
-from results.drawing import COLOURS, round_flops
+from results.drawing import COLOURS
 from results.export import write_atomically
 from results.plots import NARROW, WIDE, clip
 from results.records import InstanceRecord, TrialRecord
@@ -118,7 +118,7 @@ def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
 
 def _template(complexity: ComplexityName) -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"human": human, "round_flops": round_flops, "duration": duration, "percent": _percent}
+    environment.filters |= {"human": human, "duration": duration, "percent": _percent}
     environment.filters["cost"] = partial(shown, complexity)
     environment.filters |= {"setting": _setting, "quoted": shlex.quote}
     environment.globals |= {
