@@ -1,0 +1,93 @@
+"""The processes that train one trial together: each has a rank, all of them call the same methods in the same order."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+class Team(Protocol):
+    """Who trains a trial. Member 0, the leader, alone writes files and reports.
+
+    Every method is called by every member, in the same order; it returns when all have called it.
+    """
+
+    @property
+    def rank(self) -> int:
+        """This member's place, from 0."""
+
+    @property
+    def size(self) -> int:
+        """Members."""
+
+    def sum(self, tensor: Tensor) -> None:
+        """Replace `tensor` by the sum over the members: the same bits on each of them."""
+
+    def gather(self, value: T) -> list[T]:
+        """The value of every member, by rank; plain values that pickle."""
+
+    def share(self, value: T) -> T:
+        """The leader's value."""
+
+
+class Alone:
+    """A team of one."""
+
+    rank = 0
+    size = 1
+
+    def sum(self, tensor: Tensor) -> None:
+        """Nothing: the sum over one member."""
+
+    def gather(self, value: T) -> list[T]:
+        """The one value."""
+        return [value]
+
+    def share(self, value: T) -> T:
+        """The value."""
+        return value
+
+
+class Distributed:
+    """The default process group of torch.distributed, which whoever starts the processes has set up.
+
+    gloo on the CPU, NCCL on GPUs. A member that dies makes the others' calls raise RuntimeError.
+    """
+
+    @property
+    def rank(self) -> int:
+        """This process' place in the group."""
+        return dist.get_rank()
+
+    @property
+    def size(self) -> int:
+        """Processes of the group."""
+        return dist.get_world_size()
+
+    def sum(self, tensor: Tensor) -> None:
+        """All-reduce in place."""
+        dist.all_reduce(tensor)
+
+    def gather(self, value: T) -> list[T]:
+        """All-gather of pickled values."""
+        values = [value] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    def share(self, value: T) -> T:
+        """Broadcast of the leader's pickled value."""
+        values = [value]
+        dist.broadcast_object_list(values, src=0, device=self._device())
+        return values[0]
+
+    def _device(self) -> torch.device:
+        on_gpu = dist.get_backend() == "nccl"
+        return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+
+
+ALONE = Alone()
