@@ -11,7 +11,7 @@ from pydantic import Field
 from expander.axis import Axis, Factors
 from expander.cost import UNITS, ComplexityName, Cost, MeasuredName, closed_form
 from expander.geometry import Basis, realise
-from expander.recipe import Recipe, Regularisation
+from expander.recipe import Precision, Recipe, Regularisation
 from expander.solve import Grids, Lattice, Limits
 from expander.strict import Conflict, Key, Section, check
 from expander.trial import Views
@@ -108,6 +108,8 @@ class RecipeSection(Section):
         160 / 112,
     ]
     flip: bool = True
+    precision: Precision = "bfloat16"
+    precise_batchnorm: Whole = 0
 
 
 class RegularisationSection(Section):
@@ -148,6 +150,9 @@ class ResourcesSection(Section):
     cpus: Positive = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     loader_workers: Whole = 0
+    micro_batch: Count | Literal["auto"] = "auto"
+    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    compile: bool = False
 
 
 class FailuresSection(Section):
