@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import random
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -22,6 +21,7 @@ from trainers.data.clips import Clip, Damaged, normalise
 from trainers.data.damage import Ledger
 from trainers.networks.build import build
 from trainers.schedule import rate_at
+from trainers.stopwatch import Stopwatch
 
 T = TypeVar("T")
 
@@ -70,12 +70,12 @@ class Learner:
 
     def learn(self, items: Iterable[Clip | Damaged], videos: int) -> Epoch:
         """One epoch over `items`, of which there is one for each of `videos` videos."""
-        started = time.monotonic()
+        stopwatch = Stopwatch(self.device)
         recipe = self.trial.recipe
         self.model.train()
         epoch = batch = nothing = _Sums.zero(self.device)
         rate, iteration = 0.0, 0
-        for clips, ends_batch in groups(self._intact(items), recipe.batch, recipe.batchnorm_group):
+        for clips, ends_batch in groups(self._intact(stopwatch.waiting_for(items)), recipe.batch, recipe.batchnorm_group):
             batch += self._backward(clips)
             if ends_batch:
                 # At the middle of the step's clips: at their start the first step has rate 0, at their end the last.
@@ -86,8 +86,8 @@ class Learner:
         if not epoch.clips:
             raise DataError("no video to train on: the training manifest is empty or none of its videos decodes")
         loss, top1 = epoch.loss.item() / epoch.clips, epoch.right.item() / epoch.clips
-        seconds = time.monotonic() - started
-        self.epochs.append(Epoch(self.trial.id, self.epoch + 1, recipe.epochs, loss, top1, rate, seconds))
+        pace = stopwatch.stop(epoch.clips)
+        self.epochs.append(Epoch(self.trial.id, self.epoch + 1, recipe.epochs, loss, top1, rate, *pace))
         return self.epochs[-1]
 
     def _intact(self, items: Iterable[Clip | Damaged]) -> Iterator[Clip]:

@@ -24,6 +24,7 @@ from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate
+from trainers.journal import Journal, keeping_journal
 from trainers.learner import Learner, epoch_order
 from trainers.networks.build import build
 
@@ -62,6 +63,10 @@ class VideoTraining:
         folder = self.runs / "trials" / trial.id
         if completed := checkpoint.load_completed(folder, trial.id):
             return completed
+        with keeping_journal(folder, trial, self.device, self.loader_workers, versions()) as journal:
+            return self._train(trial, folder, report, journal)
+
+    def _train(self, trial: Trial, folder: Path, report: Callable[[Epoch], None], journal: Journal) -> Completed:
         started = time.monotonic()
         keep_freed_memory()
         train, val = read_pair(self.train, self.val)
@@ -71,12 +76,14 @@ class VideoTraining:
         with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
             learner = Learner(trial, device, Ledger(len(train.videos), self.damage_share))
             learner.go_on_from(checkpoint.latest(folder, trial.id))
+            journal.goes_on(learner.epochs)
             clips = TrainingClips(train, trial.geometry, trial.recipe, trial.seed)
             # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
             with closing(_load(clips, _order(trial, learner.epoch + 1, len(train.videos)), workers)) as items:
                 while learner.epoch < trial.recipe.epochs:
                     epoch = learner.learn(islice(items, len(train.videos)), len(train.videos))
                     checkpoint.save(folder, learner.state())
+                    journal.epoch(epoch)
                     report(epoch)
             (folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
             checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
@@ -93,6 +100,7 @@ class VideoTraining:
             damaged=(*learner.ledger.videos, *damaged.videos),
             versions=versions(),
         )
+        journal.completed(completed, trial.recipe.epochs)
         checkpoint.save_completed(folder, completed)
         return completed
 

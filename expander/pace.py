@@ -1,0 +1,64 @@
+"""How fast a trial trains, as people read it, and what to change where reading video holds it up."""
+
+from __future__ import annotations
+
+import math
+
+from expander.trial import Epoch
+from expander.units import duration
+
+# Of an epoch's time; with less, faster reading would hardly be noticed.
+HELD_UP = 0.2
+
+
+def told(epoch: Epoch) -> str:
+    """One line about an epoch: what it learned and how fast."""
+    line = f"epoch {epoch.number}/{epoch.epochs}, loss {epoch.loss:.3f}, train top-1 {epoch.top1:.1%}"
+    return ", ".join([line, f"rate {epoch.rate:.4g}", _time(epoch.seconds), *figures(epoch)])
+
+
+def figures(epoch: Epoch) -> list[str]:
+    """What is known of the pace: clips a second, the share of waiting, the GPU's memory."""
+    found = []
+    if epoch.clips_per_second is not None:
+        found.append(f"{speed(epoch.clips_per_second)} clips/s")
+    if epoch.waited is not None:
+        found.append(f"{epoch.waited:.0%} waiting for data")
+    if epoch.gpu_memory is not None:
+        found.append(f"{epoch.gpu_memory / 2**30:.1f} GiB of GPU memory")
+    return found
+
+
+def speed(clips_per_second: float) -> str:
+    """To three digits: '0.452', '38.1', '1,204'."""
+    digits = 2 - math.floor(math.log10(clips_per_second)) if clips_per_second > 0 else 0
+    return f"{clips_per_second:,.{max(0, digits)}f}"
+
+
+def held_up(epoch: Epoch) -> bool:
+    """Whether reading video, not computing, set the pace; not told from a first epoch, in which files are opened and
+    kernels chosen for the first time."""
+    return epoch.number > 1 and epoch.waited is not None and epoch.waited > HELD_UP
+
+
+def advice(epoch: Epoch, loader_workers: int) -> str:
+    """For an epoch that was held up: how much, and what to change. loader_workers: processes that decoded for it.
+
+    Workers that hold a training up are busy all the time: what they decoded in an epoch is to fit into its computing.
+    """
+    assert epoch.waited is not None
+    computing = max(1 - epoch.waited, 0.01)
+    # Without workers the training itself decodes, for the share of waiting.
+    wanted = math.ceil((loader_workers or epoch.waited) / computing - 1e-9)
+    line = f"epoch {epoch.number} spent {epoch.waited:.0%} of its {_time(epoch.seconds)} waiting for data"
+    if epoch.clips_per_second is not None:
+        line += f" ({speed(epoch.clips_per_second)} clips/s; computing alone {speed(epoch.clips_per_second / computing)})"
+    return (
+        f"{line}: reading video, not computing, sets the pace. Set resources.loader_workers to {wanted} (now"
+        f" {loader_workers}) and resources.cpus so that each has a core; or make files that decode faster with"
+        " `expander data prepare`"
+    )
+
+
+def _time(seconds: float) -> str:
+    return duration(seconds) if seconds >= 10 else f"{seconds:.2g} s"
