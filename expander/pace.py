@@ -52,7 +52,9 @@ def advice(epoch: Epoch, loader_workers: int) -> str:
     wanted = math.ceil((loader_workers or epoch.waited) / computing - 1e-9)
     line = f"epoch {epoch.number} spent {epoch.waited:.0%} of its {_time(epoch.seconds)} waiting for data"
     if epoch.clips_per_second is not None:
-        line += f" ({speed(epoch.clips_per_second)} clips/s; computing alone {speed(epoch.clips_per_second / computing)})"
+        line += (
+            f" ({speed(epoch.clips_per_second)} clips/s; computing alone {speed(epoch.clips_per_second / computing)})"
+        )
     return (
         f"{line}: reading video, not computing, sets the pace. Set resources.loader_workers to {wanted} (now"
         f" {loader_workers}) and resources.cpus so that each has a core; or make files that decode faster with"

@@ -75,7 +75,9 @@ class Learner:
         self.model.train()
         epoch = batch = nothing = _Sums.zero(self.device)
         rate, iteration = 0.0, 0
-        for clips, ends_batch in groups(self._intact(stopwatch.waiting_for(items)), recipe.batch, recipe.batchnorm_group):
+        for clips, ends_batch in groups(
+            self._intact(stopwatch.waiting_for(items)), recipe.batch, recipe.batchnorm_group
+        ):
             batch += self._backward(clips)
             if ends_batch:
                 # At the middle of the step's clips: at their start the first step has rate 0, at their end the last.

@@ -17,6 +17,7 @@ from expander.complexity import measure
 from expander.coordinator import Meter
 from expander.cost import MeasuredName, described, shown
 from expander.geometry import Geometry
+from expander.pace import advice, figures, held_up, speed
 from expander.plan import plan
 from expander.search import Decision, Step
 from expander.space import SearchSpace
@@ -59,7 +60,10 @@ class MeasuringAloud:
 
 @dataclass
 class _Row:
-    """What is known of one trial of the step. before: epochs that an interrupted search had trained already."""
+    """What is known of one trial of the step. before: epochs that an interrupted search had trained already.
+
+    advised: whether it was said that reading holds it up.
+    """
 
     axes: str
     work: float
@@ -67,6 +71,7 @@ class _Row:
     epoch: Epoch | None = None
     score: float | None = None
     before: int = 0
+    advised: bool = False
 
 
 @dataclass
@@ -88,6 +93,7 @@ class Progress:
         self.console = notes()
         self.store = store
         self.complexity = space.complexity
+        self.loader_workers = space.resources.loader_workers
         # A measured complexity would have to be measured along the whole path before the search begins.
         known = space.expansion.path and not space.prescribed and space.measured is None
         self.planned = [planned.step for planned in plan(space).steps] if known else []
@@ -139,6 +145,9 @@ class Progress:
                 row.state, row.epoch = "running", event
                 if not self.console.is_terminal:
                     self._say(f"  {row.axes}: {_epoch(event)}; step ready in about {self._left()}")
+                if held_up(event) and not row.advised:
+                    row.advised = True
+                    self._say(f"  {row.axes}: {advice(event, self.loader_workers)}")
             case Completed():
                 row.state, row.score = "completed", event.score
                 self._say(f"  {row.axes}: top-1 {event.score:.1%} in {duration(event.seconds)}")
@@ -189,14 +198,11 @@ class Progress:
         name = f"{step.number} (contraction to {step.regime})" if step.regime else str(step.number)
         spent = duration(time.monotonic() - self.board.began)
         title = f"step {name}: {spent} so far, ready in about {self._left()}"
-        table = new_table(title, ("axis", "trial", "state"), ("epoch", "loss", "train top-1", "top-1"))
+        figures = ("epoch", "loss", "train top-1", "clips/s", "waiting", "top-1")
+        table = new_table(title, ("axis", "trial", "state"), figures)
         for trial, row in self.board.rows.items():
-            epoch = row.epoch
-            shown = (
-                (f"{epoch.number}/{epoch.epochs}", f"{epoch.loss:.3f}", f"{epoch.top1:.1%}") if epoch else ("", "", "")
-            )
             score = f"{row.score:.1%}" if row.score is not None else ""
-            table.add_row(row.axes, trial, row.state, *shown, score)
+            table.add_row(row.axes, trial, row.state, *_cells(row.epoch), score)
         return table
 
 
@@ -209,4 +215,14 @@ def _work(step: Step) -> int:
 
 
 def _epoch(epoch: Epoch) -> str:
-    return f"epoch {epoch.number}/{epoch.epochs}, loss {epoch.loss:.3f}, train top-1 {epoch.top1:.1%}"
+    learned = f"epoch {epoch.number}/{epoch.epochs}, loss {epoch.loss:.3f}, train top-1 {epoch.top1:.1%}"
+    return ", ".join([learned, *figures(epoch)])
+
+
+def _cells(epoch: Epoch | None) -> tuple[str, ...]:
+    """Epoch, loss, training top-1, clips a second, share of waiting for data."""
+    if epoch is None:
+        return ("",) * 5
+    clips = "" if epoch.clips_per_second is None else speed(epoch.clips_per_second)
+    waited = "" if epoch.waited is None else f"{epoch.waited:.0%}"
+    return f"{epoch.number}/{epoch.epochs}", f"{epoch.loss:.3f}", f"{epoch.top1:.1%}", clips, waited
