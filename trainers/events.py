@@ -14,6 +14,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import scalar
 
+from expander.pace import curves, scores
 from expander.trial import Epoch, Metrics
 
 # What TensorBoard looks for in a name, and the version that its files begin with.
@@ -40,12 +41,11 @@ class Curves:
 
     def epoch(self, epoch: Epoch) -> None:
         """Add one epoch."""
-        self._add(of_epoch(epoch), epoch.number, time.time())
+        self._add(curves(epoch), epoch.number, time.time())
 
     def validation(self, metrics: Metrics, epochs: int) -> None:
         """Add the scores after `epochs` epochs."""
-        values = {"val/top1": metrics.top1, "val/top5": metrics.top5, "val/loss": metrics.loss}
-        self._add(values, epochs, time.time())
+        self._add(scores(metrics), epochs, time.time())
 
     def close(self) -> None:
         """Give the file back."""
@@ -67,7 +67,7 @@ class Curves:
         # When they ended is not kept: as if they had come one right after the other, and the last of them now.
         after = [*accumulate(reversed([epoch.seconds for epoch in epochs]), initial=0.0)][-2::-1] if epochs else []
         for epoch, seconds in zip(epochs, after, strict=True):
-            self._add(of_epoch(epoch), epoch.number, now - seconds)
+            self._add(curves(epoch), epoch.number, now - seconds)
         self._writer.flush()
         beginning.rename(path)
         for file in earlier:
@@ -90,17 +90,3 @@ class Curves:
     def _give_up(self, error: OSError) -> None:
         logger.warning("the trial goes on without its curves for TensorBoard: %s", error)
         self._writer = None
-
-
-def of_epoch(epoch: Epoch) -> dict[str, float]:
-    """The values of an epoch by their curve; what is not known of it is left out."""
-    values = {
-        "train/loss": epoch.loss,
-        "train/top1": epoch.top1,
-        "train/rate": epoch.rate,
-        "pace/epoch_seconds": epoch.seconds,
-        "pace/clips_per_second": epoch.clips_per_second,
-        "pace/waiting_for_data": epoch.waited,
-        "pace/gpu_memory_bytes": epoch.gpu_memory,
-    }
-    return {tag: value for tag, value in values.items() if value is not None}

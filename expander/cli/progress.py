@@ -17,7 +17,7 @@ from expander.complexity import measure
 from expander.coordinator import Meter
 from expander.cost import MeasuredName, described, shown
 from expander.geometry import Geometry
-from expander.pace import advice, figures, held_up, speed
+from expander.pace import advice, figures, held_up, remedy, shortfall, speed
 from expander.plan import plan
 from expander.search import Decision, Step
 from expander.space import SearchSpace
@@ -98,6 +98,7 @@ class Progress:
         known = space.expansion.path and not space.prescribed and space.measured is None
         self.planned = [planned.step for planned in plan(space).steps] if known else []
         self.board: _Board | None = None
+        self.advised: set[str] = set()
         self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Progress:
@@ -147,7 +148,7 @@ class Progress:
                     self._say(f"  {row.axes}: {_epoch(event)}; step ready in about {self._left()}")
                 if held_up(event) and not row.advised:
                     row.advised = True
-                    self._say(f"  {row.axes}: {advice(event, self.loader_workers)}")
+                    self._say(f"  {row.axes}: {self._advice(event)}")
             case Completed():
                 row.state, row.score = "completed", event.score
                 self._say(f"  {row.axes}: top-1 {event.score:.1%} in {duration(event.seconds)}")
@@ -155,6 +156,14 @@ class Progress:
             case Failed():
                 row.state = "failed"
                 self._say(f"  {row.axes}: failed: {event.reason}")
+
+    def _advice(self, epoch: Epoch) -> str:
+        """What to change, said once: it is often the same for every trial."""
+        advised = remedy(epoch, self.loader_workers)
+        if advised in self.advised:
+            return shortfall(epoch)
+        self.advised.add(advised)
+        return advice(epoch, self.loader_workers)
 
     def _name_damaged(self, axes: str, completed: Completed) -> None:
         """Name the videos that a training left out, also one that is taken over from before."""
@@ -198,7 +207,7 @@ class Progress:
         name = f"{step.number} (contraction to {step.regime})" if step.regime else str(step.number)
         spent = duration(time.monotonic() - self.board.began)
         title = f"step {name}: {spent} so far, ready in about {self._left()}"
-        figures = ("epoch", "loss", "train top-1", "clips/s", "waiting", "top-1")
+        figures = ("epoch", "loss", "train", "clips/s", "waiting", "top-1")
         table = new_table(title, ("axis", "trial", "state"), figures)
         for trial, row in self.board.rows.items():
             score = f"{row.score:.1%}" if row.score is not None else ""
