@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 # Between two tries of a server that does not answer.
 PATIENCE_SECONDS = (2, 5, 15, 60)
-# What is still to be told when the search ends gets so long.
-GRACE_SECONDS = 10
+# What is still to be told when the search ends gets so long, with a try so often.
+LAST_TRIES_SECONDS = 0.5
+GRACE_SECONDS = 5
 
 Job = Callable[[], None]
 
@@ -41,6 +42,7 @@ class Tracker:
         self._say = say
         self._server = Server(uri)
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._ending = Flag()
         self._closing = Flag()
         self._complained: set[type[Exception]] = set()
         self._experiment: str | None = None
@@ -57,6 +59,7 @@ class Tracker:
     ) -> None:
         self._jobs.put(self._stop_open)
         self._jobs.put(None)
+        self._ending.set()
         self._thread.join(GRACE_SECONDS)
         if self._thread.is_alive():
             self._closing.set()
@@ -94,14 +97,16 @@ class Tracker:
                 return
             except Unreachable as error:
                 self._complain(error, "the search goes on, and what happens is told once it answers")
-                self._closing.wait(PATIENCE_SECONDS[min(tries, len(PATIENCE_SECONDS) - 1)])
-                tries += 1
+                if not self._ending.wait(PATIENCE_SECONDS[min(tries, len(PATIENCE_SECONDS) - 1)]):
+                    tries += 1
+                elif self._closing.wait(LAST_TRIES_SECONDS):
+                    return
             except Exception as error:  # noqa: BLE001  whatever happens here must not end the thread
                 self._complain(error, "the search goes on without telling it that")
                 return
 
     def _complain(self, error: Exception, then: str) -> None:
-        if type(error) not in self._complained:
+        if type(error) not in self._complained and not self._closing.is_set():
             self._complained.add(type(error))
             verb = "refuses" if isinstance(error, Refused) else "cannot be told"
             self._say(f"MLflow at {self._uri} {verb} ({error}): {then}")
@@ -149,20 +154,23 @@ class Tracker:
         if self._experiment is None:
             self._experiment = self._server.experiment(self._search.name)
         if trial_id not in self._runs:
-            mine = {"search": self._search.name, "trial": trial_id}
-            found = self._server.find_run(self._experiment, mine)
-            self._runs[trial_id] = found or self._create(self._experiment, step, trial_id, mine)
+            self._runs[trial_id] = self._find_or_create(self._experiment, step, trial_id)
         return self._runs[trial_id]
 
-    def _create(self, experiment: str, step: Step, trial_id: str, mine: Mapping[str, str]) -> Run:
+    def _find_or_create(self, experiment: str, step: Step, trial_id: str) -> Run:
         candidates = [candidate for candidate in step.candidates if candidate.trial and candidate.trial.id == trial_id]
         axes = "/".join(candidate.axis for candidate in candidates)
-        tags = {**mine, "step": step.key, "axis": axes}
-        run = self._server.create_run(experiment, f"step {step.key} {axes}", tags, _now())
-        solution = candidates[0].solution
-        assert solution is not None
-        costs = {"flops": str(solution.complexity.flops), "params": str(solution.complexity.params)}
-        self._server.log(run.id, params=_flat(_trial(step, trial_id).as_dict()) | costs)
+        mine = {"search": self._search.name, "trial": trial_id}
+        run = self._server.find_run(experiment, mine)
+        if run is None:
+            tags = mine | {"step": step.key, "axis": axes}
+            run = self._server.create_run(experiment, f"step {step.key} {axes}", tags, _now())
+        if run.status != "FINISHED":
+            # Also to a run that was found: the server may have gone away before it had them.
+            solution = candidates[0].solution
+            assert solution is not None
+            costs = {"flops": str(solution.complexity.flops), "params": str(solution.complexity.params)}
+            self._server.log(run.id, params=_flat(_trial(step, trial_id).as_dict()) | costs)
         return run
 
 
