@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
+from itertools import chain, cycle, repeat
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
@@ -236,9 +236,10 @@ def test_a_server_that_never_answers_hangs_nothing(search: SearchStore, monkeypa
 def test_nothing_is_lost_while_a_server_is_away(search: SearchStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "PATIENCE_SECONDS", (0.01,))
     monkeypatch.setattr(tracking, "LAST_TRIES_SECONDS", 0.01)
+    monkeypatch.setattr(tracking, "GRACE_SECONDS", 60)
     # Away for a while, and again in the middle of what belongs together.
-    calls = count()
-    recorded = Recorded(answer=lambda _: (503, {"message": "starting"}) if not 20 < next(calls) % 30 < 30 else None)
+    away = chain(repeat(True, 15), cycle([False] * 7 + [True]))
+    recorded = Recorded(answer=lambda _: (503, {"message": "starting"}) if next(away) else None)
     said: list[str] = []
     with serving(recorded):
         tracked(search, recorded, FakeTraining(), said)

@@ -210,8 +210,10 @@ def print_status(search: SearchStore) -> None:
         console.print(part)
 
 
-def parts(taken: Snapshot, candidates: list[tuple[StepRecord, tuple[CandidateRecord, ...]]]) -> list[RenderableType]:
-    """A snapshot for people, with those candidates of its steps."""
+def parts(
+    taken: Snapshot, candidates: list[tuple[StepRecord, tuple[CandidateRecord, ...]]], *, brief: bool = False
+) -> list[RenderableType]:
+    """A snapshot for people, with those candidates of its steps. brief: without instances and infeasible axes."""
     record, complexity = taken.record, taken.record.space.complexity
     why = f": {record.reason}" if record.reason else ""
     found: list[RenderableType] = [Text(f"{record.name} ({record.source}): {taken.state}{why}")]
@@ -219,8 +221,8 @@ def parts(taken: Snapshot, candidates: list[tuple[StepRecord, tuple[CandidateRec
         found.append(Text(f"{complexity} measured on {record.device}"))
     found.append(_candidate_table(candidates, complexity))
     found += [Text(line) for line in _progress(taken)]
-    found += [Text(line, style="dim") for line in _reasons(candidates, record.runs)]
-    if taken.instances:
+    found += [Text(line, style="dim") for line in _reasons(candidates, record.runs, brief)]
+    if taken.instances and not brief:
         found.append(_instance_table(taken.instances, complexity))
         if any(instance.kind == "contraction" for instance in taken.instances):
             found.append(Text("↓ contracted from the step that overshot its bound"))
@@ -287,13 +289,13 @@ def _add_candidate(
     table.add_row(label, axis, *cells, style="bold" if kept else "")
 
 
-def _reasons(candidates: list[tuple[StepRecord, tuple[CandidateRecord, ...]]], runs: str) -> list[str]:
+def _reasons(candidates: list[tuple[StepRecord, tuple[CandidateRecord, ...]]], runs: str, brief: bool) -> list[str]:
     """Why candidates cannot be chosen, why trials failed and where more is said of it, and what they left out."""
     lines = []
     for step, some in candidates:
         for candidate in some:
             named = f"step {step.key}, {candidate.axis}"
-            if not candidate.feasible:
+            if not candidate.feasible and not brief:
                 lines.append(f"{named}: infeasible, {candidate.reason}")
             if candidate.failure and candidate.state != "completed":
                 lines.append(f"{named}: {candidate.failure}")

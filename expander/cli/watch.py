@@ -37,9 +37,8 @@ GOING_ON = ("created", "running")
 
 @dataclass(frozen=True)
 class Look:
-    """What one look found. values: as --json prints it. view: for a terminal, of so many steps before the last.
-
-    whole: everything, for what stays on the screen in the end.
+    """What one look found. values: as --json prints it. view: for a terminal, with so many steps before the last; -1
+    leaves out all that the last one can do without. whole: everything, for what stays on the screen in the end.
     """
 
     values: dict[str, Any]
@@ -71,7 +70,10 @@ def _search(store: SqlStore, name: str) -> Callable[[], Look]:
 
     def look() -> Look:
         taken = take(search)
-        view = lambda earlier: parts(taken, _last_steps(taken, earlier))  # noqa: E731
+
+        def view(earlier: int) -> list[RenderableType]:
+            return parts(taken, _last_steps(taken, max(0, earlier)), brief=earlier < 0)
+
         whole = parts(taken, shown_whole(taken.steps))
         return Look(document_of(taken), taken.state not in GOING_ON, max(0, len(taken.steps) - 1), view, whole)
 
@@ -102,8 +104,8 @@ def _redraw(look: Callable[[], Look], found: Look, every: float) -> None:
     with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
         seen = _clock()
         while not found.ended:
-            foot = Text(trouble or f"{seen} UTC, every {every:g} s; Ctrl-C quits, the search goes on", style="dim")
-            live.update(_fitting(console, found, foot), refresh=True)
+            head = Text(trouble or f"{seen} UTC, every {every:g} s; Ctrl-C quits, the search goes on", style="dim")
+            live.update(_fitting(console, found, head), refresh=True)
             time.sleep(every)
             try:
                 found, seen, trouble = look(), _clock(), ""
@@ -113,13 +115,13 @@ def _redraw(look: Callable[[], Look], found: Look, every: float) -> None:
     console.print(*found.whole, sep="\n")
 
 
-def _fitting(console: Console, found: Look, foot: Text) -> Group:
-    """As many of the earlier steps as the terminal's height takes."""
-    for earlier in range(found.earlier, 0, -1):
-        group = Group(*found.view(earlier), foot)
+def _fitting(console: Console, found: Look, head: Text) -> Group:
+    """As much as the terminal's height takes; where that is too little for the last step too, its end is cut."""
+    for earlier in range(found.earlier, -1, -1):
+        group = Group(head, *found.view(earlier))
         if len(console.render_lines(group)) < console.height:
             return group
-    return Group(*found.view(0), foot)
+    return Group(head, *found.view(-1))
 
 
 def _print_changes(look: Callable[[], Look], found: Look, every: float, tell: Callable[[Look], None]) -> None:
