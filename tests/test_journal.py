@@ -28,6 +28,7 @@ from trainers.train import VideoTraining
 
 GEOMETRY = Geometry(1, None, 24, (Stage(1, 8, 12, 8),), classes=6, head_width=16)
 RECIPE = Recipe(epochs=3, batch=8, base_rate=0.05, reference_batch=8, batchnorm_group=8)
+CPU = torch.device("cpu")
 TRIAL = Trial(GEOMETRY, RECIPE, "test", Views(clips=1), seed=3)
 EVERY_CURVE = {
     *("train/loss", "train/top1", "train/rate"),
@@ -88,7 +89,7 @@ def slowly(items: int, seconds: float) -> Iterator[int]:
 
 
 def test_the_share_of_waiting_is_that_of_the_wall_time() -> None:
-    stopwatch, begun = Stopwatch(torch.device("cpu")), time.monotonic()
+    stopwatch, begun = Stopwatch(CPU), time.monotonic()
     for _ in stopwatch.waiting_for(slowly(5, 0.03)):
         time.sleep(0.01)
     pace = stopwatch.stop(clips=20)
@@ -100,7 +101,7 @@ def test_the_share_of_waiting_is_that_of_the_wall_time() -> None:
 
 
 def test_data_that_are_there_are_not_waited_for() -> None:
-    stopwatch = Stopwatch(torch.device("cpu"))
+    stopwatch = Stopwatch(CPU)
     assert list(stopwatch.waiting_for("abc")) == ["a", "b", "c"]
     time.sleep(0.05)
     assert stopwatch.stop(clips=3).waited < 0.1
@@ -197,8 +198,8 @@ def test_curves_that_cannot_be_written_are_a_warning_and_no_failure(
 
 
 def log_of(folder: Path, deed: Callable[[], None], loader_workers: int = 0) -> str:
-    with keeping_journal(folder, TRIAL, "cpu", loader_workers, {"torch": "9.9"}) as journal:
-        journal.goes_on([])
+    with keeping_journal(folder, TRIAL, loader_workers, {"torch": "9.9"}) as journal:
+        journal.goes_on([], CPU)
         deed()
         journal.completed(Completed(TRIAL.id, Metrics(0.5, 1.0, 0.25, 8), 61.0), 3)
     return (folder / "log.txt").read_text()
@@ -206,11 +207,12 @@ def log_of(folder: Path, deed: Callable[[], None], loader_workers: int = 0) -> s
 
 def test_the_log_has_the_attempt_its_epochs_and_its_score(training: VideoTraining, folder: Path) -> None:
     training(TRIAL, lambda epoch: None)
-    attempt, trial, *lines = (folder / "log.txt").read_text().splitlines()
+    attempt, trial, device, *lines = (folder / "log.txt").read_text().splitlines()
     assert "---- attempt on " in attempt
-    assert "cpu, 0 loader workers; python 3." in attempt
+    assert " with 0 loader workers; python 3." in attempt
     assert f"trial {TRIAL.id}: 1 frame of 24 pixels, blocks 1, widths 8; " in trial
     assert '"base_rate": 0.05' in trial
+    assert device.endswith("Z trains on the CPU with 1 thread")
     told = [line.partition("Z ")[2] for line in lines]
     assert [line.partition(",")[0] for line in told if line.startswith("epoch") and "/3" in line] == [
         "epoch 1/3",
@@ -232,7 +234,7 @@ def test_an_attempt_is_added_to_those_before(training: VideoTraining, folder: Pa
     assert log.count("---- attempt on ") == 2
     assert log.count("epoch 1/3") == 1
     assert "stopped (SystemExit); the next attempt goes on from the last checkpoint" in log
-    assert "goes on after epoch 1 of 3" in log
+    assert "trains on the CPU with 1 thread, goes on after epoch 1 of 3" in log
 
 
 def test_damaged_videos_are_in_the_log_with_their_reasons_and_a_failure_with_its_traceback(
@@ -291,11 +293,20 @@ def test_nothing_of_the_attempt_is_left_in_the_process(tmp_path: Path) -> None:
 
 def test_reading_that_holds_a_trial_up_is_in_the_log_once_with_what_to_change(tmp_path: Path) -> None:
     slow = [replace(epoch(number), waited=0.5, clips_per_second=8.0) for number in (1, 2, 3)]
-    with keeping_journal(tmp_path, TRIAL, "cpu", 3, {}) as journal:
-        journal.goes_on([])
+    with keeping_journal(tmp_path, TRIAL, 3, {}) as journal:
+        journal.goes_on([], CPU)
         for each in slow:
             journal.epoch(each)
     log = (tmp_path / "log.txt").read_text()
     assert log.count("sets the pace") == 1
     assert "epoch 2 spent 50% of its 10 s waiting for data (8.00 clips/s; computing alone 16.0)" in log
     assert "Set resources.loader_workers to 6 (now 3)" in log
+
+
+def test_a_process_that_does_not_lead_its_trial_writes_nothing(tmp_path: Path) -> None:
+    with keeping_journal(tmp_path, TRIAL, 0, {}, leads=False) as journal:
+        journal.goes_on([], CPU)
+        journal.epoch(epoch(1))
+        journal.completed(Completed(TRIAL.id, Metrics(0.5, 1.0, 0.25, 8), 61.0), 3)
+        logging.getLogger("trainers.checkpoint").info("not a word")
+    assert list(tmp_path.iterdir()) == []

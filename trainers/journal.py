@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from expander.cost import described
 from expander.geometry import Geometry
 from expander.pace import advice, held_up, told
@@ -29,33 +31,40 @@ logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """One attempt's, within `keeping_journal`. Every line is on disk when its method returns."""
+    """One attempt's, within `keeping_journal`. Every line is on disk when its method returns.
 
-    def __init__(self, folder: Path, loader_workers: int) -> None:
+    folder: the trial's; None keeps nothing, for the processes of a team but the one that leads.
+    """
+
+    def __init__(self, folder: Path | None, loader_workers: int) -> None:
         self._folder = folder
         self._loader_workers = loader_workers
         self._curves: Curves | None = None
         self._advised = False
 
-    def goes_on(self, epochs: Sequence[Epoch]) -> None:
-        """The training begins, behind those `epochs` of earlier attempts."""
-        if epochs:
-            logger.info("goes on after epoch %d of %d", epochs[-1].number, epochs[-1].epochs)
+    def goes_on(self, epochs: Sequence[Epoch], device: torch.device) -> None:
+        """The training begins on `device`, behind those `epochs` of earlier attempts."""
+        if self._folder is None:
+            return
+        behind = f", goes on after epoch {epochs[-1].number} of {epochs[-1].epochs}" if epochs else ""
+        logger.info("trains on %s%s", _named(device), behind)
         self._curves = Curves(self._folder / EVENTS, epochs)
 
     def epoch(self, epoch: Epoch) -> None:
         """An epoch is trained and its checkpoint on disk."""
+        if self._curves is None:
+            return
         logger.info("%s", told(epoch))
         if held_up(epoch) and not self._advised:
             self._advised = True
             logger.info("%s", advice(epoch, self._loader_workers))
-        assert self._curves is not None
         self._curves.epoch(epoch)
 
     def completed(self, completed: Completed, epochs: int) -> None:
-        """The trial is trained and scored."""
+        """The trial is trained, for so many epochs, and scored."""
+        if self._curves is None:
+            return
         metrics = completed.metrics
-        assert self._curves is not None
         self._curves.validation(metrics, epochs)
         scores = f"top-1 {metrics.top1:.2%}, top-5 {metrics.top5:.2%}, loss {metrics.loss:.4f}"
         logger.info("completed in %s: %s on %d videos", duration(completed.seconds), scores, metrics.videos)
@@ -68,19 +77,23 @@ class Journal:
 
 @contextmanager
 def keeping_journal(
-    folder: Path, trial: Trial, device: str, loader_workers: int, versions: Mapping[str, str]
+    folder: Path, trial: Trial, loader_workers: int, versions: Mapping[str, str], *, leads: bool = True
 ) -> Iterator[Journal]:
     """The journal of an attempt that begins now; how it ends is written too, with the traceback where it fails.
 
     Within it, what this package logs, everybody's logged warnings and Python's go to log.txt as well as where they went
-    before. An attempt that is killed leaves the lines that it had.
+    before. An attempt that is killed leaves the lines that it had. leads: whether this process is the one of the
+    trial's that writes; a journal of another does nothing.
     """
+    if not leads:
+        yield Journal(None, loader_workers)
+        return
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder, loader_workers)
     with _logging_to(folder / LOG), _python_warnings():
         ours = " ".join(f"{name} {number}" for name, number in versions.items())
         where = f"{socket.gethostname()}:{os.getpid()}"
-        logger.info("---- attempt on %s, %s, %d loader workers; %s", where, device, loader_workers, ours)
+        logger.info("---- attempt on %s with %d loader workers; %s", where, loader_workers, ours)
         logger.info("trial %s: %s", trial.id, _shown(trial))
         try:
             yield journal
@@ -92,6 +105,13 @@ def keeping_journal(
             raise
         finally:
             journal.close()
+
+
+def _named(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"the CPU with {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _shown(trial: Trial) -> str:

@@ -63,7 +63,7 @@ class VideoTraining:
         folder = self.runs / "trials" / trial.id
         if completed := checkpoint.load_completed(folder, trial.id):
             return completed
-        with keeping_journal(folder, trial, self.device, self.loader_workers, versions()) as journal:
+        with keeping_journal(folder, trial, self.loader_workers, versions()) as journal:
             return self._train(trial, folder, report, journal)
 
     def _train(self, trial: Trial, folder: Path, report: Callable[[Epoch], None], journal: Journal) -> Completed:
@@ -76,7 +76,7 @@ class VideoTraining:
         with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
             learner = Learner(trial, device, Ledger(len(train.videos), self.damage_share))
             learner.go_on_from(checkpoint.latest(folder, trial.id))
-            journal.goes_on(learner.epochs)
+            journal.goes_on(learner.epochs, device)
             clips = TrainingClips(train, trial.geometry, trial.recipe, trial.seed)
             # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
             with closing(_load(clips, _order(trial, learner.epoch + 1, len(train.videos)), workers)) as items:

@@ -207,11 +207,12 @@ class Progress:
         name = f"{step.number} (contraction to {step.regime})" if step.regime else str(step.number)
         spent = duration(time.monotonic() - self.board.began)
         title = f"step {name}: {spent} so far, ready in about {self._left()}"
-        figures = ("epoch", "loss", "train", "clips/s", "waiting", "top-1")
+        figures = ("loss", "train", "clips/s", "wait", "top-1")
         table = new_table(title, ("axis", "trial", "state"), figures)
         for trial, row in self.board.rows.items():
             score = f"{row.score:.1%}" if row.score is not None else ""
-            table.add_row(row.axes, trial, row.state, *_cells(row.epoch), score)
+            at = f"epoch {row.epoch.number}/{row.epoch.epochs}" if row.epoch and row.state == "running" else row.state
+            table.add_row(row.axes, trial, at, *_cells(row.epoch), score)
         return table
 
 
@@ -229,9 +230,9 @@ def _epoch(epoch: Epoch) -> str:
 
 
 def _cells(epoch: Epoch | None) -> tuple[str, ...]:
-    """Epoch, loss, training top-1, clips a second, share of waiting for data."""
+    """Loss and top-1 on the training clips, clips a second, share of waiting for data."""
     if epoch is None:
-        return ("",) * 5
+        return ("",) * 4
     clips = "" if epoch.clips_per_second is None else speed(epoch.clips_per_second)
     waited = "" if epoch.waited is None else f"{epoch.waited:.0%}"
-    return f"{epoch.number}/{epoch.epochs}", f"{epoch.loss:.3f}", f"{epoch.top1:.1%}", clips, waited
+    return f"{epoch.loss:.3f}", f"{epoch.top1:.1%}", clips, waited
