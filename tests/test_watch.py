@@ -158,6 +158,19 @@ def test_who_quits_watching_has_succeeded_and_stops_nothing(
     assert running.effective_state == "running"
 
 
+def test_a_reader_that_has_seen_enough_ends_the_watching_without_a_word(url: str, running: SearchStore) -> None:
+    arguments = command("status", "first", "--store", url, "--watch", "--every", "0.5", "--json")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(arguments, env=environment(), text=True, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["state"] == "running"
+        process.stdout.close()
+        running.record(Started(first_step(running).trials[0].id, "here:1"))
+        assert process.stderr.read() == ""
+        assert process.wait(DEADLINE_SECONDS) == 0
+
+
 def test_a_terminal_is_redrawn_in_place_within_its_height_and_ends_with_all_of_the_status(
     url: str, store: SqlStore
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -159,11 +160,14 @@ def _clock() -> str:
 
 @contextmanager
 def _quiet_end() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end what is within, with the terminal as it was before."""
+    """Ctrl-C, SIGTERM and a reader that has gone (`| head`) end what is within, with the terminal as it was before."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         pass
+    except BrokenPipeError:
+        # Else Python complains at its end that it cannot write what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         signal.signal(signal.SIGTERM, before)
