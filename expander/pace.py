@@ -36,9 +36,9 @@ def speed(clips_per_second: float) -> str:
 
 
 def held_up(epoch: Epoch) -> bool:
-    """Whether reading video, not computing, set the pace; not told from a first epoch, in which files are opened and
-    kernels chosen for the first time."""
-    return epoch.number > 1 and epoch.waited is not None and epoch.waited > HELD_UP
+    """Whether reading video, not computing, set the pace. Not to be asked of an attempt's first epoch, in which files
+    are opened and kernels chosen for the first time."""
+    return epoch.waited is not None and epoch.waited > HELD_UP
 
 
 def advice(epoch: Epoch, loader_workers: int) -> str:

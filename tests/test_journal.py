@@ -292,14 +292,14 @@ def test_nothing_of_the_attempt_is_left_in_the_process(tmp_path: Path) -> None:
 
 
 def test_reading_that_holds_a_trial_up_is_in_the_log_once_with_what_to_change(tmp_path: Path) -> None:
-    slow = [replace(epoch(number), waited=0.5, clips_per_second=8.0) for number in (1, 2, 3)]
+    slow = [replace(epoch(number), waited=0.5, clips_per_second=8.0) for number in (4, 5, 6)]
     with keeping_journal(tmp_path, TRIAL, 3, {}) as journal:
-        journal.goes_on([], CPU)
+        journal.goes_on([epoch(number) for number in (1, 2, 3)], CPU)
         for each in slow:
             journal.epoch(each)
     log = (tmp_path / "log.txt").read_text()
     assert log.count("sets the pace") == 1
-    assert "epoch 2 spent 50% of its 10 s waiting for data (8.00 clips/s; computing alone 16.0)" in log
+    assert "epoch 5 spent 50% of its 10 s waiting for data (8.00 clips/s; computing alone 16.0)" in log
     assert "Set resources.loader_workers to 6 (now 3)" in log
 
 

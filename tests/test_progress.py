@@ -64,12 +64,12 @@ def test_a_trial_that_waits_for_data_is_told_once_and_the_remedy_once_for_all(
     progress = Progress(store, space)
     progress.watch(step, None)
     for trial in step.trials[:2]:
-        for number in (1, 2, 3):
-            progress.watch(step, Epoch(trial.id, number, 10, 1.0, 0.5, 0.1, 60.0, clips_per_second=9.0, waited=0.5))
+        for number in (41, 42, 43):
+            progress.watch(step, Epoch(trial.id, number, 50, 1.0, 0.5, 0.1, 60.0, clips_per_second=9.0, waited=0.5))
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count("epoch 2 spent 50% of its 1 min 00 s waiting for data (9.00 clips/s; computing alone 18.0)") == 2
+    assert said.count("epoch 42 spent 50% of its 1 min 00 s waiting for data (9.00 clips/s; computing alone 18.0)") == 2
     assert said.count("Set resources.loader_workers to 4 (now 2)") == 1
-    assert "epoch 3 spent" not in said
+    assert "epoch 43 spent" not in said
 
 
 def test_the_table_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

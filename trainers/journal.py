@@ -40,6 +40,7 @@ class Journal:
         self._folder = folder
         self._loader_workers = loader_workers
         self._curves: Curves | None = None
+        self._cold = True  # in the attempt's first epoch
         self._advised = False
 
     def goes_on(self, epochs: Sequence[Epoch], device: torch.device) -> None:
@@ -55,7 +56,8 @@ class Journal:
         if self._curves is None:
             return
         logger.info("%s", told(epoch))
-        if held_up(epoch) and not self._advised:
+        cold, self._cold = self._cold, False
+        if held_up(epoch) and not cold and not self._advised:
             self._advised = True
             logger.info("%s", advice(epoch, self._loader_workers))
         self._curves.epoch(epoch)

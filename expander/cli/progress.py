@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from expander.cli.output import new_table, notes
+from expander.cli.status import log_of
 from expander.complexity import measure
 from expander.coordinator import Meter
 from expander.cost import MeasuredName, described, shown
@@ -62,7 +63,7 @@ class MeasuringAloud:
 class _Row:
     """What is known of one trial of the step. before: epochs that an interrupted search had trained already.
 
-    advised: whether it was said that reading holds it up.
+    cold: in the first epoch of an attempt. advised: whether it was said that reading holds it up.
     """
 
     axes: str
@@ -71,6 +72,7 @@ class _Row:
     epoch: Epoch | None = None
     score: float | None = None
     before: int = 0
+    cold: bool = True
     advised: bool = False
 
 
@@ -92,6 +94,7 @@ class Progress:
     def __init__(self, store: SearchStore, space: SearchSpace) -> None:
         self.console = notes()
         self.store = store
+        self.runs = store.record_of.runs
         self.complexity = space.complexity
         self.loader_workers = space.resources.loader_workers
         # A measured complexity would have to be measured along the whole path before the search begins.
@@ -140,13 +143,14 @@ class Progress:
     def _update(self, row: _Row, event: Event) -> None:
         match event:
             case Started():
-                row.state = "running"
+                row.state, row.cold = "running", True
             case Epoch():
                 row.before = row.before if row.epoch else event.number - 1
                 row.state, row.epoch = "running", event
                 if not self.console.is_terminal:
                     self._say(f"  {row.axes}: {_epoch(event)}; step ready in about {self._left()}")
-                if held_up(event) and not row.advised:
+                cold, row.cold = row.cold, False
+                if held_up(event) and not cold and not row.advised:
                     row.advised = True
                     self._say(f"  {row.axes}: {self._advice(event)}")
             case Completed():
@@ -156,6 +160,7 @@ class Progress:
             case Failed():
                 row.state = "failed"
                 self._say(f"  {row.axes}: failed: {event.reason}")
+                self._say(f"  {row.axes}: log in {log_of(self.runs, event.trial)}")
 
     def _advice(self, epoch: Epoch) -> str:
         """What to change, said once: it is often the same for every trial."""
