@@ -162,6 +162,12 @@ class FailuresSection(Section):
     then: Literal["stop", "skip"] = "stop"
 
 
+class WatchSection(Section):
+    """Where else a search is watched."""
+
+    mlflow: str | None = None
+
+
 class SearchSpace(Section):
     """A search space. Every section may be left out: what is not said is the paper's."""
 
@@ -178,6 +184,7 @@ class SearchSpace(Section):
     data: DataSection = DataSection()
     resources: ResourcesSection = ResourcesSection()
     failures: FailuresSection = FailuresSection()
+    watch: WatchSection = WatchSection()
     seed: Whole = 0
 
     @property
@@ -227,7 +234,7 @@ class SearchSpace(Section):
 
 
 # What a search may change between its steps without mixing results: how its trials are carried out.
-OPERATIONAL = ("description", "resources", "failures")
+OPERATIONAL = ("description", "resources", "failures", "watch")
 
 
 def read_space(values: object, where: Mapping[Key, str], source: str) -> SearchSpace:
@@ -244,6 +251,7 @@ def _conflicts(space: SearchSpace) -> list[Conflict]:
     smallest, largest = space.recipe.scale_jitter
     if smallest > largest:
         found.append((("recipe", "scale_jitter"), f"[{smallest}, {largest}] runs backwards; give [smallest, largest]"))
+    found += _watch_conflicts(space.watch)
     limit, crop = space.limits.crop, space.basis.crop
     if limit is not None and limit < crop:
         text = f"{limit} is under the basis' {crop}; give at least that, or null for no limit"
@@ -301,6 +309,22 @@ def _path_conflicts(expansion: ExpansionSection) -> Iterator[Conflict]:
     if expansion.path_is == "prescribed" and not expansion.path:
         text = "'prescribed' needs expansion.path, the axis of each step in order"
         yield ("expansion", "path_is"), text, ("expansion", "path")
+
+
+def _watch_conflicts(watch: WatchSection) -> Iterator[Conflict]:
+    uri = watch.mlflow
+    if uri is not None and not uri.startswith(("http://", "https://")):
+        text = (
+            f"{uri!r} is no address of an MLflow server; expected http://host:port or https://host, such as `mlflow"
+            " server` prints as it starts. A folder or a database becomes one by `mlflow server --backend-store-uri`"
+        )
+        yield ("watch", "mlflow"), text
+    elif uri is not None and "@" in uri:
+        text = (
+            "it holds a user's name, and would be recorded in the store; give the address alone, and MLflow's own"
+            " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the environment"
+        )
+        yield ("watch", "mlflow"), text
 
 
 def difference(recorded: SearchSpace, now: SearchSpace) -> tuple[str, ...]:

@@ -123,6 +123,9 @@ class Epoch:
     """One epoch of a trial, reported as soon as its checkpoint is on disk. `number` counts from 1.
 
     loss, top1: on the training clips of the epoch. rate: the learning rate of its last step. seconds: wall time.
+    How it is watched, None where that is not known: clips_per_second: trained on, of all its processes. waited: share
+    of the seconds in which the training had nothing to compute on, for want of data, in [0, 1]. gpu_memory: the most
+    that PyTorch held on the GPU, in bytes; None on a CPU.
     """
 
     trial: str
@@ -132,6 +135,9 @@ class Epoch:
     top1: float
     rate: float
     seconds: float
+    clips_per_second: float | None = None
+    waited: float | None = None
+    gpu_memory: int | None = None
 
 
 @dataclass(frozen=True)

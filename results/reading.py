@@ -141,6 +141,21 @@ def completed(session: Session, trials: Sequence[str]) -> dict[str, TrialRow]:
     return {row.id: row for row in session.scalars(select(TrialRow).where(*done))}
 
 
+def epoch_seconds(session: Session, search: int) -> dict[str, tuple[float, ...]]:
+    """Seconds of every epoch of the trials in steps that are not decided yet, by the trial's id, in order."""
+    undecided = (
+        select(CandidateRow.trial_id)
+        .join(StepRow, CandidateRow.step_id == StepRow.id)
+        .outerjoin(DecisionRow, DecisionRow.step_id == StepRow.id)
+        .where(StepRow.search_id == search, DecisionRow.id.is_(None))
+    )
+    rows = select(EpochRow.trial_id, EpochRow.seconds).where(EpochRow.trial_id.in_(undecided)).order_by(EpochRow.number)
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for trial_id, seconds in session.execute(rows):
+        found[trial_id].append(seconds)
+    return {trial_id: tuple(seconds) for trial_id, seconds in found.items()}
+
+
 def _candidates(session: Session, search: int) -> defaultdict[int, list[CandidateRecord]]:
     """The candidates of every step, by the step's id."""
     running = session.scalars(select(SearchRow).where(SearchRow.state == "running"))
@@ -150,17 +165,18 @@ def _candidates(session: Session, search: int) -> defaultdict[int, list[Candidat
     for failure in session.scalars(failures.order_by(FailureRow.id)):
         failed[failure.trial_id].append(failure)
     rows = session.execute(
-        select(CandidateRow, TrialRow)
+        select(CandidateRow, TrialRow, EpochRow)
         .join(StepRow, CandidateRow.step_id == StepRow.id)
         .outerjoin(TrialRow, CandidateRow.trial_id == TrialRow.id)
+        .outerjoin(EpochRow, (EpochRow.trial_id == TrialRow.id) & (EpochRow.number == TrialRow.epoch))
         .where(StepRow.search_id == search)
         .order_by(CandidateRow.step_id, CandidateRow.position)
     )
     candidates: defaultdict[int, list[CandidateRecord]] = defaultdict(list)
-    for row, training in rows:
+    for row, training, last in rows:
         past = failed[row.trial_id]
         state = _state(row, training, past, search, live)
-        record = candidate_of(row, training, state, len(past), past[-1].reason if past else None)
+        record = candidate_of(row, training, last, state, len(past), past[-1].reason if past else None)
         candidates[row.step_id].append(record)
     return candidates
 

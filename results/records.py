@@ -15,6 +15,8 @@ from expander.trial import Completed, Epoch, Failed, Metrics, Outcome, Trial
 from results.schema import CandidateRow, DecisionRow, EpochRow, FailureRow, InstanceRow, SearchRow, StepRow, TrialRow
 
 SearchState = Literal["created", "running", "interrupted", "failed", "completed"]
+# What is measured of an epoch, as its column is named too.
+MEASURED = ("loss", "top1", "rate", "seconds", "clips_per_second", "waited", "gpu_memory")
 # untrained: feasible, in a search that trains nothing because its path is prescribed.
 CandidateState = Literal["infeasible", "untrained", "pending", "running", "completed", "failed"]
 
@@ -62,7 +64,8 @@ class CandidateRecord:
 
     cost: in the unit of the search's complexity.
     trial: the id of its training. epoch of epochs: the last one recorded. seconds: wall time of the completed attempt.
-    failures, failure: attempts that failed in this search, forgiven ones too, and why the last of them did.
+    failures, failure: attempts that failed in this search, forgiven ones too, and why the last of them did. last: its
+    last epoch. damaged: videos that a completed trial left out.
     """
 
     axis: Axis
@@ -86,6 +89,8 @@ class CandidateRecord:
     seconds: float | None
     failures: int
     failure: str | None
+    last: Epoch | None
+    damaged: int
 
 
 @dataclass(frozen=True)
@@ -202,12 +207,12 @@ def failed_of(row: FailureRow) -> Failed:
 
 def epoch_values(epoch: Epoch) -> dict[str, Any]:
     """The columns of an epoch, but for the time; the trial's row knows how many there are."""
-    return {"loss": epoch.loss, "top1": epoch.top1, "rate": epoch.rate, "seconds": epoch.seconds}
+    return {name: getattr(epoch, name) for name in MEASURED}
 
 
 def epoch_of(row: EpochRow, epochs: int) -> Epoch:
     """The epoch in `row`, of `epochs`."""
-    return Epoch(row.trial_id, row.number, epochs, row.loss, row.top1, row.rate, row.seconds)
+    return Epoch(row.trial_id, row.number, epochs, **{name: getattr(row, name) for name in MEASURED})
 
 
 def step_values(step: Step) -> dict[str, Any]:
@@ -290,7 +295,12 @@ def instance_values(instance: Instance) -> dict[str, Any]:
 
 
 def candidate_of(
-    row: CandidateRow, trial: TrialRow | None, state: CandidateState, failures: int, failure: str | None
+    row: CandidateRow,
+    trial: TrialRow | None,
+    last: EpochRow | None,
+    state: CandidateState,
+    failures: int,
+    failure: str | None,
 ) -> CandidateRecord:
     """The record of a candidate and of what its trial brought so far."""
     return CandidateRecord(
@@ -315,6 +325,8 @@ def candidate_of(
         seconds=trial.seconds if trial else None,
         failures=failures,
         failure=failure,
+        last=epoch_of(last, trial.epochs) if trial and last else None,
+        damaged=len(trial.damaged or ()) if trial else 0,
     )
 
 

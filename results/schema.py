@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # Raised whenever a table changes; `results.upgrade` brings a store here, and one of a later version is refused.
-VERSION = 2
+VERSION = 3
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -186,7 +186,11 @@ class CandidateRow(Base):
 
 
 class EpochRow(Base):
-    """One epoch of a trial, on its training clips; an epoch that is trained again replaces itself."""
+    """One epoch of a trial, on its training clips; an epoch that is trained again replaces itself.
+
+    waited: share of its seconds in [0, 1]. gpu_memory: bytes. These and clips_per_second are None where they are not
+    known, as in what stores of before version 3 recorded.
+    """
 
     __tablename__ = "epochs"
 
@@ -196,6 +200,9 @@ class EpochRow(Base):
     top1: Mapped[float]
     rate: Mapped[float]
     seconds: Mapped[float]
+    clips_per_second: Mapped[float | None]
+    waited: Mapped[float | None]
+    gpu_memory: Mapped[Count | None]
     recorded_at: Mapped[datetime]
 
 

@@ -347,6 +347,11 @@ class SearchStore:
         with self._database.reading() as session:
             return reading.steps(session, self._id)
 
+    def epoch_seconds(self) -> dict[str, tuple[float, ...]]:
+        """Seconds of every epoch of the trials in steps that are not decided yet, by the trial's id, in order."""
+        with self._database.reading() as session:
+            return reading.epoch_seconds(session, self._id)
+
     def instances(self) -> tuple[InstanceRecord, ...]:
         """The instances settled so far, in the order of their bounds."""
         with self._database.reading() as session:

@@ -51,7 +51,7 @@ FLAGS = {
         "--json",
     ],
     "resume": ["--store", "--dispatcher", "--ray-address", "--json"],
-    "status": ["--store", "--json"],
+    "status": ["--store", "--watch", "--every", "--json"],
     "export": ["--out", "--published", "--instance", "--format", "--store", "--json"],
     "train": [
         "--train",

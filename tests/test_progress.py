@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+from rich.console import Console
 from spaces import space_of
 
+from expander.cli import output
 from expander.cli.progress import Progress
 from expander.plan import plan
 from expander.search import next_step
@@ -47,3 +50,42 @@ def test_the_time_left_to_the_search_follows_the_assumed_path() -> None:
     assert second.candidates[0].solution is not None
     growth = second.candidates[0].solution.complexity.flops / first.candidates[0].solution.complexity.flops
     assert progress._left() == f"3 d 18 h, the search in about {duration(324_000 + 360_000 * growth)}"
+
+
+def test_a_trial_that_waits_for_data_is_told_once_and_the_remedy_once_for_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    space = space_of(recipe={"epochs": 10}, resources={"loader_workers": 2})
+    store = open_store("sqlite://", create=True).create(
+        "one", space=space, source="x", overrides=(), data=None, runs="r", versions={}
+    )
+    step = next_step(space, [], "videos")
+    assert step is not None
+    progress = Progress(store, space)
+    progress.watch(step, None)
+    for trial in step.trials[:2]:
+        for number in (41, 42, 43):
+            progress.watch(step, Epoch(trial.id, number, 50, 1.0, 0.5, 0.1, 60.0, clips_per_second=9.0, waited=0.5))
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("epoch 42 spent 50% of its 1 min 00 s waiting for data (9.00 clips/s; computing alone 18.0)") == 2
+    assert said.count("Set resources.loader_workers to 4 (now 2)") == 1
+    assert "epoch 43 spent" not in said
+
+
+def test_the_table_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "document", lambda: Console(width=80))
+    space = space_of(recipe={"epochs": 256})
+    store = open_store("sqlite://", create=True).create(
+        "one", space=space, source="x", overrides=(), data=None, runs="r", versions={}
+    )
+    step = next_step(space, [], "videos")
+    assert step is not None
+    progress = Progress(store, space)
+    progress.watch(step, None)
+    for trial in step.trials:
+        progress.watch(step, Epoch(trial.id, 128, 256, 1.0, 1.0, 0.1, 1.0, clips_per_second=1234.0, waited=1.0))
+    narrow = Console(width=80)
+    lines = narrow.render_lines(progress._table(), pad=False)
+    text = "\n".join("".join(segment.text for segment in line) for line in lines)
+    assert "epoch 128/256" in text
+    assert "…" not in text

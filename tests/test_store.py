@@ -114,7 +114,8 @@ def completed(trial: str) -> Completed:
 
 
 def epoch(trial: str, number: int) -> Epoch:
-    return Epoch(trial, number, 2, loss=0.1 / number, top1=0.7, rate=0.1 + 0.2, seconds=1e-3)
+    pace = {"clips_per_second": 100 / 3, "waited": 0.3 - 0.1, "gpu_memory": 2**40 + 1} if number > 1 else {}
+    return Epoch(trial, number, 2, loss=0.1 / number, top1=0.7, rate=0.1 + 0.2, seconds=1e-3, **pace)
 
 
 class FakeTraining:
@@ -551,6 +552,8 @@ class TestAnyStore:
         assert (shown.score, shown.top5, shown.loss, shown.seconds) == (score_of(done), 1.0, 1 / 3, 1.25)
         shown = next(c for c in record.candidates if c.trial == running)
         assert (shown.epoch, shown.epochs, shown.score) == (1, 2, None)
+        assert (shown.last, shown.damaged) == (epoch(running, 1), 0)
+        assert search.epoch_seconds() == {running: (1e-3,)}
 
     def test_steps_are_read_in_as_many_queries_however_many_there_are(self, store: SqlStore) -> None:
         search = new_search(store)
@@ -866,7 +869,7 @@ class TestAcrossProcesses:
         open_store(url, create=True).close()
         rewrite(url, "UPDATE store_info SET version = 99")
         for create in (False, True):
-            with pytest.raises(StoreError, match="is of version 99, this program reads version 2"):
+            with pytest.raises(StoreError, match="is of version 99, this program reads version 3"):
                 open_store(url, create=create)
         rewrite(url, "DELETE FROM store_info")
         with pytest.raises(StoreError, match="is of version 0"):

@@ -22,9 +22,9 @@ from expander.coordinator import run_search
 from expander.errors import StoreError
 from expander.search import Decision
 from results.owner import this_process
-from results.schema import VERSION, Base
+from results.schema import VERSION, Base, StoreInfo
 from results.store import open_store
-from results.upgrade import upgrade
+from results.upgrade import _to_version_2, upgrade
 
 if TYPE_CHECKING:
     import psycopg
@@ -99,6 +99,24 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(
     assert set(upgraded) == set(Base.metadata.tables)
 
 
+def test_a_store_of_version_2_has_the_tables_of_a_new_one_and_epochs_without_pace(
+    url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    engine = create_engine(url)
+    with Session(engine) as session, session.begin():
+        _to_version_2(session)
+        session.get_one(StoreInfo, 1).version = 2
+    engine.dispose()
+    with closing(open_store(url)) as store:
+        search = store.search("finished")
+        epochs = search.trial(search.instances()[0].trial or "").epochs
+    assert {(epoch.clips_per_second, epoch.waited, epoch.gpu_memory) for epoch in epochs} == {(None, None, None)}
+    upgraded = tables(url)
+    fresh = request.getfixturevalue("server").empty() if url.startswith("postgresql") else f"sqlite:///{tmp_path}/n.db"
+    open_store(fresh, create=True).close()
+    assert upgraded == tables(fresh)
+
+
 def test_columns_that_hold_other_complexities_now_take_fractions(url: str) -> None:
     open_store(url).close()
     ask(url, "UPDATE steps SET bound = 0.0123, frontier_cost = 0.0045")
@@ -168,7 +186,7 @@ def test_a_store_whose_search_is_run_by_the_old_program_stays_as_it_is(url: str)
     held = f"state = 'running', host = '{me.host}', pid = {me.pid}, process_started = '{me.started}'"
     ask(url, f"UPDATE searches SET {held} WHERE name = 'stopped'")
     before = tables(url)
-    with pytest.raises(StoreError, match="is of version 1, and cannot be brought to version 2 while stopped is run by"):
+    with pytest.raises(StoreError, match="is of version 1, and cannot be brought to version 3 while stopped is run by"):
         open_store(url)
     assert tables(url) == before
     assert ask(url, "SELECT version FROM store_info") == [(1,)]
@@ -205,7 +223,7 @@ def test_the_commands_read_and_go_on_with_an_old_store(tmp_path: Path, expander:
     sqlite_store(tmp_path)
     where = ("--store", "sqlite:///old.db")
     listed = expander("status", *where)
-    assert "is now of version 2" in listed.stderr
+    assert f"is now of version {VERSION}" in listed.stderr
     assert "finished" in listed.stdout
     shown = json.loads(expander("status", "finished", *where, "--json").stdout)
     assert (shown["complexity"], shown["device"], shown["state"]) == ("flops", None, "completed")

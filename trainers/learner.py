@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +25,7 @@ from trainers.networks.build import build
 from trainers.networks.layers import drawn, recompute_blocks
 from trainers.precision import autocast
 from trainers.schedule import rate_at
+from trainers.stopwatch import Stopwatch
 from trainers.team import ALONE, Team
 
 # Keeps the draws of a group apart from those of a clip, which come from (seed, epoch, place).
@@ -94,10 +94,10 @@ class Learner:
 
         Raises DataError and TrialError on every member alike, and DoesNotFit where memory does not suffice.
         """
-        started = time.monotonic()
+        stopwatch = Stopwatch(self.device)
         recipe = self.trial.recipe
         self.model.train()
-        own, seen, epoch, rate = iter(items), 0, _Sums.zero(self.device), 0.0
+        own, seen, epoch, rate = stopwatch.waiting_for(items), 0, _Sums.zero(self.device), 0.0
         for number, sizes in enumerate(batches(videos, recipe)):
             batch = self._batch(own, number, sizes)
             # At the middle of the step's clips: at their start the first step has rate 0, at their end the last.
@@ -109,8 +109,8 @@ class Learner:
         if not epoch.clips:
             raise DataError("no video to train on: the training manifest is empty or none of its videos decodes")
         loss, top1 = epoch.loss.item() / epoch.clips, epoch.right.item() / epoch.clips
-        seconds = time.monotonic() - started
-        self.epochs.append(Epoch(self.trial.id, self.epoch + 1, recipe.epochs, loss, top1, rate, seconds))
+        pace = stopwatch.stop(epoch.clips)
+        self.epochs.append(Epoch(self.trial.id, self.epoch + 1, recipe.epochs, loss, top1, rate, *pace))
         return self.epochs[-1]
 
     def refine(self, items: Iterable[Clip | Damaged], videos: int) -> None:

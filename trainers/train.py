@@ -25,6 +25,7 @@ from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate, own_videos
+from trainers.journal import Journal, keeping_journal
 from trainers.learner import DoesNotFit, Learner
 from trainers.micro_batch import MicroBatch, MicroBatches, too_large
 from trainers.networks.build import build
@@ -73,86 +74,107 @@ class VideoTraining:
         folder, leads = self.runs / "trials" / trial.id, team.rank == 0
         if completed := team.share(checkpoint.load_completed(folder, trial.id) if leads else None):
             return completed
+        with keeping_journal(folder, trial, self.loader_workers, versions(), leads=leads) as journal:
+            completed = _Attempt(self, trial, folder, team, find_device(self.device), report, journal).outcome()
+        return team.share(completed)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One member's part in a training, from its last checkpoint to its outcome."""
+
+    training: VideoTraining
+    trial: Trial
+    folder: Path
+    team: Team
+    device: torch.device
+    report: Callable[[Epoch], None]
+    journal: Journal
+
+    @property
+    def leads(self) -> bool:
+        """Whether this member writes and reports."""
+        return self.team.rank == 0
+
+    def outcome(self) -> Completed:
+        """Train and score."""
         started = time.monotonic()
         keep_freed_memory()
-        train, val = read_pair(self.train, self.val)
+        share = self.training.damage_share
+        train, val = read_pair(self.training.train, self.training.val)
         for manifest in (train, val):
-            check_classes(manifest, trial.geometry.classes)
-        device = find_device(self.device)
-        with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            learner = self._trained(trial, train, report, team, device)
-            if leads:
-                (folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
-                checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
-            damaged = Ledger(len(val.videos), self.damage_share)
-            metrics = self._scored(learner, val, damaged, team)
+            check_classes(manifest, self.trial.geometry.classes)
+        random = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
+        with fixed_threads(self.training.threads), random:
+            learner = self._trained(train)
+            if self.leads:
+                (self.folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
+                checkpoint.save_weights(self.folder / checkpoint.WEIGHTS, learner.model)
+            damaged = Ledger(len(val.videos), share)
+            metrics = self._scored(learner, val, damaged)
         completed = Completed(
-            trial=trial.id,
+            trial=self.trial.id,
             metrics=metrics,
             seconds=time.monotonic() - started,
-            weights=str(folder / checkpoint.WEIGHTS),
+            weights=str(self.folder / checkpoint.WEIGHTS),
             damaged=(*learner.ledger.videos, *damaged.videos),
             versions=versions(),
         )
-        if leads:
-            checkpoint.save_completed(folder, completed)
-        return team.share(completed)
+        self.journal.completed(completed, self.trial.recipe.epochs)
+        if self.leads:
+            checkpoint.save_completed(self.folder, completed)
+        return completed
 
-    def _trained(
-        self, trial: Trial, train: Manifest, report: Callable[[Epoch], None], team: Team, device: torch.device
-    ) -> Learner:
+    def _trained(self, train: Manifest) -> Learner:
         """The learner after its last epoch. Where memory does not suffice it goes on in smaller pieces."""
-        groups = -(-trial.recipe.batch // (trial.recipe.batchnorm_group * team.size))
-        micro = team.share(self.micro_batches.first(trial, device, self.runs, groups))
+        recipe, wanted = self.trial.recipe, self.training.micro_batches
+        most = -(-recipe.batch // (recipe.batchnorm_group * self.team.size))
+        # The leader's, as its GPU may have another one's memory; where another member has less, all of them go down.
+        micro = self.team.share(wanted.first(self.trial, self.device, self.training.runs, most))
         while True:
             try:
-                return self._learn(trial, train, report, team, device, micro)
+                return self._learn(train, micro)
             except DoesNotFit as error:
-                smaller = micro.smaller(self.micro_batches.may_recompute)
-                if smaller is None:
-                    raise TrialError(too_large(trial, self.micro_batches)) from error
-            logger.warning("trial %s: %s does not fit in memory; going on with %s", trial.id, micro, smaller)
+                if (smaller := micro.smaller(wanted.may_recompute)) is None:
+                    raise TrialError(too_large(self.trial, wanted)) from error
+            logger.warning("%s does not fit in memory; going on from the last checkpoint with %s", micro, smaller)
             micro = smaller
 
-    def _learn(
-        self,
-        trial: Trial,
-        train: Manifest,
-        report: Callable[[Epoch], None],
-        team: Team,
-        device: torch.device,
-        micro: MicroBatch,
-    ) -> Learner:
-        folder, videos, recipe = self.runs / "trials" / trial.id, len(train.videos), trial.recipe
-        learner = Learner(trial, device, Ledger(videos, self.damage_share), team, micro)
-        learner.go_on_from(team.share(checkpoint.latest(folder, trial.id) if team.rank == 0 else None))
-        if self.compile:
+    def _learn(self, train: Manifest, micro: MicroBatch) -> Learner:
+        trial, videos, team = self.trial, len(train.videos), self.team
+        recipe = trial.recipe
+        learner = Learner(trial, self.device, Ledger(videos, self.training.damage_share), team, micro)
+        learner.go_on_from(team.share(checkpoint.latest(self.folder, trial.id) if self.leads else None))
+        self.journal.goes_on(learner.epochs, self.device)
+        if self.training.compile:
             learner.model.compile()
         clips = TrainingClips(train, trial.geometry, recipe, trial.seed)
         order = _order(trial, learner.epoch + 1, videos, team)
         # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
-        with closing(_load(clips, order, self.loader_workers)) as items:
+        with closing(_load(clips, order, self.training.loader_workers)) as items:
             while learner.epoch < recipe.epochs:
                 epoch = learner.learn(items, videos)
-                if team.rank == 0:
-                    checkpoint.save(folder, learner.state())
-                    report(epoch)
+                if self.leads:
+                    checkpoint.save(self.folder, learner.state())
+                    self.journal.epoch(epoch)
+                    self.report(epoch)
             if recipe.precise_batchnorm:
                 learner.refine(items, min(videos, recipe.precise_batchnorm))
         return learner
 
-    def _scored(self, learner: Learner, val: Manifest, damaged: Ledger, team: Team) -> Metrics:
-        trial, device = learner.trial, learner.device
-        tested = TestViews(val, trial.geometry, [trial.views])
-        with closing(_load(tested, own_videos(len(val.videos), team), self.loader_workers)) as views:
+    def _scored(self, learner: Learner, val: Manifest, damaged: Ledger) -> Metrics:
+        tested = TestViews(val, self.trial.geometry, [self.trial.views])
+        order = own_videos(len(val.videos), self.team)
+        with closing(_load(tested, order, self.training.loader_workers)) as views:
             evaluation = evaluate(
                 learner.model,
                 views,
                 damaged,
-                device=device,
-                clips_at_once=learner.at_once * trial.recipe.batchnorm_group,  # what fits to train on fits to test on
-                precision=trial.recipe.precision,
-                team=team,
+                device=self.device,
+                # What fits to train on fits to test on.
+                clips_at_once=learner.at_once * self.trial.recipe.batchnorm_group,
+                precision=self.trial.recipe.precision,
+                team=self.team,
             )
         return evaluation.metrics[0]
 

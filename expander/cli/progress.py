@@ -13,10 +13,12 @@ from rich.live import Live
 from rich.table import Table
 
 from expander.cli.output import new_table, notes
+from expander.cli.status import log_of
 from expander.complexity import measure
 from expander.coordinator import Meter
 from expander.cost import MeasuredName, described, shown
 from expander.geometry import Geometry
+from expander.pace import advice, figures, held_up, remedy, shortfall, speed
 from expander.plan import plan
 from expander.search import Decision, Step
 from expander.space import SearchSpace
@@ -59,7 +61,10 @@ class MeasuringAloud:
 
 @dataclass
 class _Row:
-    """What is known of one trial of the step. before: epochs that an interrupted search had trained already."""
+    """What is known of one trial of the step. before: epochs that an interrupted search had trained already.
+
+    cold: in the first epoch of an attempt. advised: whether it was said that reading holds it up.
+    """
 
     axes: str
     work: float
@@ -67,6 +72,8 @@ class _Row:
     epoch: Epoch | None = None
     score: float | None = None
     before: int = 0
+    cold: bool = True
+    advised: bool = False
 
 
 @dataclass
@@ -87,11 +94,14 @@ class Progress:
     def __init__(self, store: SearchStore, space: SearchSpace) -> None:
         self.console = notes()
         self.store = store
+        self.runs = store.record_of.runs
         self.complexity = space.complexity
+        self.loader_workers = space.resources.loader_workers
         # A measured complexity would have to be measured along the whole path before the search begins.
         known = space.expansion.path and not space.prescribed and space.measured is None
         self.planned = [planned.step for planned in plan(space).steps] if known else []
         self.board: _Board | None = None
+        self.advised: set[str] = set()
         self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Progress:
@@ -133,12 +143,16 @@ class Progress:
     def _update(self, row: _Row, event: Event) -> None:
         match event:
             case Started():
-                row.state = "running"
+                row.state, row.cold = "running", True
             case Epoch():
                 row.before = row.before if row.epoch else event.number - 1
                 row.state, row.epoch = "running", event
                 if not self.console.is_terminal:
                     self._say(f"  {row.axes}: {_epoch(event)}; step ready in about {self._left()}")
+                cold, row.cold = row.cold, False
+                if held_up(event) and not cold and not row.advised:
+                    row.advised = True
+                    self._say(f"  {row.axes}: {self._advice(event)}")
             case Completed():
                 row.state, row.score = "completed", event.score
                 self._say(f"  {row.axes}: top-1 {event.score:.1%} in {duration(event.seconds)}")
@@ -146,6 +160,15 @@ class Progress:
             case Failed():
                 row.state = "failed"
                 self._say(f"  {row.axes}: failed: {event.reason}")
+                self._say(f"  {row.axes}: log in {log_of(self.runs, event.trial)}")
+
+    def _advice(self, epoch: Epoch) -> str:
+        """What to change, said once: it is often the same for every trial."""
+        advised = remedy(epoch, self.loader_workers)
+        if advised in self.advised:
+            return shortfall(epoch)
+        self.advised.add(advised)
+        return advice(epoch, self.loader_workers)
 
     def _name_damaged(self, axes: str, completed: Completed) -> None:
         """Name the videos that a training left out, also one that is taken over from before."""
@@ -189,14 +212,12 @@ class Progress:
         name = f"{step.number} (contraction to {step.regime})" if step.regime else str(step.number)
         spent = duration(time.monotonic() - self.board.began)
         title = f"step {name}: {spent} so far, ready in about {self._left()}"
-        table = new_table(title, ("axis", "trial", "state"), ("epoch", "loss", "train top-1", "top-1"))
+        figures = ("loss", "train", "clips/s", "wait", "top-1")
+        table = new_table(title, ("axis", "trial", "state"), figures)
         for trial, row in self.board.rows.items():
-            epoch = row.epoch
-            shown = (
-                (f"{epoch.number}/{epoch.epochs}", f"{epoch.loss:.3f}", f"{epoch.top1:.1%}") if epoch else ("", "", "")
-            )
             score = f"{row.score:.1%}" if row.score is not None else ""
-            table.add_row(row.axes, trial, row.state, *shown, score)
+            at = f"epoch {row.epoch.number}/{row.epoch.epochs}" if row.epoch and row.state == "running" else row.state
+            table.add_row(row.axes, trial, at, *_cells(row.epoch), score)
         return table
 
 
@@ -209,4 +230,14 @@ def _work(step: Step) -> int:
 
 
 def _epoch(epoch: Epoch) -> str:
-    return f"epoch {epoch.number}/{epoch.epochs}, loss {epoch.loss:.3f}, train top-1 {epoch.top1:.1%}"
+    learned = f"epoch {epoch.number}/{epoch.epochs}, loss {epoch.loss:.3f}, train top-1 {epoch.top1:.1%}"
+    return ", ".join([learned, *figures(epoch)])
+
+
+def _cells(epoch: Epoch | None) -> tuple[str, ...]:
+    """Loss and top-1 on the training clips, clips a second, share of waiting for data."""
+    if epoch is None:
+        return ("",) * 4
+    clips = "" if epoch.clips_per_second is None else speed(epoch.clips_per_second)
+    waited = "" if epoch.waited is None else f"{epoch.waited:.0%}"
+    return f"{epoch.loss:.3f}", f"{epoch.top1:.1%}", clips, waited

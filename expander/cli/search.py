@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,9 @@ from expander.coordinator import Dispatcher, measured, run_search
 from expander.cost import MeasuredName
 from expander.errors import ExpanderError, Interrupted, UsageError
 from expander.geometry import Geometry
-from expander.search import next_step
+from expander.search import Decision, Step, next_step
 from expander.space import OPERATIONAL, SearchSpace, difference
+from expander.trial import Event
 
 if TYPE_CHECKING:
     from results.store import SearchStore
@@ -37,6 +38,8 @@ RayAddress = Annotated[
     str | None, typer.Option("--ray-address", help="A Ray cluster, host:port or auto; else a local Ray.")
 ]
 
+
+Watch = Callable[[Step, Event | Decision | None], None]
 
 # What a file system and a shell take as it is.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -238,13 +241,14 @@ def _carry_on(
         name = dispatcher if _anything_left(store, space, data) else None
         with (
             Progress(store, space) as progress,
+            _tracking(store, space, progress) as watch,
             _dispatcher(store, space, videos, runs, name, ray_address) as made,
         ):
             cost = None
             if space.measured is not None:
                 store.measure_on(made.meter.device)
                 cost = measured(space.measured, MeasuringAloud(made.meter, progress.console), store)
-            reason = run_search(space, store, made, data, progress.watch, cost)
+            reason = run_search(space, store, made, data, watch, cost)
     except (KeyboardInterrupt, SystemExit):
         store.release("interrupted", "stopped by a signal")
         again = ["expander", "resume", store.name]
@@ -265,6 +269,23 @@ def _carry_on(
         print_json(status_document(store))
     else:
         print_status(store)
+
+
+@contextmanager
+def _tracking(store: SearchStore, space: SearchSpace, progress: Progress) -> Iterator[Watch]:
+    """What is told of every event: the progress, and an MLflow server where the space names one."""
+    if space.watch.mlflow is None:
+        yield progress.watch
+        return
+    from results.tracking import Tracker
+
+    with Tracker(space.watch.mlflow, store, lambda line: progress.console.print(line, markup=False)) as tracker:
+
+        def both(step: Step, event: Event | Decision | None) -> None:
+            progress.watch(step, event)
+            tracker.watch(step, event)
+
+        yield both
 
 
 class _NotMeasuredYet(Exception):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from expander.cli.output import Json, document, new_table, print_json
+from expander.cli.remaining import seconds_left
 from expander.cost import ComplexityName, shown
+from expander.errors import UsageError
+from expander.pace import figures
 from expander.units import duration, human
 
 if TYPE_CHECKING:
-    from results.records import CandidateRecord, InstanceRecord, SearchSummary, StepRecord
+    from results.records import CandidateRecord, InstanceRecord, SearchRecord, SearchState, SearchSummary, StepRecord
     from results.store import SearchStore
 
 Name = Annotated[str, typer.Argument(help="Name of the search.")]
@@ -23,47 +29,80 @@ StoreUrl = Annotated[
     typer.Option("--store", envvar="EXPANDER_STORE", help="URL of the SQL store, as SQLAlchemy writes it."),
 ]
 DEFAULT_STORE = "sqlite:///runs/expander.db"
+EVERY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a search stood when it was read. left: seconds until its step is ready, None where that is not known."""
+
+    record: SearchRecord
+    state: SearchState
+    steps: tuple[StepRecord, ...]
+    instances: tuple[InstanceRecord, ...]
+    left: float | None
 
 
 def status(
     name: Annotated[str | None, typer.Argument(help="Name of the search; without it all are listed.")] = None,
     store: StoreUrl = DEFAULT_STORE,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep showing it until the search ends; Ctrl-C quits and stops nothing.")
+    ] = False,
+    every: Annotated[
+        float | None, typer.Option(min=0.5, help=f"Seconds between two looks of --watch; else {EVERY_SECONDS:g}.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show the searches in a store, or where one of them stands."""
+    if every is not None and not watch:
+        raise UsageError("--every says how often --watch looks; give --watch too")
+    from expander.cli.watch import keep_watching
     from results.store import open_store
 
     with closing(open_store(store)) as opened:
-        if name is None:
+        if watch:
+            keep_watching(opened, name, every or EVERY_SECONDS, as_json)
+        elif name is None:
             summaries = opened.searches()
             if as_json:
-                print_json({"store": opened.url, "searches": [_summary_document(s) for s in summaries]})
+                print_json(searches_document(opened.url, summaries))
             else:
-                _print_searches(opened.url, summaries)
-            return
-        search = opened.search(name)
-        if as_json:
-            print_json(status_document(search))
+                document().print(searches_table(opened.url, summaries))
+        elif as_json:
+            print_json(status_document(opened.search(name)))
         else:
-            print_status(search)
+            print_status(opened.search(name))
+
+
+def take(search: SearchStore) -> Snapshot:
+    """Read where a search stands."""
+    steps, state = search.steps(), search.effective_state
+    left = seconds_left(steps[-1], search.epoch_seconds()) if steps and state == "running" else None
+    return Snapshot(search.record_of, state, steps, search.instances(), left)
 
 
 def status_document(search: SearchStore) -> dict[str, Any]:
     """Where a search stands, as plain values."""
-    record = search.record_of
-    steps, instances = search.steps(), search.instances()
+    return document_of(take(search))
+
+
+def document_of(taken: Snapshot) -> dict[str, Any]:
+    """A snapshot as plain values."""
+    record = taken.record
     return {
         "name": record.name,
-        "state": search.effective_state,
+        "state": taken.state,
         "reason": record.reason,
         "space": record.source,
         "created": record.created.isoformat(),
         "runs": record.runs,
         "complexity": record.space.complexity,
         "device": record.device,
-        "frontier": _frontier(steps),
-        "steps": [_step_document(step) for step in steps],
-        "instances": [_instance_document(instance) for instance in instances],
+        "step_seconds_left": taken.left,
+        "frontier": _frontier(taken.steps),
+        "steps": [_step_document(step) for step in taken.steps],
+        "instances": [_instance_document(instance) for instance in taken.instances],
     }
 
 
@@ -105,6 +144,8 @@ def _candidate_document(candidate: CandidateRecord) -> dict[str, Any]:
         "seconds": candidate.seconds,
         "failures": candidate.failures,
         "failure": candidate.failure,
+        "last_epoch": asdict(candidate.last) if candidate.last else None,
+        "damaged": candidate.damaged,
         "flops": candidate.flops,
         "params": candidate.params,
         "params_without_batchnorm": candidate.params_without_batchnorm,
@@ -145,7 +186,13 @@ def _summary_document(summary: SearchSummary) -> dict[str, Any]:
     }
 
 
-def _print_searches(url: str, summaries: tuple[SearchSummary, ...]) -> None:
+def searches_document(url: str, summaries: tuple[SearchSummary, ...]) -> dict[str, Any]:
+    """The searches of a store, as plain values."""
+    return {"store": url, "searches": [_summary_document(summary) for summary in summaries]}
+
+
+def searches_table(url: str, summaries: tuple[SearchSummary, ...]) -> Table:
+    """The searches of a store, for people."""
     left = ("name", "state", "created (UTC)", "steps", "frontier", "instances")
     table = new_table(f"Searches in {url}", left, ())
     for summary in summaries:
@@ -153,34 +200,70 @@ def _print_searches(url: str, summaries: tuple[SearchSummary, ...]) -> None:
         created = f"{summary.created:%Y-%m-%d %H:%M}"
         names = " ".join(summary.instances)
         table.add_row(summary.name, summary.state, created, str(summary.steps), frontier, names)
-    document().print(table)
+    return table
 
 
 def print_status(search: SearchStore) -> None:
     """Where a search stands, for people."""
-    record, steps, instances = search.record_of, search.steps(), search.instances()
     console = document()
+    for part in parts(taken := take(search), shown_whole(taken.steps)):
+        console.print(part)
+
+
+def parts(
+    taken: Snapshot, candidates: list[tuple[StepRecord, tuple[CandidateRecord, ...]]], *, brief: bool = False
+) -> list[RenderableType]:
+    """A snapshot for people, with those candidates of its steps. brief: without instances and infeasible axes."""
+    record, complexity = taken.record, taken.record.space.complexity
     why = f": {record.reason}" if record.reason else ""
-    console.print(f"{record.name} ({record.source}): {search.effective_state}{why}", markup=False)
-    complexity = record.space.complexity
+    found: list[RenderableType] = [Text(f"{record.name} ({record.source}): {taken.state}{why}")]
     if record.device is not None:
-        console.print(f"{complexity} measured on {record.device}", markup=False)
+        found.append(Text(f"{complexity} measured on {record.device}"))
+    found.append(_candidate_table(candidates, complexity))
+    found += [Text(line) for line in _progress(taken)]
+    found += [Text(line, style="dim") for line in _reasons(candidates, record.runs, brief)]
+    if taken.instances and not brief:
+        found.append(_instance_table(taken.instances, complexity))
+        if any(instance.kind == "contraction" for instance in taken.instances):
+            found.append(Text("↓ contracted from the step that overshot its bound"))
+    if taken.state in ("interrupted", "failed"):
+        found.append(Text(f"Go on with: expander resume {record.name}"))
+    return found
+
+
+def shown_whole(steps: tuple[StepRecord, ...]) -> list[tuple[StepRecord, tuple[CandidateRecord, ...]]]:
+    """Steps with all of their candidates."""
+    return [(step, step.candidates) for step in steps]
+
+
+def _candidate_table(
+    candidates: list[tuple[StepRecord, tuple[CandidateRecord, ...]]], complexity: ComplexityName
+) -> Table:
     columns = ("step", "axis", "clip", "crop", "FLOPs", *_extra_column(complexity), "trial", "state", "top-1")
     table = new_table("", ("step", "axis", "trial", "state"), (), order=columns)
-    for number, step in enumerate(steps):
-        if number:
+    before: StepRecord | None = None
+    for step, some in candidates:
+        # A step of which only what it kept is shown needs no line of its own.
+        if before is not None and (len(some) > 1 or before.chosen is None):
             table.add_section()
-        for candidate in step.candidates:
-            _add_candidate(table, step, candidate, complexity)
-    console.print(table)
-    for line in _reasons(steps):
-        console.print(line, style="dim", markup=False)
-    if instances:
-        console.print(_instance_table(instances, complexity))
-        if any(instance.kind == "contraction" for instance in instances):
-            console.print("↓ contracted from the step that overshot its bound")
-    if search.effective_state in ("interrupted", "failed"):
-        console.print(f"Go on with: expander resume {record.name}", markup=False)
+        for candidate in some:
+            _add_candidate(table, step, candidate, complexity, first=candidate is some[0])
+        before = step
+    return table
+
+
+def _progress(taken: Snapshot) -> list[str]:
+    """How the running trials train, and when the step may be ready."""
+    if not taken.steps or taken.state != "running":
+        return []
+    step, lines = taken.steps[-1], []
+    for candidate in step.candidates:
+        if candidate.state == "running" and (last := candidate.last) is not None:
+            learned = f"epoch {last.number}/{last.epochs}, loss {last.loss:.3f}, train top-1 {last.top1:.1%}"
+            lines.append(", ".join([f"step {step.key}, {candidate.axis}: {learned}", *figures(last)]))
+    if taken.left is not None:
+        lines.append(f"step {step.key} ready in about {duration(taken.left)}: estimated from the epochs so far")
+    return lines
 
 
 def _extra_column(complexity: ComplexityName) -> tuple[ComplexityName, ...]:
@@ -188,8 +271,9 @@ def _extra_column(complexity: ComplexityName) -> tuple[ComplexityName, ...]:
     return () if complexity == "flops" else (complexity,)
 
 
-def _add_candidate(table: Table, step: StepRecord, candidate: CandidateRecord, complexity: ComplexityName) -> None:
-    first = candidate is step.candidates[0]
+def _add_candidate(
+    table: Table, step: StepRecord, candidate: CandidateRecord, complexity: ComplexityName, *, first: bool
+) -> None:
     label = (f"{step.number}" if step.regime is None else f"{step.number} {step.regime}") if first else ""
     kept = candidate.axis == step.chosen
     axis = ("→ " if kept else "  ") + candidate.axis
@@ -205,16 +289,25 @@ def _add_candidate(table: Table, step: StepRecord, candidate: CandidateRecord, c
     table.add_row(label, axis, *cells, style="bold" if kept else "")
 
 
-def _reasons(steps: tuple[StepRecord, ...]) -> list[str]:
-    """Why candidates cannot be chosen, and why trials failed."""
+def _reasons(candidates: list[tuple[StepRecord, tuple[CandidateRecord, ...]]], runs: str, brief: bool) -> list[str]:
+    """Why candidates cannot be chosen, why trials failed and where more is said of it, and what they left out."""
     lines = []
-    for step in steps:
-        for candidate in step.candidates:
-            if not candidate.feasible:
-                lines.append(f"step {step.key}, {candidate.axis}: infeasible, {candidate.reason}")
+    for step, some in candidates:
+        for candidate in some:
+            named = f"step {step.key}, {candidate.axis}"
+            if not candidate.feasible and not brief:
+                lines.append(f"{named}: infeasible, {candidate.reason}")
             if candidate.failure and candidate.state != "completed":
-                lines.append(f"step {step.key}, {candidate.axis}: {candidate.failure}")
+                lines.append(f"{named}: {candidate.failure}")
+                lines.append(f"{named}: log in {log_of(runs, candidate.trial or '')}")
+            if candidate.damaged:
+                lines.append(f"{named}: trained without {candidate.damaged:,} damaged videos")
     return lines
+
+
+def log_of(runs: str, trial: str) -> Path:
+    """The log of a trial, below the folder of a search's runs."""
+    return Path(runs) / "trials" / trial / "log.txt"
 
 
 def _state(candidate: CandidateRecord) -> str:

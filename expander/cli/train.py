@@ -15,9 +15,9 @@ from expander.cli.files import load_config, make_folder
 from expander.cli.output import Json, document, notes, print_json
 from expander.cli.scores import note_damaged, print_scores
 from expander.errors import Interrupted, ManifestError, UsageError
+from expander.pace import told
 from expander.plan import inference_flops
 from expander.trial import Epoch, Metrics, Trial, Views
-from expander.units import duration
 
 if TYPE_CHECKING:
     from results.config import InstanceConfig
@@ -219,8 +219,7 @@ def _network_scores(
 
 
 def _say(epoch: Epoch) -> None:
-    line = f"epoch {epoch.number}/{epoch.epochs}, loss {epoch.loss:.3f}, train top-1 {epoch.top1:.1%}"
-    notes().print(f"{line}, rate {epoch.rate:.4g}, {duration(epoch.seconds)}", markup=False)
+    notes().print(told(epoch), markup=False)
 
 
 def _trained(

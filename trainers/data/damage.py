@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from expander.errors import DataError
 from trainers.data.clips import Damaged
 
 NAMED = 5
+
+logger = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -23,7 +27,11 @@ class Ledger:
 
     def add(self, damaged: Damaged) -> None:
         """Count a video, once. Raises DataError when more than the share are damaged."""
-        self._reasons.setdefault(damaged.path, damaged.reason)
+        if damaged.path not in self._reasons:
+            self._reasons[damaged.path] = damaged.reason
+            # One from a checkpoint, whose place is not known any more, was logged as it was met.
+            if damaged.index >= 0:
+                logger.info("damaged video %s: %s", damaged.path, damaged.reason)
         if len(self._reasons) > self.share * self.total:
             raise DataError(self._message())
 
