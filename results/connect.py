@@ -80,7 +80,7 @@ def _check(database: Database, create: bool) -> None:
         raise _absent(database)
     if version is None:
         version = _make(database)
-    if version == UPGRADED_FROM:
+    if version in UPGRADED_FROM:
         with database.writing() as session:
             upgrade(session, database.shown)
         version = VERSION

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from sqlalchemy import Double, select, text
+from sqlalchemy import Double, Text, select, text
 from sqlalchemy.orm import Session, load_only
+from sqlalchemy.types import TypeEngine
 
 from expander.errors import StoreError
 from results import reading
 from results.schema import VERSION, MeasurementRow, SearchRow, StoreInfo
 
-UPGRADED_FROM = 1
+UPGRADED_FROM = (1, 2)
 # Others commit each change of a table by itself: a failure would leave the store between two versions.
 TRANSACTIONAL = ("sqlite", "postgresql")
 # What tells who runs a search; a store of any version has these columns.
@@ -27,10 +29,15 @@ RENAMED = (
     ("instances", "bound_flops", "bound"),
 )
 COSTED = (("candidates", ""), ("instances", "NOT NULL DEFAULT 0"))
+# Version 3: what a trial ran on, and how it scored on its training clips.
+RAN_ON: tuple[tuple[str, str, TypeEngine[Any]], ...] = (
+    *(("trials", "train_top1", Double()), ("trials", "device", Text()), ("trials", "gpus", Double())),
+    ("decisions", "train_top1", Double()),
+)
 
 
 def upgrade(session: Session, shown: str) -> None:
-    """Upgrade a store of version 1; nothing where another process has just done so.
+    """Upgrade a store of an earlier version; nothing where another process has just done so.
 
     shown: the store's URL, for messages. Raises StoreError, and changes nothing, while a search in it is being run, and
     in a database that could not take the change back.
@@ -38,13 +45,29 @@ def upgrade(session: Session, shown: str) -> None:
     dialect = session.get_bind().dialect
     if dialect.name not in TRANSACTIONAL:
         raise StoreError(
-            f"the store {shown} is of version {UPGRADED_FROM}, and cannot be brought to version {VERSION}: this is done"
+            f"the store {shown} is of an earlier version, and cannot be brought to version {VERSION}: this is done"
             f" in {' and '.join(TRANSACTIONAL)} alone, and {dialect.name} could be left half-way. Read it with the"
             " program that wrote it, and start new searches in another store (--store)"
         )
-    if session.scalar(select(StoreInfo.version).with_for_update()) == VERSION:
+    before = session.scalar(select(StoreInfo.version).with_for_update())
+    if before == VERSION:
         return
-    _refuse_held(session, shown)
+    assert before in UPGRADED_FROM
+    _refuse_held(session, shown, before)
+    if before < 2:
+        _to_version_2(session)
+    _to_version_3(session)
+    session.get_one(StoreInfo, 1).version = VERSION
+    logging.getLogger(__name__).warning(
+        "the store %s was of version %d and is now of version %d: earlier programs do not read it any more",
+        shown,
+        before,
+        VERSION,
+    )
+
+
+def _to_version_2(session: Session) -> None:
+    dialect = session.get_bind().dialect
     number = Double().compile(dialect=dialect)
     for table, before, name in RENAMED:
         session.execute(text(f"ALTER TABLE {table} RENAME COLUMN {before} TO {name}"))
@@ -56,21 +79,29 @@ def upgrade(session: Session, shown: str) -> None:
         session.execute(text(f"UPDATE {table} SET cost = flops"))
     session.execute(text("ALTER TABLE searches ADD COLUMN device TEXT"))
     MeasurementRow.metadata.tables[MeasurementRow.__tablename__].create(session.connection())
-    session.get_one(StoreInfo, 1).version = VERSION
-    logging.getLogger(__name__).warning(
-        "the store %s was of version %d and is now of version %d: earlier programs do not read it any more",
-        shown,
-        UPGRADED_FROM,
-        VERSION,
-    )
 
 
-def _refuse_held(session: Session, shown: str) -> None:
+def _to_version_3(session: Session) -> None:
+    _add_training_scores(session)
+
+
+def _add_training_scores(session: Session) -> None:
+    """The training top-1 of finished trials is that of their last epoch; on what they ran nobody knows any more."""
+    for table, column, kind in RAN_ON:
+        declared = kind.compile(dialect=session.get_bind().dialect)
+        session.execute(text(f"ALTER TABLE {table} ADD COLUMN {column} {declared}"))
+    last = "SELECT e.top1 FROM epochs e WHERE e.trial_id = trials.id AND e.number = trials.epochs"
+    session.execute(text(f"UPDATE trials SET train_top1 = ({last}) WHERE completed_at IS NOT NULL"))
+    of_trial = "SELECT t.train_top1 FROM trials t WHERE t.id = decisions.trial_id"
+    session.execute(text(f"UPDATE decisions SET train_top1 = ({of_trial})"))
+
+
+def _refuse_held(session: Session, shown: str, before: int) -> None:
     # Locked, so that none is resumed by the earlier program before this transaction ends.
     rows = session.scalars(select(SearchRow).options(load_only(*HELD_BY)).order_by(SearchRow.id).with_for_update())
     held = [row.name for row in rows if row.state == "running" and reading.is_held(row)]
     if held:
         raise StoreError(
-            f"the store {shown} is of version {UPGRADED_FROM}, and cannot be brought to version {VERSION} while"
+            f"the store {shown} is of version {before}, and cannot be brought to version {VERSION} while"
             f" {', '.join(held)} is run by the program that wrote it: wait for it, or stop it with Ctrl-C"
         )

@@ -26,6 +26,7 @@ from trainers.data.manifest import Manifest, ManifestSource, check_classes, read
 from trainers.evaluate import Evaluation, evaluate
 from trainers.learner import Learner, epoch_order
 from trainers.networks.build import build
+from trainers.processor import processor_name
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -42,7 +43,7 @@ class VideoTraining:
 
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
-    leaves them. device: 'auto' takes a GPU where there is one.
+    leaves them. device: 'auto' takes a GPU where there is one. gpus: how many a trial holds; recorded with its outcome.
     """
 
     train: ManifestSource
@@ -52,6 +53,7 @@ class VideoTraining:
     loader_workers: int = 0
     threads: int | None = None
     device: DeviceName = "auto"
+    gpus: float = 0.0
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None]) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
@@ -92,6 +94,9 @@ class VideoTraining:
             weights=str(folder / checkpoint.WEIGHTS),
             damaged=(*learner.ledger.videos, *damaged.videos),
             versions=versions(),
+            train_top1=learner.epochs[-1].top1,
+            device=processor_name(device),
+            gpus=(self.gpus or 1.0) if device.type == "cuda" else None,
         )
         checkpoint.save_completed(folder, completed)
         return completed

@@ -81,6 +81,7 @@ def plan_document(planned: Plan) -> dict[str, Any]:
     return {
         "assumed": planned.assumed,
         "ending": planned.ending,
+        "automatic_changes": planned.automatic,
         "training_flops": planned.training_flops,
         "steps": [_step_document(step) for step in planned.steps],
         "instances": [_instance_document(instance) for instance in planned.instances],
@@ -149,6 +150,11 @@ def _print_plan(title: str, planned: Plan, complexity: Cost) -> None:
         console.print(_instance_table(planned, complexity))
         if any(instance.kind == "contraction" for instance in planned.instances):
             console.print("↓ contracted from the step that overshot its bound")
+    if planned.automatic:
+        notes().print(
+            f"Of {planned.automatic} changes of regularisation a gap decides, which is known once networks are trained:"
+            " none of them has begun in this plan."
+        )
     notes().print(f"The plan ends here: {planned.ending}.")
 
 

@@ -18,7 +18,8 @@ from expander.coordinator import Meter
 from expander.cost import MeasuredName, described, shown
 from expander.geometry import Geometry
 from expander.plan import plan
-from expander.search import Decision, Step
+from expander.recipe import points
+from expander.search import Decision, Step, regularisation
 from expander.space import SearchSpace
 from expander.trial import Completed, Epoch, Event, Failed, Started
 from expander.units import duration
@@ -87,7 +88,7 @@ class Progress:
     def __init__(self, store: SearchStore, space: SearchSpace) -> None:
         self.console = notes()
         self.store = store
-        self.complexity = space.complexity
+        self.space, self.complexity = space, space.complexity
         # A measured complexity would have to be measured along the whole path before the search begins.
         known = space.expansion.path and not space.prescribed and space.measured is None
         self.planned = [planned.step for planned in plan(space).steps] if known else []
@@ -129,6 +130,9 @@ class Progress:
         known = f", {done} of them trained already" if done else ""
         what = f"contraction to {step.regime}" if step.regime else f"to {shown(self.complexity, step.bound)}"
         self._say(f"step {step.number}: {what}, {len(step.candidates)} candidates, {len(rows)} trials{known}")
+        for change in regularisation(self.space, self.store.decisions()):
+            if change.when_gap is not None and change.from_step == step.number:
+                self._say(f"  the gap of step {step.number - 1} is over {points(change.when_gap)}: {change.what}")
 
     def _update(self, row: _Row, event: Event) -> None:
         match event:

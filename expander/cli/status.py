@@ -11,6 +11,8 @@ from rich.table import Table
 
 from expander.cli.output import Json, document, new_table, print_json
 from expander.cost import ComplexityName, shown
+from expander.recipe import told
+from expander.search import gaps, regularisation
 from expander.units import duration, human
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def status_document(search: SearchStore) -> dict[str, Any]:
         "complexity": record.space.complexity,
         "device": record.device,
         "frontier": _frontier(steps),
+        "regularisation": [asdict(change) for change in regularisation(record.space, search.decisions())],
         "steps": [_step_document(step) for step in steps],
         "instances": [_instance_document(instance) for instance in instances],
     }
@@ -86,6 +89,8 @@ def _step_document(step: StepRecord) -> dict[str, Any]:
         "candidates": [_candidate_document(candidate) for candidate in step.candidates],
         "chosen": step.chosen,
         "ranking": [asdict(ranked) for ranked in step.ranking],
+        "recipe": dict(step.recipe),
+        "train_top1": step.train_top1,
         "decided": step.decided_at.isoformat() if step.decided_at else None,
     }
 
@@ -175,6 +180,8 @@ def print_status(search: SearchStore) -> None:
     console.print(table)
     for line in _reasons(steps):
         console.print(line, style="dim", markup=False)
+    for line in told(record.space.regularisation_expansion, gaps(search.decisions())):
+        console.print(f"regularisation: {line}", markup=False)
     if instances:
         console.print(_instance_table(instances, complexity))
         if any(instance.kind == "contraction" for instance in instances):
