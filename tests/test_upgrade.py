@@ -1,4 +1,4 @@
-"""Stores that version 0.1.0 wrote are brought to today's tables as they are opened, and lose nothing."""
+"""Stores of earlier versions are brought to today's tables as they are opened, and lose nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from expander.search import Decision
 from results.owner import this_process
 from results.schema import VERSION, Base
 from results.store import open_store
-from results.upgrade import upgrade
+from results.upgrade import UPGRADED_FROM, upgrade
 
 if TYPE_CHECKING:
     import psycopg
@@ -33,24 +33,33 @@ if TYPE_CHECKING:
 STORES = Path(__file__).parent / "stores"
 
 
-def sqlite_store(folder: Path) -> str:
+def sqlite_store(folder: Path, version: int = 1) -> str:
     with closing(sqlite3.connect(folder / "old.db")) as connection:
-        connection.executescript((STORES / "version1_sqlite.sql").read_text())
+        connection.executescript((STORES / f"version{version}_sqlite.sql").read_text())
     return f"sqlite:///{folder / 'old.db'}"
 
 
-def postgres_store(server: PostgresServer) -> str:
+def postgres_store(server: PostgresServer, version: int) -> str:
     url = server.empty()
     connection: psycopg.Connection[Any]
     with server._connect() as connection:
-        connection.execute((STORES / "version1_postgresql.sql").read_text().encode())
+        connection.execute((STORES / f"version{version}_postgresql.sql").read_text().encode())
     return url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[(kind, version) for kind in ("sqlite", "postgresql") for version in UPGRADED_FROM])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A store of version 1."""
-    return sqlite_store(tmp_path) if request.param == "sqlite" else postgres_store(request.getfixturevalue("server"))
+    """A store of an earlier version."""
+    kind, version = request.param
+    if kind == "sqlite":
+        return sqlite_store(tmp_path, version)
+    return postgres_store(request.getfixturevalue("server"), version)
+
+
+def version_of(url: str) -> int:
+    [(version,)] = ask(url, "SELECT version FROM store_info")
+    assert isinstance(version, int)
+    return version
 
 
 def ask(url: str, statement: str) -> list[Any]:
@@ -81,9 +90,9 @@ def _kind(declared: object) -> str:
 
 
 def unworded(decisions: Sequence[Decision]) -> list[Decision]:
-    """Decisions without the reasons of their infeasible candidates, which are worded otherwise today."""
+    """Decisions without the training top-1, which made-up outcomes lack, and reasons, worded otherwise today."""
     return [
-        replace(decision, ranking=tuple(replace(ranked, reason=None) for ranked in decision.ranking))
+        replace(decision, train_top1=None, ranking=tuple(replace(ranked, reason=None) for ranked in decision.ranking))
         for decision in decisions
     ]
 
@@ -109,14 +118,15 @@ def test_columns_that_hold_other_complexities_now_take_fractions(url: str) -> No
 
 
 def test_an_old_store_says_once_that_it_was_upgraded(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    before = version_of(url)
     with caplog.at_level(logging.WARNING):
         open_store(url).close()
         assert [record.getMessage().partition(" was of ")[2] for record in caplog.records] == [
-            f"version 1 and is now of version {VERSION}: earlier programs do not read it any more"
+            f"version {before} and is now of version {VERSION}: earlier programs do not read it any more"
         ]
         open_store(url, create=True).close()
         assert len(caplog.records) == 1
-    assert ask(url, "SELECT version FROM store_info") == [(VERSION,)]
+    assert version_of(url) == VERSION
 
 
 def test_everything_recorded_is_read_as_flops(url: str) -> None:
@@ -128,6 +138,7 @@ def test_everything_recorded_is_read_as_flops(url: str) -> None:
         ]
         finished = store.search("finished")
         assert unworded(finished.decisions()) == unworded(whole_search())
+        assert {decision.train_top1 for decision in finished.decisions()} == {0.7}
         assert finished.record_of.device is None
         assert [instance.name for instance in finished.instances()] == ["T-S", "T-M"]
         assert all(instance.cost == instance.flops for instance in finished.instances())
@@ -167,11 +178,12 @@ def test_a_store_whose_search_is_run_by_the_old_program_stays_as_it_is(url: str)
     me = this_process()
     held = f"state = 'running', host = '{me.host}', pid = {me.pid}, process_started = '{me.started}'"
     ask(url, f"UPDATE searches SET {held} WHERE name = 'stopped'")
-    before = tables(url)
-    with pytest.raises(StoreError, match="is of version 1, and cannot be brought to version 2 while stopped is run by"):
+    before, version = tables(url), version_of(url)
+    refusal = f"is of version {version}, and cannot be brought to version {VERSION} while stopped is run by"
+    with pytest.raises(StoreError, match=refusal):
         open_store(url)
     assert tables(url) == before
-    assert ask(url, "SELECT version FROM store_info") == [(1,)]
+    assert version_of(url) == version
     ask(url, "UPDATE searches SET state = 'running', host = 'gone', last_event_at = '2020-01-01 00:00:00'")
     open_store(url).close()
 
@@ -205,7 +217,7 @@ def test_the_commands_read_and_go_on_with_an_old_store(tmp_path: Path, expander:
     sqlite_store(tmp_path)
     where = ("--store", "sqlite:///old.db")
     listed = expander("status", *where)
-    assert "is now of version 2" in listed.stderr
+    assert f"is now of version {VERSION}" in listed.stderr
     assert "finished" in listed.stdout
     shown = json.loads(expander("status", "finished", *where, "--json").stdout)
     assert (shown["complexity"], shown["device"], shown["state"]) == ("flops", None, "completed")
