@@ -22,10 +22,8 @@ from expander.search import (
     prescribed_axis,
 )
 from expander.space import SearchSpace
+from expander.throughput import TRAINING_PASSES
 from expander.trial import Views, shorter_side
-
-# A backward pass computes two products for each of the forward pass: by the weights and by the inputs.
-TRAINING_PASSES = 3
 
 
 @dataclass(frozen=True)

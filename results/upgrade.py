@@ -13,7 +13,7 @@ from expander.errors import StoreError
 from results import reading
 from results.schema import VERSION, MeasurementRow, SearchRow, StoreInfo
 
-UPGRADED_FROM = (1, 2)
+OLDEST = 1
 # Others commit each change of a table by itself: a failure would leave the store between two versions.
 TRANSACTIONAL = ("sqlite", "postgresql")
 # What tells who runs a search; a store of any version has these columns.
@@ -50,13 +50,14 @@ def upgrade(session: Session, shown: str) -> None:
             " program that wrote it, and start new searches in another store (--store)"
         )
     before = session.scalar(select(StoreInfo.version).with_for_update())
+    assert before is not None
     if before == VERSION:
         return
-    assert before in UPGRADED_FROM
     _refuse_held(session, shown, before)
     if before < 2:
         _to_version_2(session)
-    _to_version_3(session)
+    if before < 3:
+        _to_version_3(session)
     session.get_one(StoreInfo, 1).version = VERSION
     logging.getLogger(__name__).warning(
         "the store %s was of version %d and is now of version %d: earlier programs do not read it any more",
@@ -96,12 +97,12 @@ def _add_training_scores(session: Session) -> None:
     session.execute(text(f"UPDATE decisions SET train_top1 = ({of_trial})"))
 
 
-def _refuse_held(session: Session, shown: str, before: int) -> None:
+def _refuse_held(session: Session, shown: str, version: int) -> None:
     # Locked, so that none is resumed by the earlier program before this transaction ends.
     rows = session.scalars(select(SearchRow).options(load_only(*HELD_BY)).order_by(SearchRow.id).with_for_update())
     held = [row.name for row in rows if row.state == "running" and reading.is_held(row)]
     if held:
         raise StoreError(
-            f"the store {shown} is of version {before}, and cannot be brought to version {VERSION} while"
+            f"the store {shown} is of version {version}, and cannot be brought to version {VERSION} while"
             f" {', '.join(held)} is run by the program that wrote it: wait for it, or stop it with Ctrl-C"
         )

@@ -24,7 +24,7 @@ from expander.search import Decision
 from results.owner import this_process
 from results.schema import VERSION, Base
 from results.store import open_store
-from results.upgrade import UPGRADED_FROM, upgrade
+from results.upgrade import OLDEST, upgrade
 
 if TYPE_CHECKING:
     import psycopg
@@ -47,7 +47,7 @@ def postgres_store(server: PostgresServer, version: int) -> str:
     return url
 
 
-@pytest.fixture(params=[(kind, version) for kind in ("sqlite", "postgresql") for version in UPGRADED_FROM])
+@pytest.fixture(params=[(kind, version) for kind in ("sqlite", "postgresql") for version in range(OLDEST, VERSION)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A store of an earlier version."""
     kind, version = request.param
@@ -90,9 +90,9 @@ def _kind(declared: object) -> str:
 
 
 def unworded(decisions: Sequence[Decision]) -> list[Decision]:
-    """Decisions without the training top-1, which made-up outcomes lack, and reasons, worded otherwise today."""
+    """Decisions without the reasons of their infeasible candidates, which are worded otherwise today."""
     return [
-        replace(decision, train_top1=None, ranking=tuple(replace(ranked, reason=None) for ranked in decision.ranking))
+        replace(decision, ranking=tuple(replace(ranked, reason=None) for ranked in decision.ranking))
         for decision in decisions
     ]
 
