@@ -163,9 +163,9 @@ def _grounds(cluster: Cluster, throughput: Throughput, steps: Sequence[StepHours
         start, frame = READING_PREPARED if throughput.prepared else READING
         lines.append(
             "estimated, not measured: the slower of the GPU, which moves what a clip needs at"
-            f" {ROOFLINE_SHARE:.0%} of its {throughput.gpu.bandwidth / 1e12:g} TB/s (published: 5 to 10 %), and reading,"
-            f" {1e3 * start:g} ms of a core for a clip and {1e3 * frame:g} ms for each frame. Trials that ran on such GPUs"
-            " tell better: --store."
+            f" {ROOFLINE_SHARE:.0%} of its {throughput.gpu.bandwidth / 1e12:g} TB/s (published: 5 to 10 %), and of"
+            f" reading, {1e3 * start:g} ms of a core for a clip and {1e3 * frame:g} ms for each frame. Trials that ran"
+            " on such GPUs tell better: --store."
         )
     return lines
 
