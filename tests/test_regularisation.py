@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from expander.axis import Factors
 from expander.cli import app
+from expander.cli.progress import Progress
 from expander.complexity import measure
 from expander.coordinator import run_search
 from expander.errors import SpaceError
@@ -29,6 +30,7 @@ from expander.recipe import Recipe, Regularisation, begun, recipe_at, told
 from expander.search import Decision, decide, gaps, next_step, recipe_of, regularisation
 from expander.space import SearchSpace
 from expander.trial import Completed, Epoch, Metrics, Trial
+from results import tables
 from results.export import export
 from results.report import render
 from results.store import SearchStore, open_store
@@ -265,6 +267,23 @@ def test_status_and_report_say_why_each_change_began(whole: SearchStore) -> None
     assert all(step["train_top1"] is not None for step in document["steps"])
     page = render(whole)
     assert all(f"<li>{line}</li>" in page for line in lines)
+
+
+def test_the_log_names_a_change_as_its_step_begins(whole: SearchStore, capsys: pytest.CaptureFixture[str]) -> None:
+    made = whole.decisions()
+    (first, _) = regularisation(SPACE, made)
+    for count in range(4):
+        step = next_step(SPACE, made[:count], DATA)
+        assert step is not None
+        Progress(whole, SPACE).watch(step, None)
+        said = f"the gap of step {step.number - 1} is over 2.0 points: epochs 2, batch 4" in capsys.readouterr().err
+        assert said == (step.number == first.from_step)
+
+
+def test_the_table_of_decisions_has_the_gaps(whole: SearchStore) -> None:
+    rows = tables.rows_of(tables.decisions(whole))
+    assert [row["gap"] for row in rows] == pytest.approx([decision.gap for decision in whole.decisions()])
+    assert [row["train_top1"] for row in rows] == [decision.train_top1 for decision in whole.decisions()]
 
 
 # The space and the plan.

@@ -131,7 +131,7 @@ class Progress:
         what = f"contraction to {step.regime}" if step.regime else f"to {shown(self.complexity, step.bound)}"
         self._say(f"step {step.number}: {what}, {len(step.candidates)} candidates, {len(rows)} trials{known}")
         for change in regularisation(self.space, self.store.decisions()):
-            if change.when_gap is not None and change.from_step == step.number:
+            if change.when_gap is not None and change.from_step == step.number and step.kind == "expansion":
                 self._say(f"  the gap of step {step.number - 1} is over {points(change.when_gap)}: {change.what}")
 
     def _update(self, row: _Row, event: Event) -> None:
