@@ -22,10 +22,8 @@ from expander.search import (
     prescribed_axis,
 )
 from expander.space import SearchSpace
+from expander.throughput import TRAINING_PASSES
 from expander.trial import Views, shorter_side
-
-# A backward pass computes two products for each of the forward pass: by the weights and by the inputs.
-TRAINING_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,16 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every step of a search along one order of axes. assumed: the order is a guess of the space, not prescribed."""
+    """Every step of a search along one order of axes. assumed: the order is a guess of the space, not prescribed.
+
+    automatic: changes of regularisation that wait for a gap, which no plan knows: none of them begins in it.
+    """
 
     steps: tuple[PlannedStep, ...]
     instances: tuple[Instance, ...]
     assumed: bool
     ending: str
+    automatic: int = 0
 
     @property
     def training_flops(self) -> int:
@@ -78,7 +80,8 @@ def plan(space: SearchSpace, axes: Sequence[Axis] | None = None, cost: Cost | No
     if not path and (first := next_step(space, [], cost=cost)) is not None:
         steps.append(_planned(space, first, None))
         end = "the space assumes no path: give --axes, or expansion.path in the space, to plan further"
-    return Plan(tuple(steps), instances(along, decisions, cost), assumed, end)
+    automatic = sum(change.when_gap is not None for change in space.regularisation)
+    return Plan(tuple(steps), instances(along, decisions, cost), assumed, end, automatic)
 
 
 def training_flops(space: SearchSpace, step: Step, geometry: Geometry) -> int:

@@ -62,15 +62,66 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Regularisation:
-    """A change of recipe that begins at a step (regularisation expansion, Sec. A.3)."""
+    """A change of recipe that begins at a step (regularisation expansion, Sec. A.3).
 
-    from_step: int
+    when_gap: of an automatic change, which waits for the gap between training and validation to be over it; its
+    from_step is None until then.
+    """
+
+    from_step: int | None
     changes: Mapping[str, Any]
+    when_gap: float | None = None
+
+    @property
+    def what(self) -> str:
+        """What it changes: 'batch 1024, epochs 256'."""
+        return ", ".join(f"{key} {value:g}" for key, value in self.changes.items()) or "nothing"
+
+
+def begun(expansion: Sequence[Regularisation], gaps: Sequence[float | None]) -> tuple[Regularisation, ...]:
+    """The changes of `expansion`, the automatic ones with the step at which they begin, as far as `gaps` tell.
+
+    gaps: of what the expansions 1, 2, ... kept, training top-1 less validation top-1; None where it is unknown.
+    Automatic changes begin in their order, one a step: the next waits for the gap of a network that has the last one.
+    """
+    waiting = [place for place, change in enumerate(expansion) if change.when_gap is not None]
+    found = list(expansion)
+    for step, gap in enumerate(gaps, start=1):
+        if waiting and gap is not None and gap > (found[waiting[0]].when_gap or 0):
+            place = waiting.pop(0)
+            found[place] = replace(found[place], from_step=step + 1)
+    return tuple(found)
 
 
 def recipe_at(step: int, recipe: Recipe, expansion: Sequence[Regularisation]) -> Recipe:
     """The recipe of step `step`: every change that has begun, in the order in which they begin."""
-    for change in sorted(expansion, key=lambda change: change.from_step):
-        if change.from_step <= step:
+    known = [(change.from_step, change) for change in expansion if change.from_step is not None]
+    for from_step, change in sorted(known, key=lambda each: each[0]):
+        if from_step <= step:
             recipe = replace(recipe, **change.changes)
     return recipe
+
+
+def told(expansion: Sequence[Regularisation], gaps: Sequence[float | None]) -> tuple[str, ...]:
+    """What became of each automatic change, for people; arguments as those of `begun`."""
+    lines: list[str] = []
+    waiting = False
+    for change in begun(expansion, gaps):
+        if change.when_gap is None:
+            continue
+        over = f"over {points(change.when_gap)}"
+        if (begins := change.from_step) is not None:
+            seen = points(gaps[begins - 2])
+            lines.append(f"{change.what}: from step {begins}, as the gap of step {begins - 1} is {seen}, {over}")
+        elif waiting:
+            lines.append(f"{change.what}: waits for the change before it")
+        else:
+            seen = f"; that of step {len(gaps)} is {points(gaps[-1])}" if gaps else ""
+            lines.append(f"{change.what}: waits for a gap {over}{seen}")
+        waiting = waiting or begins is None
+    return tuple(lines)
+
+
+def points(gap: float | None) -> str:
+    """A gap in percentage points; unknown where an earlier version recorded no training top-1."""
+    return "unknown, as no training top-1 was recorded" if gap is None else f"{100 * gap:.1f} points"

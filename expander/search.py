@@ -11,7 +11,7 @@ from expander.complexity import Complexity, measure
 from expander.cost import Cost, closed_form
 from expander.errors import SpaceError, StepFailed
 from expander.geometry import Geometry, realise
-from expander.recipe import Recipe, recipe_at
+from expander.recipe import Recipe, Regularisation, begun, recipe_at
 from expander.solve import Infeasible, Solution, contract, solve
 from expander.space import SearchSpace, bound_conflicts
 from expander.trial import Completed, Failed, Outcome, Trial
@@ -81,7 +81,7 @@ class Ranked:
 class Decision:
     """Which candidate a step keeps, and the ranking that says why, best first.
 
-    cost: of what is kept, in the unit of the space's complexity.
+    cost: of what is kept, in the unit of the space's complexity. train_top1: of its trial, as a Completed has it.
     """
 
     number: int
@@ -93,11 +93,17 @@ class Decision:
     trial: str | None
     score: float | None
     ranking: tuple[Ranked, ...]
+    train_top1: float | None = None
 
     @property
     def key(self) -> str:
         """The key of its step."""
         return str(self.number) if self.regime is None else f"{self.number}-{self.regime}"
+
+    @property
+    def gap(self) -> float | None:
+        """How far what is kept fits its training videos better than the others (Sec. A.3): top-1 less the score."""
+        return None if self.train_top1 is None or self.score is None else self.train_top1 - self.score
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ def decide(step: Step, outcomes: Iterable[Outcome], *, skip_failed: bool = False
     failed = [ranked for ranked in rest if ranked.trial is not None]
     if failed and not (skip_failed and scored):
         raise StepFailed(_failure(step, failed, skip_failed))
-    return _decision(step, scored[0].axis, (*scored, *rest))
+    return _decision(step, scored[0].axis, (*scored, *rest), by_trial.get(scored[0].trial or ""))
 
 
 def _failure(step: Step, failed: Sequence[Ranked], skip_failed: bool) -> str:
@@ -215,6 +221,21 @@ def prescribed_axis(space: SearchSpace, step: Step, decisions: Sequence[Decision
     return expanded if expanded in costs else max(costs, key=lambda axis: costs[axis])
 
 
+def gaps(decisions: Sequence[Decision]) -> tuple[float | None, ...]:
+    """The gap of what each expansion kept, from the first."""
+    return tuple(decision.gap for decision in _expansions(decisions))
+
+
+def regularisation(space: SearchSpace, decisions: Sequence[Decision]) -> tuple[Regularisation, ...]:
+    """The changes of recipe, the automatic ones with the step at which `decisions` let them begin (Sec. A.3)."""
+    return begun(space.regularisation_expansion, gaps(decisions))
+
+
+def recipe_of(space: SearchSpace, decisions: Sequence[Decision], step: int) -> Recipe:
+    """The recipe of step `step`, of which `decisions` are those before it or more; 0 is the basis."""
+    return recipe_at(step, space.base_recipe, regularisation(space, decisions))
+
+
 def instances(space: SearchSpace, decisions: Sequence[Decision], cost: Cost | None = None) -> tuple[Instance, ...]:
     """The instances that `decisions` settle, in the order of their bounds. cost: as for `next_step`."""
     cost = cost_of(space, cost)
@@ -226,7 +247,7 @@ def _expansion(space: SearchSpace, decisions: Sequence[Decision], data: str | No
     last = _path(space, decisions, cost)[-1]
     frontier = last.factors
     number = len(_expansions(decisions)) + 1
-    recipe = recipe_at(number, space.base_recipe, space.regularisation_expansion)
+    recipe = recipe_of(space, decisions, number)
     rate, tolerance = space.expansion.rate, space.expansion.tolerance
     solved = [(axis, solve(space.lattice, frontier, axis, rate, tolerance, cost)) for axis in space.expansion.axes]
     candidates = tuple(_candidate(space, axis, solution, recipe, data) for axis, solution in solved)
@@ -243,7 +264,7 @@ def _contraction(
     within, beyond = _around(_path(space, decisions, cost), _limit(space, bound))
     if beyond is None or within.cost >= space.regimes.fill * bound:
         return None
-    recipe = recipe_at(beyond.number, space.base_recipe, space.regularisation_expansion)
+    recipe = recipe_of(space, decisions, beyond.number)
     limit = _limit(space, bound)
 
     def contracted(axis: Axis) -> Candidate:
@@ -366,7 +387,7 @@ def _ranked(candidate: Candidate, outcomes: dict[str, Outcome]) -> Ranked:
             return Ranked(candidate.axis, flops, candidate.trial.id, None, "it has no outcome")
 
 
-def _decision(step: Step, axis: Axis, ranking: tuple[Ranked, ...]) -> Decision:
+def _decision(step: Step, axis: Axis, ranking: tuple[Ranked, ...], outcome: Outcome | None = None) -> Decision:
     ranked = next(r for r in ranking if r.axis is axis)
     candidate = next(c for c in step.candidates if c.axis is axis)
     assert candidate.solution is not None
@@ -380,4 +401,5 @@ def _decision(step: Step, axis: Axis, ranking: tuple[Ranked, ...]) -> Decision:
         trial=ranked.trial,
         score=ranked.score,
         ranking=ranking,
+        train_top1=outcome.train_top1 if isinstance(outcome, Completed) else None,
     )

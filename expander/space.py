@@ -23,6 +23,7 @@ Whole = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Below = Annotated[float, Field(ge=0, lt=1)]
+Gap = Annotated[float, Field(gt=-1, lt=1)]
 GridStep = Annotated[float, Field(ge=0.001, le=100)]
 Multiple = Annotated[float, Field(ge=1, le=1_000_000)]
 RegimeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -113,9 +114,10 @@ class RecipeSection(Section):
 
 
 class RegularisationSection(Section):
-    """A change of recipe that begins at a step (Sec. A.3); a key left out keeps its value."""
+    """A change of recipe that begins at a step, or once the gap is over a value (Sec. A.3); what is left out stays."""
 
-    from_step: Count
+    from_step: Count | None = None
+    when_gap: Gap | None = None
     epochs: Count | None = None
     batch: Count | None = None
     base_rate: Positive | None = None
@@ -214,9 +216,9 @@ class SearchSpace(Section):
 
     @property
     def regularisation_expansion(self) -> tuple[Regularisation, ...]:
-        """The changes of recipe, with the step where each begins."""
+        """The changes of recipe: with the step where each begins, or with the gap that an automatic one waits for."""
         changes = (change.model_dump(exclude_none=True) for change in self.regularisation)
-        return tuple(Regularisation(change.pop("from_step"), change) for change in changes)
+        return tuple(Regularisation(c.pop("from_step", None), c, c.pop("when_gap", None)) for c in changes)
 
     @property
     def test_views(self) -> Views:
@@ -247,7 +249,7 @@ def read_space(values: object, where: Mapping[Key, str], source: str) -> SearchS
 
 def _conflicts(space: SearchSpace) -> list[Conflict]:
     """Values that are possible by themselves and impossible together."""
-    found = [*_basis_conflicts(space), *_path_conflicts(space.expansion)]
+    found = [*_basis_conflicts(space), *_path_conflicts(space.expansion), *_regularisation_conflicts(space)]
     smallest, largest = space.recipe.scale_jitter
     if smallest > largest:
         found.append((("recipe", "scale_jitter"), f"[{smallest}, {largest}] runs backwards; give [smallest, largest]"))
@@ -325,6 +327,21 @@ def _watch_conflicts(watch: WatchSection) -> Iterator[Conflict]:
             " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the environment"
         )
         yield ("watch", "mlflow"), text
+
+
+def _regularisation_conflicts(space: SearchSpace) -> Iterator[Conflict]:
+    for index, change in enumerate(space.regularisation):
+        key, chosen = ("regularisation", index), (change.from_step, change.when_gap)
+        reads = ((*key, "from_step"), (*key, "when_gap"))
+        if chosen == (None, None):
+            text = "it never begins; give from_step, its first step, or when_gap, the gap that it waits for"
+            yield key, text, *reads
+        elif None not in chosen:
+            text = f"{change.when_gap:g} stands beside from_step {change.from_step}; give one of the two"
+            yield (*key, "when_gap"), text, *reads
+        elif change.when_gap is not None and space.prescribed:
+            text = "a prescribed path trains nothing and has no gap; give from_step"
+            yield (*key, "when_gap"), text, *reads, ("expansion", "path_is")
 
 
 def difference(recorded: SearchSpace, now: SearchSpace) -> tuple[str, ...]:

@@ -145,6 +145,8 @@ class Completed:
     """The outcome of a trial that finished. seconds: wall time of this attempt, from its start to its last score.
 
     weights: path of the trained weights (safetensors). damaged: videos that did not decode. versions: what ran it.
+    train_top1: on the augmented training clips of the last epoch, None where an earlier version did not record it.
+    device, gpus: the processor it ran on, as its maker calls it, and how many GPUs it held; None on a CPU or unknown.
     """
 
     trial: str
@@ -153,6 +155,9 @@ class Completed:
     weights: str | None = None
     damaged: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    train_top1: float | None = None
+    device: str | None = None
+    gpus: float | None = None
 
     @property
     def score(self) -> float:

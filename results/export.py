@@ -16,7 +16,7 @@ import yaml
 
 from expander.errors import UsageError
 from expander.geometry import Geometry
-from expander.recipe import recipe_at
+from expander.search import recipe_of
 from results.config import InstanceConfig
 from results.peers import mmaction2, pyslowfast, pytorchvideo
 
@@ -183,7 +183,7 @@ def _copy(source: Path, target: Path) -> Path:
 def _config(search: SearchStore, instance: InstanceRecord, class_names: Sequence[str]) -> InstanceConfig:
     record = search.record_of
     space = record.space
-    recipe = recipe_at(instance.step, space.base_recipe, space.regularisation_expansion)
+    recipe = recipe_of(space, search.decisions(), instance.step)
     return InstanceConfig(
         name=instance.name,
         geometry=Geometry.from_dict(instance.geometry),

@@ -95,9 +95,9 @@ class CandidateRecord:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One round; chosen and decided_at are None and the ranking is empty until it is decided.
+    """One round; chosen, train_top1 and decided_at are None and the ranking is empty until it is decided.
 
-    bound, frontier_cost: in the unit of the search's complexity.
+    bound, frontier_cost: in the unit of the search's complexity. recipe: of its trials. train_top1: of what it kept.
     """
 
     number: int
@@ -106,9 +106,11 @@ class StepRecord:
     key: str
     bound: float
     frontier_cost: float
+    recipe: Mapping[str, Any]
     candidates: tuple[CandidateRecord, ...]
     chosen: Axis | None
     ranking: tuple[Ranked, ...]
+    train_top1: float | None
     started_at: datetime
     decided_at: datetime | None
 
@@ -181,6 +183,9 @@ def completed_values(completed: Completed) -> dict[str, Any]:
         "weights": completed.weights,
         "damaged": list(completed.damaged),
         "versions": dict(completed.versions),
+        "train_top1": completed.train_top1,
+        "device": completed.device,
+        "gpus": completed.gpus,
     }
 
 
@@ -192,7 +197,17 @@ def completed_of(row: TrialRow) -> Completed:
     assert row.videos is not None
     assert row.seconds is not None
     metrics = Metrics(row.top1, row.top5, row.loss, row.videos)
-    return Completed(row.id, metrics, row.seconds, row.weights, tuple(row.damaged or ()), row.versions or {})
+    return Completed(
+        trial=row.id,
+        metrics=metrics,
+        seconds=row.seconds,
+        weights=row.weights,
+        damaged=tuple(row.damaged or ()),
+        versions=row.versions or {},
+        train_top1=row.train_top1,
+        device=row.device,
+        gpus=row.gpus,
+    )
 
 
 def failed_values(failed: Failed) -> dict[str, str]:
@@ -255,6 +270,7 @@ def decision_values(decision: Decision) -> dict[str, Any]:
         "trial_id": decision.trial,
         "score": decision.score,
         "ranking": [asdict(ranked) | {"axis": ranked.axis.value} for ranked in decision.ranking],
+        "train_top1": decision.train_top1,
     }
 
 
@@ -270,6 +286,7 @@ def decision_of(row: DecisionRow, step: StepRow) -> Decision:
         trial=row.trial_id,
         score=row.score,
         ranking=ranking_of(row),
+        train_top1=row.train_top1,
     )
 
 
@@ -339,9 +356,11 @@ def step_of(row: StepRow, decision: DecisionRow | None, candidates: tuple[Candid
         key=row.key,
         bound=row.bound,
         frontier_cost=row.frontier_cost,
+        recipe=row.recipe,
         candidates=candidates,
         chosen=Axis(decision.axis) if decision else None,
         ranking=ranking_of(decision) if decision else (),
+        train_top1=decision.train_top1 if decision else None,
         started_at=row.started_at,
         decided_at=decision.decided_at if decision else None,
     )

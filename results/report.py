@@ -19,8 +19,8 @@ from markupsafe import Markup
 from expander.axis import Axis
 from expander.cost import ComplexityName, shown
 from expander.errors import UsageError
-from expander.recipe import recipe_at
-from expander.space import SearchSpace
+from expander.recipe import Recipe, Regularisation, recipe_at, told
+from expander.search import gaps, regularisation
 from expander.units import duration, human
 from results import plots, tables
 from results.curves import ELSEWHERE, HALF, Curve, accuracy_against_inference, curves
@@ -92,7 +92,8 @@ def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
     candidates, epochs = tables.candidates(search, known), tables.epochs(search, known)
     rows, record, instances = tables.rows_of(candidates), search.record_of, search.instances()
     settled = {instance.name for instance in instances}
-    costs = curves(search, scores)
+    costs, decisions = curves(search, scores), search.decisions()
+    changes = regularisation(record.space, decisions)
     return _template(record.space.complexity).render(
         record=record,
         store=search.url,
@@ -109,7 +110,8 @@ def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
         decisions=tables.rows_of(tables.decisions(search, known)),
         videos=sorted(candidates["videos"].dropna().unique()),
         curves=[(step, Markup(curve)) for step, curve in plots.training_curves(candidates, epochs)],
-        phases=_phases(record.space, [row["number"] for row in rows if row["trial"]]),
+        phases=_phases(record.space.base_recipe, changes, [row["number"] for row in rows if row["trial"]]),
+        automatic=told(record.space.regularisation_expansion, gaps(decisions)),
         damaged=sorted({video for trial in known.values() for video in trial.damaged}),
         trained_by=_versions(known.values()),
         space=yaml.safe_dump(record.space.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None),
@@ -169,11 +171,11 @@ def _totals(rows: Sequence[Mapping[str, Any]], epochs: pd.DataFrame) -> Totals:
     )
 
 
-def _phases(space: SearchSpace, numbers: Iterable[int]) -> list[Phase]:
+def _phases(base: Recipe, changes: Sequence[Regularisation], numbers: Iterable[int]) -> list[Phase]:
     """The recipes of the steps `numbers`, and what regularisation expansion changed between them."""
     phases: list[Phase] = []
     for number in sorted(set(numbers)):
-        recipe = recipe_at(number, space.base_recipe, space.regularisation_expansion).as_dict()
+        recipe = recipe_at(number, base, changes).as_dict()
         last = phases[-1] if phases else None
         if last is not None and last.recipe == recipe:
             phases[-1] = Phase(last.first, number, recipe, last.changed)

@@ -113,6 +113,7 @@ class TrialRow(Base):
 
     worker: where an attempt runs now. trained_by: the search that ordered the last attempt. epoch: the last recorded.
     seconds: wall time of the attempt that completed. top1, the score, top5 in [0, 1], loss in nats: on validation.
+    train_top1: on the training clips of the last epoch. device, gpus: what it ran on, and how many GPUs it held.
     """
 
     __tablename__ = "trials"
@@ -138,6 +139,9 @@ class TrialRow(Base):
     weights: Mapped[str | None]
     damaged: Mapped[Listed | None]
     versions: Mapped[Nested | None]
+    train_top1: Mapped[float | None]
+    device: Mapped[str | None]
+    gpus: Mapped[float | None]
 
 
 class StepRow(Base):
@@ -225,7 +229,7 @@ class FailureRow(Base):
 class DecisionRow(Base):
     """What a step kept: one a step. Ids ascend in the order in which a search's decisions were made.
 
-    cost: in the unit of the search's complexity.
+    cost: in the unit of the search's complexity. train_top1: of what is kept, which automatic regularisation reads.
     """
 
     __tablename__ = "decisions"
@@ -238,6 +242,7 @@ class DecisionRow(Base):
     trial_id: Mapped[TrialId | None]
     score: Mapped[float | None]
     ranking: Mapped[Listed]
+    train_top1: Mapped[float | None]
     decided_at: Mapped[datetime]
 
 

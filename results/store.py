@@ -18,8 +18,9 @@ from expander.errors import StoreError, UsageError
 from expander.geometry import Geometry
 from expander.search import Decision, Instance, Step
 from expander.space import OPERATIONAL, SearchSpace
+from expander.throughput import Trained
 from expander.trial import Completed, Epoch, Event, Failed, Outcome, Started, Trial, content_id
-from results import reading
+from results import reading, throughput
 from results.connect import Database, connect
 from results.owner import Owner, this_process
 from results.records import (
@@ -134,6 +135,11 @@ class SqlStore:
         """Every search, oldest first."""
         with self._database.reading() as session:
             return reading.summaries(session)
+
+    def trained_on(self, marks: Sequence[str]) -> tuple[Trained, ...]:
+        """What finished trials took on GPUs whose names have all `marks`, whichever search ordered them."""
+        with self._database.reading() as session:
+            return throughput.trained_on(session, marks)
 
     def close(self) -> None:
         """Give every connection back."""

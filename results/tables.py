@@ -72,6 +72,7 @@ SAME = (
     *("trial", "state", "top5", "loss", "epoch", "epochs", "failures", "failure"),
 )
 # second: the best candidate that is another trial. error: one standard error, from the number of validation videos.
+# train_top1: on the training clips of the last epoch; gap: how far it is over top1.
 DECISIONS = {
     "step": "string",
     "axis": "string",
@@ -81,6 +82,8 @@ DECISIONS = {
     "second_top1": "Float64",
     "margin": "Float64",
     "margin_error": "Float64",
+    "train_top1": "Float64",
+    "gap": "Float64",
 }
 
 
@@ -169,6 +172,8 @@ def _decision(step: StepRecord, by_id: Mapping[str, TrialRecord]) -> dict[str, A
         return None
     error = _error(kept.trial, kept.score, by_id)
     row: dict[str, Any] = {"step": step.key, "axis": kept.axis.value, "top1": kept.score, "error": error}
+    if step.train_top1 is not None:
+        row |= {"train_top1": step.train_top1, "gap": step.train_top1 - kept.score}
     others = (ranked for ranked in step.ranking if ranked.score is not None and ranked.trial != kept.trial)
     second = next(others, None)
     if second is None or second.score is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from sqlalchemy import BigInteger, Double, select, text
+from sqlalchemy import BigInteger, Double, Text, select, text
 from sqlalchemy.orm import Session, load_only
 from sqlalchemy.types import TypeEngine
 
@@ -31,6 +31,11 @@ RENAMED = (
 COSTED = (("candidates", ""), ("instances", "NOT NULL DEFAULT 0"))
 # Version 3: how fast an epoch trained.
 PACE: dict[str, TypeEngine[Any]] = {"clips_per_second": Double(), "waited": Double(), "gpu_memory": BigInteger()}
+# Version 3: what a trial ran on, and how it scored on its training clips.
+RAN_ON: tuple[tuple[str, str, TypeEngine[Any]], ...] = (
+    *(("trials", "train_top1", Double()), ("trials", "device", Text()), ("trials", "gpus", Double())),
+    ("decisions", "train_top1", Double()),
+)
 
 
 def upgrade(session: Session, shown: str) -> None:
@@ -81,12 +86,24 @@ def _to_version_2(session: Session) -> None:
 
 def _to_version_3(session: Session) -> None:
     _add_pace(session)
+    _add_training_scores(session)
 
 
 def _add_pace(session: Session) -> None:
     dialect = session.get_bind().dialect
     for name, kind in PACE.items():
         session.execute(text(f"ALTER TABLE epochs ADD COLUMN {name} {kind.compile(dialect=dialect)}"))
+
+
+def _add_training_scores(session: Session) -> None:
+    """The training top-1 of finished trials is that of their last epoch; on what they ran nobody knows any more."""
+    for table, column, kind in RAN_ON:
+        declared = kind.compile(dialect=session.get_bind().dialect)
+        session.execute(text(f"ALTER TABLE {table} ADD COLUMN {column} {declared}"))
+    last = "SELECT e.top1 FROM epochs e WHERE e.trial_id = trials.id AND e.number = trials.epochs"
+    session.execute(text(f"UPDATE trials SET train_top1 = ({last}) WHERE completed_at IS NOT NULL"))
+    of_trial = "SELECT t.train_top1 FROM trials t WHERE t.id = decisions.trial_id"
+    session.execute(text(f"UPDATE decisions SET train_top1 = ({of_trial})"))
 
 
 def _refuse_held(session: Session, shown: str, version: int) -> None:

@@ -1,4 +1,5 @@
 import io
+import json
 import logging
 import os
 import pickle
@@ -167,7 +168,8 @@ def test_a_file_that_is_no_weights_is_the_users_mistake(content, tmp_path):
 def completed(folder, trial=TRIAL):
     metrics = Metrics(top1=0.5, top5=0.9, loss=1.25, videos=40)
     weights = str(folder / checkpoint.WEIGHTS)
-    return Completed(trial, metrics, 12.5, weights, ("a.mp4: torn",), {"python": "3.11.0"})
+    ran = {"train_top1": 0.75, "device": "NVIDIA H200", "gpus": 8.0}
+    return Completed(trial, metrics, 12.5, weights, ("a.mp4: torn",), {"python": "3.11.0"}, **ran)
 
 
 def test_an_outcome_comes_back_while_its_weights_are_there(tmp_path):
@@ -198,3 +200,13 @@ def test_a_damaged_outcome_is_named_and_ignored(content, tmp_path, caplog):
     (tmp_path / checkpoint.COMPLETED).write_bytes(content)
     assert checkpoint.load_completed(tmp_path, TRIAL) is None
     assert str(tmp_path / checkpoint.COMPLETED) in caplog.text
+
+
+def test_an_outcome_of_an_earlier_version_has_no_training_score(tmp_path):
+    checkpoint.save_weights(tmp_path / checkpoint.WEIGHTS, network())
+    checkpoint.save_completed(tmp_path, completed(tmp_path))
+    path = tmp_path / checkpoint.COMPLETED
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({key: values[key] for key in values if key not in ("train_top1", "device", "gpus")}))
+    found = checkpoint.load_completed(tmp_path, TRIAL)
+    assert (found.score, found.train_top1, found.device, found.gpus) == (completed(tmp_path).score, None, None, None)

@@ -26,7 +26,7 @@ from trainers.data.manifest import Manifest, Video
 
 # Every option of every command. Adding one is a visible decision: it needs two users (docs/decisions.md).
 FLAGS = {
-    "plan": ["--axes", "--set", "--json"],
+    "plan": ["--axes", "--gpu", "--count", "--prepared", "--price", "--store", "--set", "--json"],
     "cost": [
         "--frames",
         "--crop",

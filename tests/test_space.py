@@ -63,11 +63,17 @@ MISTAKES = {
         " path, path_is (did you mean rate?)"
     ),
     "regularisation:\n- from_step: 1\n- from_step: 2\n  epohs: 3": (
-        "s.yaml:4: regularisation.1.epohs: unknown key; allowed: from_step, epochs, batch, base_rate,"
+        "s.yaml:4: regularisation.1.epohs: unknown key; allowed: from_step, when_gap, epochs, batch, base_rate,"
         " warmup, weight_decay, dropout, drop_connect, batchnorm_group (did you mean epochs?)"
     ),
     "views:\n  zzz: 3": "s.yaml:2: views.zzz: unknown key; allowed: clips, crops",
-    "regularisation:\n- batch: 4": "s.yaml:2: regularisation.0.from_step: is missing; it has no default",
+    "regularisation:\n- batch: 4": (
+        "s.yaml:2: regularisation.0: it never begins; give from_step, its first step, or when_gap, the gap that it"
+        " waits for"
+    ),
+    "regularisation:\n- from_step: 4\n  when_gap: 0.1": (
+        "s.yaml:3: regularisation.0.when_gap: 0.1 stands beside from_step 4; give one of the two"
+    ),
     "on: 3": f"on: unknown key; allowed: {SECTIONS}",
     # Types.
     "seed: 1\nrecipe:": "s.yaml:2: recipe: found nothing (null); expected a mapping",
@@ -455,10 +461,15 @@ def test_the_page_names_every_shipped_space():
     assert sorted(re.findall(r"^\| `(\w+)\.yaml`", PAGE, flags=re.M)) == shipped_spaces()
 
 
-def test_the_example_of_the_page_is_a_space():
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.S)
-    space = read_space(*load_yaml(example, "README.md"), "README.md")
-    assert (space.basis.classes, list(space.regimes.bounds)) == (10, ["Tiny", "Small"])
+def test_the_examples_of_the_page_are_spaces():
+    own, automatic = (
+        read_space(*load_yaml(example, "README.md"), "README.md")
+        for example in re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.S)
+    )
+    assert (own.basis.classes, list(own.regimes.bounds)) == (10, ["Tiny", "Small"])
+    papers, _ = load_space("x3d_kinetics400")
+    changes = [change.changes for change in automatic.regularisation_expansion]
+    assert changes == [change.changes for change in papers.regularisation_expansion]
 
 
 def test_the_page_names_what_may_change_on_resume():

@@ -110,7 +110,8 @@ def score_of(trial: str) -> float:
 
 def completed(trial: str) -> Completed:
     metrics = Metrics(top1=score_of(trial), top5=1.0, loss=1 / 3, videos=9)
-    return Completed(trial, metrics, 1.25, f"runs/{trial}/weights", ("a.mp4", "b.mp4"), {"torch": "2.6"})
+    made = f"runs/{trial}/weights", ("a.mp4", "b.mp4"), {"torch": "2.6"}
+    return Completed(trial, metrics, 1.25, *made, train_top1=0.7, device="NVIDIA H100 80GB HBM3", gpus=1.0)
 
 
 def epoch(trial: str, number: int) -> Epoch:
@@ -303,6 +304,7 @@ class TestAnyStore:
         chosen=st.none() | st.integers(0, 3),
         score=SCORES,
         ranking=st.lists(RANKED, max_size=6),
+        train_top1=SCORES,
     )
     def test_any_decision_is_read_back_to_the_last_bit(
         self,
@@ -313,10 +315,11 @@ class TestAnyStore:
         chosen: int | None,
         score: float | None,
         ranking: list[Ranked],
+        train_top1: float | None,
     ) -> None:
         step = first_step()
         trial = None if chosen is None else step.trials[chosen].id
-        decision = Decision(1, "expansion", None, axis, factors, cost, trial, score, tuple(ranking))
+        decision = Decision(1, "expansion", None, axis, factors, cost, trial, score, tuple(ranking), train_top1)
         search = new_search(store, f"search {next(NUMBERS)}")
         search.enroll(step)
         search.commit(decision, ())

@@ -30,6 +30,7 @@ from trainers.data.manifest import ManifestSource
 from trainers.data.synthetic import write_videos
 from trainers.learner import Learner, sgd
 from trainers.networks.x3d import X3D
+from trainers.processor import cpu_name
 from trainers.train import VideoTraining
 
 CLASSES = 6
@@ -213,6 +214,7 @@ def test_a_trial_is_trained_scored_and_leaves_its_files(uninterrupted):
     assert 0 <= completed.metrics.top1 <= completed.metrics.top5 <= 1
     assert completed.damaged == ()
     assert set(completed.versions) == {"python", "torch", "av", "x3d-expander"}
+    assert (completed.train_top1, completed.device, completed.gpus) == (epochs[-1].top1, cpu_name(), None)
     assert [(epoch.number, epoch.epochs, epoch.trial) for epoch in epochs] == [(n, 3, trial().id) for n in (1, 2, 3)]
     assert completed.weights == str(folder / "weights.safetensors")
     assert sorted(path.name for path in folder.iterdir()) == [

@@ -1,4 +1,4 @@
-"""Stores that version 0.1.0 wrote are brought to today's tables as they are opened, and lose nothing."""
+"""Stores of earlier versions are brought to today's tables as they are opened, and lose nothing."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from expander.coordinator import run_search
 from expander.errors import StoreError
 from expander.search import Decision
 from results.owner import this_process
-from results.schema import VERSION, Base, StoreInfo
+from results.schema import VERSION, Base
 from results.store import open_store
-from results.upgrade import _to_version_2, upgrade
+from results.upgrade import OLDEST, upgrade
 
 if TYPE_CHECKING:
     import psycopg
@@ -33,24 +33,33 @@ if TYPE_CHECKING:
 STORES = Path(__file__).parent / "stores"
 
 
-def sqlite_store(folder: Path) -> str:
+def sqlite_store(folder: Path, version: int = 1) -> str:
     with closing(sqlite3.connect(folder / "old.db")) as connection:
-        connection.executescript((STORES / "version1_sqlite.sql").read_text())
+        connection.executescript((STORES / f"version{version}_sqlite.sql").read_text())
     return f"sqlite:///{folder / 'old.db'}"
 
 
-def postgres_store(server: PostgresServer) -> str:
+def postgres_store(server: PostgresServer, version: int) -> str:
     url = server.empty()
     connection: psycopg.Connection[Any]
     with server._connect() as connection:
-        connection.execute((STORES / "version1_postgresql.sql").read_text().encode())
+        connection.execute((STORES / f"version{version}_postgresql.sql").read_text().encode())
     return url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[(kind, version) for kind in ("sqlite", "postgresql") for version in range(OLDEST, VERSION)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A store of version 1."""
-    return sqlite_store(tmp_path) if request.param == "sqlite" else postgres_store(request.getfixturevalue("server"))
+    """A store of an earlier version."""
+    kind, version = request.param
+    if kind == "sqlite":
+        return sqlite_store(tmp_path, version)
+    return postgres_store(request.getfixturevalue("server"), version)
+
+
+def version_of(url: str) -> int:
+    [(version,)] = ask(url, "SELECT version FROM store_info")
+    assert isinstance(version, int)
+    return version
 
 
 def ask(url: str, statement: str) -> list[Any]:
@@ -99,22 +108,11 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(
     assert set(upgraded) == set(Base.metadata.tables)
 
 
-def test_a_store_of_version_2_has_the_tables_of_a_new_one_and_epochs_without_pace(
-    url: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    engine = create_engine(url)
-    with Session(engine) as session, session.begin():
-        _to_version_2(session)
-        session.get_one(StoreInfo, 1).version = 2
-    engine.dispose()
+def test_the_epochs_of_an_upgraded_store_have_no_pace(url: str) -> None:
     with closing(open_store(url)) as store:
         search = store.search("finished")
         epochs = search.trial(search.instances()[0].trial or "").epochs
     assert {(epoch.clips_per_second, epoch.waited, epoch.gpu_memory) for epoch in epochs} == {(None, None, None)}
-    upgraded = tables(url)
-    fresh = request.getfixturevalue("server").empty() if url.startswith("postgresql") else f"sqlite:///{tmp_path}/n.db"
-    open_store(fresh, create=True).close()
-    assert upgraded == tables(fresh)
 
 
 def test_columns_that_hold_other_complexities_now_take_fractions(url: str) -> None:
@@ -127,14 +125,15 @@ def test_columns_that_hold_other_complexities_now_take_fractions(url: str) -> No
 
 
 def test_an_old_store_says_once_that_it_was_upgraded(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    before = version_of(url)
     with caplog.at_level(logging.WARNING):
         open_store(url).close()
         assert [record.getMessage().partition(" was of ")[2] for record in caplog.records] == [
-            f"version 1 and is now of version {VERSION}: earlier programs do not read it any more"
+            f"version {before} and is now of version {VERSION}: earlier programs do not read it any more"
         ]
         open_store(url, create=True).close()
         assert len(caplog.records) == 1
-    assert ask(url, "SELECT version FROM store_info") == [(VERSION,)]
+    assert version_of(url) == VERSION
 
 
 def test_everything_recorded_is_read_as_flops(url: str) -> None:
@@ -146,6 +145,7 @@ def test_everything_recorded_is_read_as_flops(url: str) -> None:
         ]
         finished = store.search("finished")
         assert unworded(finished.decisions()) == unworded(whole_search())
+        assert {decision.train_top1 for decision in finished.decisions()} == {0.7}
         assert finished.record_of.device is None
         assert [instance.name for instance in finished.instances()] == ["T-S", "T-M"]
         assert all(instance.cost == instance.flops for instance in finished.instances())
@@ -185,11 +185,12 @@ def test_a_store_whose_search_is_run_by_the_old_program_stays_as_it_is(url: str)
     me = this_process()
     held = f"state = 'running', host = '{me.host}', pid = {me.pid}, process_started = '{me.started}'"
     ask(url, f"UPDATE searches SET {held} WHERE name = 'stopped'")
-    before = tables(url)
-    with pytest.raises(StoreError, match="is of version 1, and cannot be brought to version 3 while stopped is run by"):
+    before, version = tables(url), version_of(url)
+    refusal = f"is of version {version}, and cannot be brought to version {VERSION} while stopped is run by"
+    with pytest.raises(StoreError, match=refusal):
         open_store(url)
     assert tables(url) == before
-    assert ask(url, "SELECT version FROM store_info") == [(1,)]
+    assert version_of(url) == version
     ask(url, "UPDATE searches SET state = 'running', host = 'gone', last_event_at = '2020-01-01 00:00:00'")
     open_store(url).close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import math
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from expander.cost import MeasuredName
 from expander.geometry import Geometry
 from expander.recipe import Recipe
 from trainers.networks.build import build
+from trainers.processor import cpu_name
 from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
 
 # Passes before those that count: they fill caches and wake what slept.
@@ -48,7 +48,7 @@ class DeviceMeter:
         PyTorch's version, which brings the kernels, comes last: measurements of two versions are never compared.
         """
         device = find_device(self.name)
-        cpu = f"{_cpu()}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        cpu = f"{cpu_name()}, {self.threads} thread{'s' if self.threads > 1 else ''}"
         return f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else cpu}, torch {torch.__version__}"
 
     def measure(self, name: MeasuredName, geometry: Geometry) -> float:
@@ -153,13 +153,3 @@ def _quiet() -> Iterator[None]:
 
 def _clips(geometry: Geometry, count: int, device: torch.device) -> Tensor:
     return torch.rand(count, 3, geometry.frames, geometry.crop, geometry.crop, device=device)
-
-
-def _cpu() -> str:
-    """The name of the CPU's model, as far as the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as info:
-            names = (line.partition(":")[2].strip() for line in info if line.startswith("model name"))
-            return next(names, "") or platform.machine()
-    except OSError:
-        return platform.processor() or platform.machine()

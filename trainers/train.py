@@ -29,6 +29,7 @@ from trainers.journal import Journal, keeping_journal
 from trainers.learner import DoesNotFit, Learner
 from trainers.micro_batch import MicroBatch, MicroBatches, too_large
 from trainers.networks.build import build
+from trainers.processor import processor_name
 from trainers.team import ALONE, Team
 
 # Of glibc's malloc.h.
@@ -50,7 +51,7 @@ class VideoTraining:
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
     leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. compile: by
-    torch.compile, at its first epoch.
+    torch.compile, at its first epoch. gpus: how many a trial holds; recorded with its outcome.
     """
 
     train: ManifestSource
@@ -62,6 +63,7 @@ class VideoTraining:
     device: DeviceName = "auto"
     micro_batches: MicroBatches = AUTOMATIC
     compile: bool = False
+    gpus: float = 0.0
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
@@ -119,6 +121,9 @@ class _Attempt:
             weights=str(self.folder / checkpoint.WEIGHTS),
             damaged=(*learner.ledger.videos, *damaged.videos),
             versions=versions(),
+            train_top1=learner.epochs[-1].top1,
+            device=processor_name(self.device),
+            gpus=(self.training.gpus or 1.0) if self.device.type == "cuda" else None,
         )
         self.journal.completed(completed, self.trial.recipe.epochs)
         if self.leads:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from expander.axis import Axis, Factors
 from expander.cli.files import load_space
+from expander.cli.hours import GpuName, cluster_of, hours_document, print_hours, steps_on
 from expander.cli.output import Json, document, new_table, notes, print_json
 from expander.complexity import measure
 from expander.coordinator import measured
@@ -36,16 +37,31 @@ class MobilePart(StrEnum):
 def plan(
     space: Annotated[str, typer.Argument(help="A shipped search space or a YAML file.")],
     axes: Annotated[str | None, typer.Option(help="The axis of each step in order: bottleneck,fast,...")] = None,
+    gpu: Annotated[GpuName | None, typer.Option(help="Show the GPU-hours of each step on GPUs of this kind.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="How many of these GPUs there are.")] = None,
+    prepared: Annotated[
+        bool, typer.Option("--prepared", help="The videos are a copy made for reading by `expander data prepare`.")
+    ] = False,
+    price: Annotated[float | None, typer.Option(min=0, help="What an hour of one GPU costs.")] = None,
+    store: Annotated[
+        str | None, typer.Option(envvar="EXPANDER_STORE", help="Store of trials that ran on such GPUs, to scale from.")
+    ] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Set a key of the space: key=value.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show every step's candidates, what they cost and what training them costs. Trains nothing."""
+    cluster = cluster_of(gpu, count, price, prepared, store)
     searched, _ = load_space(space, overrides or [])
     complexity = _complexity_here(searched)
     planned = make_plan(searched, _parse_axes(axes, searched.expansion.axes), complexity)
+    throughput, hours = steps_on(cluster, searched, planned) if cluster else (None, ())
     if as_json:
         described = {"complexity": complexity.name, "device": complexity.device}
-        print_json({"space": space, **described, **plan_document(planned)})
+        expected = {"hours": hours_document(cluster, throughput, hours)} if cluster and throughput else {}
+        print_json({"space": space, **described, **plan_document(planned), **expected})
+    elif cluster and throughput:
+        print_hours(space, cluster, throughput, hours)
+        _print_ending(planned)
     elif axes is not None:
         _print_plan(f"{space} (along the given axes)", planned, complexity)
     else:
@@ -81,6 +97,7 @@ def plan_document(planned: Plan) -> dict[str, Any]:
     return {
         "assumed": planned.assumed,
         "ending": planned.ending,
+        "automatic_changes": planned.automatic,
         "training_flops": planned.training_flops,
         "steps": [_step_document(step) for step in planned.steps],
         "instances": [_instance_document(instance) for instance in planned.instances],
@@ -149,6 +166,15 @@ def _print_plan(title: str, planned: Plan, complexity: Cost) -> None:
         console.print(_instance_table(planned, complexity))
         if any(instance.kind == "contraction" for instance in planned.instances):
             console.print("↓ contracted from the step that overshot its bound")
+    _print_ending(planned)
+
+
+def _print_ending(planned: Plan) -> None:
+    if planned.automatic:
+        notes().print(
+            f"Of {planned.automatic} changes of regularisation a gap decides, which is known once networks are trained:"
+            " none of them has begun in this plan."
+        )
     notes().print(f"The plan ends here: {planned.ending}.")
 
 

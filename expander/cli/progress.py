@@ -20,7 +20,8 @@ from expander.cost import MeasuredName, described, shown
 from expander.geometry import Geometry
 from expander.pace import advice, figures, held_up, remedy, shortfall, speed
 from expander.plan import plan
-from expander.search import Decision, Step
+from expander.recipe import points
+from expander.search import Decision, Step, regularisation
 from expander.space import SearchSpace
 from expander.trial import Completed, Epoch, Event, Failed, Started
 from expander.units import duration
@@ -97,6 +98,7 @@ class Progress:
         self.runs = store.record_of.runs
         self.complexity = space.complexity
         self.loader_workers = space.resources.loader_workers
+        self.space = space
         # A measured complexity would have to be measured along the whole path before the search begins.
         known = space.expansion.path and not space.prescribed and space.measured is None
         self.planned = [planned.step for planned in plan(space).steps] if known else []
@@ -139,6 +141,9 @@ class Progress:
         known = f", {done} of them trained already" if done else ""
         what = f"contraction to {step.regime}" if step.regime else f"to {shown(self.complexity, step.bound)}"
         self._say(f"step {step.number}: {what}, {len(step.candidates)} candidates, {len(rows)} trials{known}")
+        for change in regularisation(self.space, self.store.decisions()):
+            if change.when_gap is not None and change.from_step == step.number and step.kind == "expansion":
+                self._say(f"  the gap of step {step.number - 1} is over {points(change.when_gap)}: {change.what}")
 
     def _update(self, row: _Row, event: Event) -> None:
         match event:

@@ -350,6 +350,7 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         device=meter.name,
         micro_batches=MicroBatches(resources.micro_batch, resources.gradient_checkpointing),
         compile=resources.compile,
+        gpus=resources.gpus,
     )
 
 

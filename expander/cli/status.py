@@ -17,6 +17,8 @@ from expander.cli.remaining import seconds_left
 from expander.cost import ComplexityName, shown
 from expander.errors import UsageError
 from expander.pace import figures
+from expander.recipe import told
+from expander.search import Decision, gaps, regularisation
 from expander.units import duration, human
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Snapshot:
     state: SearchState
     steps: tuple[StepRecord, ...]
     instances: tuple[InstanceRecord, ...]
+    decisions: tuple[Decision, ...]
     left: float | None
 
 
@@ -79,7 +82,7 @@ def take(search: SearchStore) -> Snapshot:
     """Read where a search stands."""
     steps, state = search.steps(), search.effective_state
     left = seconds_left(steps[-1], search.epoch_seconds()) if steps and state == "running" else None
-    return Snapshot(search.record_of, state, steps, search.instances(), left)
+    return Snapshot(search.record_of, state, steps, search.instances(), search.decisions(), left)
 
 
 def status_document(search: SearchStore) -> dict[str, Any]:
@@ -101,6 +104,7 @@ def document_of(taken: Snapshot) -> dict[str, Any]:
         "device": record.device,
         "step_seconds_left": taken.left,
         "frontier": _frontier(taken.steps),
+        "regularisation": [asdict(change) for change in regularisation(record.space, taken.decisions)],
         "steps": [_step_document(step) for step in taken.steps],
         "instances": [_instance_document(instance) for instance in taken.instances],
     }
@@ -125,6 +129,8 @@ def _step_document(step: StepRecord) -> dict[str, Any]:
         "candidates": [_candidate_document(candidate) for candidate in step.candidates],
         "chosen": step.chosen,
         "ranking": [asdict(ranked) for ranked in step.ranking],
+        "recipe": dict(step.recipe),
+        "train_top1": step.train_top1,
         "decided": step.decided_at.isoformat() if step.decided_at else None,
     }
 
@@ -222,6 +228,8 @@ def parts(
     found.append(_candidate_table(candidates, complexity))
     found += [Text(line) for line in _progress(taken)]
     found += [Text(line, style="dim") for line in _reasons(candidates, record.runs, brief)]
+    begun = told(record.space.regularisation_expansion, gaps(taken.decisions))
+    found += [Text(f"regularisation: {line}") for line in begun]
     if taken.instances and not brief:
         found.append(_instance_table(taken.instances, complexity))
         if any(instance.kind == "contraction" for instance in taken.instances):
