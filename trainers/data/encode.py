@@ -5,11 +5,12 @@ Every frame and its time stamp are kept, so that a clip of the copy shows the fr
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import av
 import numpy as np
@@ -23,7 +24,7 @@ from trainers.data.video_index import VideoIndex
 SECONDS_PER_VIDEO = 4 * 3600.0
 # One thread for the processes beside this one, and for the same bytes each time. Slower presets take three times as
 # long and, at the same crf, no fewer bytes.
-X264 = {"preset": "veryfast", "tune": "fastdecode", "bf": "0", "threads": "1", "a53cc": "0"}
+X264: dict[str, object] = {"preset": "veryfast", "tune": "fastdecode", "bf": "0", "threads": "1", "a53cc": "0"}
 # Every frame of a copy is compared with what was written, as a grey picture of so many pixels each way.
 THUMBNAIL = 16
 # Of 255, averaged over a thumbnail; at crf 51 it is under 5. Another picture differs by more.
@@ -69,32 +70,55 @@ class Encoded:
     thumbnails: NDArray[np.uint8]
 
 
-def encode(source: Path, target: IO[bytes], settings: Settings) -> Encoded:
-    """Write a copy of `source` to `target`, which is open for writing and seeking.
+def encode(source: Path, target: Path, settings: Settings) -> Encoded:
+    """Write a copy of `source` to `target`, as MP4 whatever its name.
 
     Raises DamagedVideo where any frame of the source cannot be read, Unfit where H.264 in MP4 cannot hold them, and
     OSError where `target` cannot be written.
     """
-    with VideoReader(source, seconds=SECONDS_PER_VIDEO) as reader:
-        index = reader.index
-        tick, stamps = _ticks(index)
-        thumbnails = np.empty((len(stamps), THUMBNAIL, THUMBNAIL), np.uint8)
-        grey = VideoReformatter()
-        encoder = None
+    with VideoReader(source, seconds=SECONDS_PER_VIDEO) as reader, _Output(target, "w+") as output:
         try:
-            with av.open(target, "w", format="mp4") as container:
-                pictures = _Pictures(settings.side)
-                for number, frame in reader.frames(range(len(stamps))):
-                    picture = pictures.of(frame)
-                    encoder = encoder or _encoder(container, picture, index, tick, settings, frame.rotation)
-                    picture.pts, picture.time_base = stamps[number], tick
-                    thumbnails[number] = _thumbnail(grey, picture)
-                    container.mux(encoder.encode(picture))
-                if encoder is not None:
-                    container.mux(encoder.encode())
-        except _REFUSED as error:
+            return _encode(reader, output, settings)
+        except (DamagedVideo, *_REFUSED) as error:
+            if output.error is not None:  # FFmpeg may tell of it anywhere, and in other words
+                raise output.error from None
+            if isinstance(error, DamagedVideo):
+                raise
             raise Unfit(f"H.264 in MP4 cannot hold it: {error}") from error
-    return Encoded(index, thumbnails)
+
+
+class _Output(io.FileIO):
+    """A file that remembers why it could not be written."""
+
+    error: OSError | None = None
+
+    def write(self, content: Any, /) -> int:
+        """Write all of `content`."""
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+            raise
+        return len(content)
+
+
+def _encode(reader: VideoReader, output: _Output, settings: Settings) -> Encoded:
+    tick, stamps = _ticks(reader.index)
+    thumbnails = np.empty((len(stamps), THUMBNAIL, THUMBNAIL), np.uint8)
+    pictures, grey = _Pictures(settings.side), VideoReformatter()
+    encoder = None
+    with av.open(output, "w", format="mp4") as container:
+        for number, frame in reader.frames(range(len(stamps))):
+            picture = pictures.of(frame)
+            encoder = encoder or _encoder(container, picture, reader.index, tick, settings, frame.rotation)
+            picture.pts, picture.time_base = stamps[number], tick
+            thumbnails[number] = _thumbnail(grey, picture)
+            container.mux(encoder.encode(picture))
+        if encoder is not None:
+            container.mux(encoder.encode())
+    return Encoded(reader.index, thumbnails)
 
 
 def verify(copy: Path, encoded: Encoded) -> None:
@@ -139,7 +163,9 @@ class _Pictures:
         shape = frame.width, frame.height, round(frame.rotation / 90) % 4
         self._first = self._first or shape
         if shape != self._first:
-            was, now = (f"{width} x {height} pixels, turned by {90 * turns}°" for width, height, turns in (self._first, shape))
+            was, now = (
+                f"{width} x {height} pixels, turned by {90 * turns}°" for width, height, turns in (self._first, shape)
+            )
             raise Unfit(f"its frames change from {was} to {now}")
         width, height = fitted(frame.width, frame.height, self.side)
         # Odd sizes are kept too: with the colours of every pixel.
