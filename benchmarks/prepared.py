@@ -1,6 +1,6 @@
 """How fast training clips are read before and after `expander data prepare`: `make bench`. A table, and JSON beside it.
 
-By default of synthetic videos made here; of others with `python benchmarks/prepared.py MANIFEST [--side N] [--videos N]`.
+Of synthetic videos made here, or of others: `python benchmarks/prepared.py MANIFEST [--side N] [--videos N]`.
 One process reads; before and after take turns, clip by clip, on the same videos at the same times.
 """
 
@@ -47,9 +47,9 @@ def main() -> None:
             for row in measured(replace(read, videos=read.videos[::step]), Path(folder), options.side, keyframes)
         ]
     print(f"{len(read.videos[::step])} videos of {manifest}, shorter side {options.side} at most")
-    print(f"{'':44} {'before':>9} {'after':>9} {'ratio':>6}")
+    print(f"{'':62} {'before':>9} {'after':>9} {'ratio':>6}")
     for row in found:
-        print(f"{row['what']:44} {row['before']:9.1f} {row['after']:9.1f} {row['ratio']:6.2f} {row['unit']}")
+        print(f"{row['what']:62} {row['before']:9.1f} {row['after']:9.1f} {row['ratio']:6.2f} {row['unit']}")
     Path(__file__).with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")
 
 

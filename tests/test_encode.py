@@ -10,10 +10,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Interpolation
+from numpy.typing import NDArray
 from test_decode import DATA, X264, encode, expected_rows, frames_at, index, needs_data, pictures
 
 from trainers.data import encode as copies
-from trainers.data.decode import DamagedVideo, VideoReader
+from trainers.data.decode import DamagedVideo
 from trainers.data.encode import Encoded, Settings, Unfit, fitted, verify
 
 # The pictures of these tests are nearly noise, which 18 would blur.
@@ -27,7 +29,7 @@ def copy_of(source: Path, settings: Settings = SETTINGS) -> Path:
     return target
 
 
-def assert_faithful(source: Path, copy: Path, away: float = 4.0) -> None:
+def assert_faithful(source: Path, copy: Path, away: float = 5.0) -> None:
     """The same times, clips of the same frame numbers, and nearly the same pixels; `away`: of 255, on average."""
     ours, theirs = index(copy), index(source)
     np.testing.assert_allclose(ours.times, theirs.times, rtol=0, atol=1e-9)
@@ -39,14 +41,16 @@ def assert_faithful(source: Path, copy: Path, away: float = 4.0) -> None:
                 ours.shown(start + steps * ours.spacing), theirs.shown(start + steps * theirs.spacing)
             )
     numbers = sorted({0, len(ours.times) // 2, len(ours.times) - 1})
-    # Small: how a picture is scaled is no part of it.
-    side = min(16, ours.width, ours.height)
-    with VideoReader(copy) as ours_read, VideoReader(source) as theirs_read:
-        for (_, frame), (_, original) in zip(ours_read.frames(numbers), theirs_read.frames(numbers), strict=True):
-            found, expected = ours_read.rgb(frame, side).astype(int), theirs_read.rgb(original, side).astype(int)
-            height, width = np.minimum(found.shape, expected.shape)[:2]
-            assert max(abs(found.shape[0] - expected.shape[0]), abs(found.shape[1] - expected.shape[1])) <= 1
-            assert np.abs(found[:height, :width] - expected[:height, :width]).mean() < away
+    originals = frames_at(source, lambda video: numbers)
+    for found, expected in zip(frames_at(copy, lambda video: numbers), originals, strict=True):
+        assert found.rotation == 0
+        assert np.abs(look(found) - look(expected)).mean() < away
+
+
+def look(frame: av.VideoFrame) -> NDArray[np.int64]:
+    """(32, 32, 3): a frame as it is shown, made small, so that how its pixels are scaled counts for little."""
+    small = frame.reformat(32, 32, "rgb24", interpolation=Interpolation.AREA, threads=1)
+    return np.rot90(small.to_ndarray(), round(frame.rotation / 90)).astype(np.int64)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,8 @@ def assert_faithful(source: Path, copy: Path, away: float = 4.0) -> None:
 def test_a_copy_has_the_frames_and_times_of_its_source(tmp_path, name, codec, rate):
     options = X264 if codec == "libx264" else {"g": "12", "bf": "0" if "vpx" in codec else "2", "threads": "1"}
     source = encode(tmp_path / name, pictures(30), codec=codec, rate=rate, options=options)
-    assert_faithful(source, copy_of(source))
+    # VP9 does not say where its colours are between the pixels, and swscale takes them to be elsewhere than H.264's.
+    assert_faithful(source, copy_of(source), away=9 if "vpx" in codec else 5)
 
 
 def test_times_of_a_variable_rate_are_kept(tmp_path):
@@ -120,7 +125,7 @@ def test_a_large_video_is_shrunk(tmp_path):
     source = encode(tmp_path / "a.mp4", pictures(5, height=120, width=200))
     copy = copy_of(source, Settings(64, 12, 8))
     assert (index(copy).width, index(copy).height) == (106, 64)
-    assert_faithful(source, copy, away=6)
+    assert_faithful(source, copy)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 17), (5, 50), (50, 40)])
@@ -162,12 +167,14 @@ def test_a_video_whose_frames_change_in_size_has_no_copy(tmp_path):
 
 
 def test_damage_anywhere_in_a_video_is_told_with_its_reason(tmp_path):
-    source = encode(tmp_path / "a.mkv", pictures(40), options=X264 | {"crf": "10"})
+    source = encode(tmp_path / "a.mp4", pictures(40), options=X264 | {"bf": "0", "crf": "10"})
+    with av.open(str(source)) as container:
+        broken = [packet for packet in container.demux(video=0) if packet.size][30]
+        place, size = broken.pos + 8, broken.size - 8
     content = bytearray(source.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 400] = bytes(byte ^ 0x55 for byte in content[middle : middle + 400])
+    content[place : place + size] = bytes(byte ^ 0x55 for byte in content[place : place + size])
     source.write_bytes(content)
-    with pytest.raises(DamagedVideo):
+    with pytest.raises(DamagedVideo, match=r"corrupt|cannot be decoded"):
         copy_of(source)
 
 
@@ -209,10 +216,10 @@ def test_a_full_disk_is_no_fault_of_the_video(tmp_path):
 def test_real_files_are_copied_faithfully_or_named(tmp_path, row):
     source = DATA / "decoder" / "files" / row["file"]
     target = tmp_path / "copy.mp4"
-    if row["frames_decoded"] == "0" or row["tag"] in ("corrupt-mid", "res-change", "cover-art"):
+    if row["frames_decoded"] == "0" or row["tag"] in ("res-change", "cover-art"):
         with pytest.raises((DamagedVideo, Unfit)) as error:
-            copies.encode(source, target, Settings(48, 12, 12))
+            copies.encode(source, target, Settings(128, 12, 12))
         assert len(error.value.reason) > 5
         return
-    verify(target, copies.encode(source, target, Settings(48, 12, 12)))
-    assert_faithful(source, target, away=6)
+    verify(target, copies.encode(source, target, Settings(128, 12, 12)))
+    assert_faithful(source, target)
