@@ -225,6 +225,7 @@ def test_other_settings_and_foreign_folders_are_refused(expander: Expander, tmp_
     before = (tmp_path / "set" / "train.csv").read_text()
     assert "was not written by this command" in " ".join(expander(*call, "set", *OPTIONS, code=2).stderr.split())
     assert (tmp_path / "set" / "train.csv").read_text() == before
+    assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["train.csv", "val.csv", "videos"]
     with pytest.raises(UsageError, match="--side and --config: each says how large the copies are"):
         _side(32, None, "X3D-M")
 
@@ -235,6 +236,23 @@ def test_two_videos_of_one_name_are_refused(tmp_path: Path) -> None:
     lists[1] = ManifestSource(tmp_path / "b" / "other.csv").read()
     with pytest.raises(ManifestError, match=r"other.csv: line 1: videos/1.avi is .* the same name in the folder"):
         list(prepare(tmp_path / "fast", lists, SETTINGS, workers=1))
+
+
+def test_paths_that_lead_out_of_the_root_and_odd_names_have_a_place_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    odd = b"a \xff\nb, 12 \xc3\xa9.mp4"
+    for place in (tmp_path / "a,b 1.mp4", tmp_path / "c.mp4", tmp_path / "set" / "x" / os.fsdecode(odd)):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        encode(tmp_path / "made.mp4", pictures(3)).rename(place)
+    (tmp_path / "lists" / "train.csv").write_text(f"../a,b 1.mp4 0\n{tmp_path}/c.mp4 1\n")
+    for source in (tmp_path / "lists" / "train.csv", tmp_path / "set"):
+        manifest = ManifestSource(source).read()
+        *_, finished = prepare(tmp_path / f"fast {source.stem}", [manifest], SETTINGS, workers=1)
+        assert isinstance(finished, Finished)
+        copies = ManifestSource(finished.manifests[0]).read()
+        assert [video.label for video in copies.videos] == [video.label for video in manifest.videos]
+        assert copies.classes == manifest.classes
+        assert all(len(index(video.path).times) == 3 for video in copies.videos)
 
 
 def test_one_process_at_a_time_prepares_a_folder(tmp_path: Path) -> None:

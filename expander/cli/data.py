@@ -6,5 +6,9 @@ import typer
 
 from expander.cli.prepare import prepare
 
-data_app = typer.Typer(help="Gets videos ready for a search.", no_args_is_help=True)
-data_app.command()(prepare)
+data_app = typer.Typer(
+    help="Looks after the videos, before a search trains on them.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app.command("prepare")(prepare)

@@ -155,7 +155,7 @@ class _Board:
             TextColumn("{task.fields[rest]}"),
         )
         self.bar = Progress(*columns, console=console, transient=True)
-        self.task = self.bar.add_task("", total=None, rest="", start=True)
+        self.task = self.bar.add_task("", total=0, rest="")
         self.todo = self.done = self.bytes = self.shown = 0
         self.began = self.told = time.monotonic()
 

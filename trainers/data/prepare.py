@@ -18,7 +18,7 @@ from expander.units import human
 from trainers.data.annotations import FOLDER_FORM
 from trainers.data.crew import Crashed, carry_out
 from trainers.data.decode import DamagedVideo
-from trainers.data.encode import Settings, Unfit, encode, verify
+from trainers.data.encode import SECONDS_PER_VIDEO, Settings, Unfit, encode, verify
 from trainers.data.manifest import Manifest, summary
 from trainers.data.prepared import (
     UNFINISHED,
@@ -34,6 +34,8 @@ from trainers.data.prepared import (
 
 # Videos that are encoded first, evenly spread over the rest, to tell from them what all will take.
 SAMPLE = 20
+# Seconds after which a process that hangs is ended: the time limits of encoding and of reading back, and some more.
+LIMIT = 2.1 * SECONDS_PER_VIDEO
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,13 @@ def prepare(folder: Path, manifests: Sequence[Manifest], settings: Settings, wor
     The lists appear when all their videos are there. Raises UsageError where the folder was made otherwise,
     ManifestError where two videos would have one name there, and DataError where the disk is too small.
     """
+    known = read_about(folder)
+    manifests = [_by_known_classes(manifest, known.get("classes")) for manifest in manifests]
+    sources, lists = videos_of(manifests, settings), _lists(manifests)
+    about = _about(folder, known, lists, settings)
     folder.mkdir(parents=True, exist_ok=True)
     with Record(folder) as record:
-        known = read_about(folder)
-        manifests = [_by_known_classes(manifest, known.get("classes")) for manifest in manifests]
-        sources, lists = videos_of(manifests, settings), _lists(manifests)
-        about = _about(folder, known, lists, settings)
+        about["manifests"] = read_about(folder).get("manifests", {})  # of a call that has just ended, too
         write_about(folder, about)
         todo = [
             Task(video, source, folder, settings)
@@ -193,7 +196,7 @@ def predict(sample: Sequence[Made], source_bytes: int, workers: int, folder: Pat
 def _work(tasks: Sequence[Task], record: Record, workers: int) -> Iterator[Made]:
     """Carry tasks out and record what became of them; a video that crashes a process is kept as it is."""
     crashed = []
-    for task, result in carry_out(_guarded, tasks, workers):
+    for task, result in carry_out(_guarded, tasks, workers, limit=lambda task: LIMIT):
         if isinstance(result, Crashed):
             crashed.append(replace(task, keep=result.reason))
             continue
@@ -232,7 +235,9 @@ def _spread(count: int) -> list[int]:
 
 def _place(manifest: Manifest, name: str, settings: Settings) -> str:
     """The path of a video in the folder, by what its list calls it."""
-    parts = ["_" if part == ".." else part.replace("\n", "_") for part in PurePosixPath(name).parts if part != "/"]
+    # As a line in UTF-8 can hold it.
+    plain = name.encode("utf-8", "backslashreplace").decode().translate({10: "_", 13: "_"})
+    parts = ["_" if part == ".." else part for part in PurePosixPath(plain).parts if part != "/"]
     if manifest.form == FOLDER_FORM:  # two folders of classes often have files of the same names
         parts.insert(0, manifest.path.name)
     path = "/".join([settings.name, *parts])

@@ -91,7 +91,9 @@ def read_about(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ManifestError(f"{path}: it cannot be read ({error}); `expander data prepare` writes it anew") from error
+        raise ManifestError(
+            f"{path}: it cannot be read ({error}); delete it, and `expander data prepare` writes it anew"
+        ) from error
     return about if isinstance(about, dict) else {}
 
 
