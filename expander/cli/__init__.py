@@ -26,8 +26,8 @@ app = typer.Typer(
 )
 for command in (plan, cost, search, resume, status, export, train, report, convert):
     app.command()(command)
-app.command("test")(evaluate)
 data_app.command("prepare")(prepare)
+app.command("test")(evaluate)
 app.add_typer(data_app, name="data")
 
 
