@@ -115,11 +115,10 @@ def small(videos: Videos, *, epochs: int = 1) -> list[object]:
 
 
 def test_the_commands_have_exactly_these_flags() -> None:
-    commands: dict[str, Any] = dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    for name, command in list(commands.items()):
-        if inner := getattr(command, "commands", None):
-            del commands[name]
-            commands |= {f"{name} {each}": found for each, found in inner.items()}
+    commands = dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    for group in [name for name, command in commands.items() if hasattr(command, "commands")]:
+        below = commands.pop(group).commands
+        commands |= {f"{group} {name}": command for name, command in below.items()}
     found = {
         name: [parameter.opts[0] for parameter in command.params if parameter.opts[0].startswith("--")]
         for name, command in commands.items()
