@@ -37,9 +37,10 @@ check: install
 smoke: install
 	$(BIN)/python tests/wheel.py
 
-# What the search costs beside its training; run it on a quiet machine.
+# What the search costs beside its training, and how fast prepared videos are read; run it on a quiet machine.
 bench: install
 	$(BIN)/python benchmarks/orchestration.py
+	$(BIN)/python benchmarks/prepared.py
 
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -79,6 +79,17 @@ FLAGS = {
         "--json",
     ],
     "convert": ["--to", "--out", "--from", "--json"],
+    "data prepare": [
+        "--out",
+        "--root",
+        "--side",
+        "--space",
+        "--config",
+        "--keyframes",
+        "--quality",
+        "--workers",
+        "--json",
+    ],
     "report": ["--out", "--scores", "--store", "--json"],
 }
 GEOMETRY = {
@@ -104,7 +115,10 @@ def small(videos: Videos, *, epochs: int = 1) -> list[object]:
 
 
 def test_the_commands_have_exactly_these_flags() -> None:
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    for group in [name for name, command in commands.items() if hasattr(command, "commands")]:
+        below = commands.pop(group).commands
+        commands |= {f"{group} {name}": command for name, command in below.items()}
     found = {
         name: [parameter.opts[0] for parameter in command.params if parameter.opts[0].startswith("--")]
         for name, command in commands.items()

@@ -7,9 +7,11 @@ import sys
 import typer
 
 from expander.cli.convert import convert
+from expander.cli.data import data_app
 from expander.cli.export import export, report
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
+from expander.cli.prepare import prepare
 from expander.cli.search import resume, search
 from expander.cli.status import status
 from expander.cli.train import evaluate, train
@@ -24,7 +26,9 @@ app = typer.Typer(
 )
 for command in (plan, cost, search, resume, status, export, train, report, convert):
     app.command()(command)
+data_app.command("prepare")(prepare)
 app.command("test")(evaluate)
+app.add_typer(data_app, name="data")
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from expander.errors import ManifestError
 from trainers.data import kinetics, something
 from trainers.data.entries import Entry, Listing, conflicts, report
 from trainers.data.line_lists import HMDB51_CLASS, hmdb51_listing, line_listing
+from trainers.data.prepared import class_names
 
 FOLDER_FORM = "a folder of classes"
+PREPARED_FORM = "a list of prepared videos, by prepared.json beside it"
 # In a list, the suffix is said or looked for; in a folder of classes, a file of another suffix is no video.
 VIDEO_SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
@@ -48,7 +51,20 @@ def _listing(path: Path, root: Path, mistakes: list[str]) -> Listing:
     lines = text.split("\n")
     if kinetics.is_csv(lines):
         return Listing(kinetics.CSV_FORM, True, tuple(kinetics.csv_entries(lines, root, mistakes)))
-    return line_listing(path, lines, root, mistakes)
+    listing = line_listing(path, lines, root, mistakes)
+    return _prepared(listing, names, mistakes) if (names := class_names(path)) else listing
+
+
+def _prepared(listing: Listing, names: Sequence[str], mistakes: list[str]) -> Listing:
+    """A list of numbers with the names of the classes that it was made from."""
+    for entry in listing.entries:
+        if int(entry.label) >= len(names):
+            mistakes.append(
+                f"{entry.where}: label {entry.label} is not among the {len(names)} classes of prepared.json"
+            )
+    known = [entry for entry in listing.entries if int(entry.label) < len(names)]
+    entries = tuple(replace(entry, label=names[int(entry.label)]) for entry in known)
+    return Listing(PREPARED_FORM, True, entries, tuple(names))
 
 
 def _text(path: Path) -> str:

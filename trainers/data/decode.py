@@ -52,12 +52,14 @@ class DamagedVideo(Exception):
 class VideoReader:
     """One open video. A context manager; raises DamagedVideo for everything that is wrong with the file.
 
-    index: of an earlier reading of the same file, to be spared the pass over its packets.
+    index: of an earlier reading of the same file, to be spared the pass over its packets. seconds: the time limit, by
+    default that of a clip or the views of a video.
     """
 
-    def __init__(self, path: Path, index: VideoIndex | None = None) -> None:
+    def __init__(self, path: Path, index: VideoIndex | None = None, seconds: float | None = None) -> None:
         self.path = path
-        self._deadline = time.monotonic() + SECONDS_PER_VIDEO
+        self._seconds = SECONDS_PER_VIDEO if seconds is None else seconds
+        self._deadline = time.monotonic() + self._seconds
         self._scaler = VideoReformatter()
         self._pushed_back: av.Packet[av.VideoStream] | None = None
         self._open()
@@ -298,7 +300,7 @@ class VideoReader:
 
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
-            raise DamagedVideo(self.path, f"took more than {SECONDS_PER_VIDEO:.0f} s to read")
+            raise DamagedVideo(self.path, f"took more than {self._seconds:.0f} s to read")
 
 
 def _unopened(path: Path, error: Exception) -> str:

@@ -132,7 +132,7 @@ def summary(manifest: Manifest) -> ManifestSummary:
     """What names one manifest, from its content alone."""
     digest = hashlib.sha256()
     for video in manifest.videos:
-        digest.update(f"{video.name or video.path.as_posix()} {video.label}\n".encode())
+        digest.update(f"{video.name or video.path.as_posix()} {video.label}\n".encode("utf-8", "surrogateescape"))
     return ManifestSummary(len(manifest.videos), len(manifest.classes), digest.hexdigest())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -22,7 +23,8 @@ class VideoIndex:
     rounding of time stamps averaged out. width, height: pixels as coded, before a rotation. keys: (K,) numbers of the
     frames from which decoding can begin. packets: (N,) position in the file of each frame's packet. stamps: time stamp
     of each packet, in the order of the file. stamped: False where these are not the times of the frames (raw streams;
-    AVI with B-frames); frames are then counted from the first.
+    AVI with B-frames); frames are then counted from the first. unit: seconds of one time stamp. pixel_aspect: width of
+    a pixel in its heights, as the file says; pictures are read without regard to it.
     """
 
     times: NDArray[np.float64]
@@ -33,6 +35,8 @@ class VideoIndex:
     packets: NDArray[np.int64]
     stamps: NDArray[np.int64]
     stamped: bool
+    unit: Fraction
+    pixel_aspect: Fraction
 
     @property
     def rate(self) -> float:
@@ -86,24 +90,26 @@ def index_of(
     candidates = np.flatnonzero(shown if shown.any() else np.ones_like(shown))
     ordered, first_of = np.unique(file_stamps[candidates], return_index=True)
     packets = candidates[first_of]
-    unit = float(stream.time_base) if complete and stream.time_base else 1 / _header_rate(stream)
-    times = (ordered - ordered[0]) * unit
+    unit = stream.time_base if complete and stream.time_base else 1 / _header_rate(stream)
+    times = (ordered - ordered[0]) * float(unit)
     is_key = np.isin(packets, keys)
     is_key[0] = True
     return VideoIndex(
         times=times,
-        spacing=_spacing(times, _header_rate(stream)),
+        spacing=_spacing(times, float(_header_rate(stream))),
         width=stream.codec_context.width,
         height=stream.codec_context.height,
         keys=np.flatnonzero(is_key),
         packets=packets,
         stamps=file_stamps,
         stamped=stamped,
+        unit=unit,
+        pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
     )
 
 
-def _header_rate(stream: av.VideoStream) -> float:
-    return float(stream.average_rate or stream.guessed_rate or 25)
+def _header_rate(stream: av.VideoStream) -> Fraction:
+    return stream.average_rate or stream.guessed_rate or Fraction(25)
 
 
 def _spacing(times: NDArray[np.float64], header_rate: float) -> float:
