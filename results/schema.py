@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # Raised whenever a table changes; `results.upgrade` brings a store here, and one of a later version is refused.
-VERSION = 2
+VERSION = 3
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -143,7 +143,7 @@ def meter_of(space: SearchSpace) -> DeviceMeter:
     """
     from trainers.measure import DeviceMeter
 
-    return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus else "cpu")
+    return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus_per_trial else "cpu")
 
 
 def versions() -> dict[str, str]:
@@ -305,12 +305,15 @@ def _dispatcher(
         return
     meter, resources = meter_of(space), space.resources
     training = _nothing if videos is None else _training(space, videos, runs, meter)
+    team: dict[str, Any] = {"workers": resources.workers, "least": resources.least_workers}
     if name == "inline":
-        yield InlineDispatcher(training, meter)
+        yield InlineDispatcher(training, meter, on_gpus=resources.gpus_per_trial > 0, threads=meter.threads, **team)
         return
     from trainers.dispatch.cluster import RayDispatcher
 
-    with RayDispatcher(training, meter, cpus=resources.cpus, gpus=resources.gpus, address=address) as made:
+    takes = {"cpus": resources.cpus, "gpus": resources.gpus_per_worker}
+    shared = None if videos is None else runs
+    with RayDispatcher(training, meter, **takes, **team, shared=shared, address=address) as made:
         yield made
 
 
