@@ -1,0 +1,454 @@
+"""Trials of several processes: one contract for those of Ray Train and those of this machine, and what can get lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+import torch
+from conftest import heed_ctrl_c
+
+from expander.axis import Factors
+from expander.coordinator import Dispatcher
+from expander.errors import TrialError, UsageError
+from expander.geometry import Basis, realise
+from expander.recipe import Recipe
+from expander.trial import Completed, Epoch, Event, Failed, Metrics, Started, Trial, Views
+from trainers.dispatch.inline import InlineDispatcher
+from trainers.dispatch.member import check_shared
+from trainers.dispatch.seats import Seats
+from trainers.dispatch.together import attempt_together, shown
+from trainers.dispatch.wire import Gone, Here, Leave, Post, Switchboard, dial
+from trainers.team import ALONE, Team
+
+EPOCHS = 3
+BATCH = 12
+# Where one trial fills the machine, however large that is.
+HALF = (os.cpu_count() or 1) / 2
+# So that a broken dispatcher fails a test instead of hanging it.
+PATIENCE_SECONDS = 120
+
+
+def rehearse(trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
+    """Trains one number, from its last checkpoint on. The trial's `data` is a verb and a folder for checkpoints."""
+    verb, _, path = trial.data.partition(" ")
+    folder = Path(path)
+    state = {"epoch": 0, "weight": 1.0}
+    if team.share((folder / "checkpoint").exists()):
+        state = json.loads((folder / "checkpoint").read_text())
+    while state["epoch"] < EPOCHS:
+        number = state["epoch"] + 1
+        if number == 2:
+            _act(verb, folder, team)
+        # Every clip of the batch once, whoever has it: whole numbers, so that the sum is the same in any order.
+        gradient = torch.tensor([float(sum(clip for clip in range(BATCH) if clip % team.size == team.rank))])
+        team.sum(gradient)
+        state = {"epoch": number, "weight": state["weight"] * 0.5 + gradient.item()}
+        if team.rank == 0:
+            (folder / "checkpoint.new").write_text(json.dumps(state))
+            (folder / "checkpoint.new").rename(folder / "checkpoint")
+        team.share(None)
+        report(Epoch(trial.id, number, EPOCHS, loss=state["weight"], top1=0.5, rate=0.1, seconds=0.0))
+    seen = {"threads": os.environ.get("OMP_NUM_THREADS", ""), "folder": os.getcwd(), "size": str(team.size)}
+    return Completed(trial.id, Metrics(trial.seed / 100, 1.0, 0.5, 10), 0.0, versions=seen)
+
+
+def _act(verb: str, folder: Path, team: Team) -> None:
+    """What happens in the second epoch."""
+    match verb:
+        case "complain-once" if team.rank == 1 and _first(folder / "complained"):
+            raise TrialError("the loss is not a number")
+        case "hold":
+            _wait((folder / "on").exists)
+        case "linger":
+            for beat in range(100 * PATIENCE_SECONDS):
+                (folder / f"{os.getpid()}").write_text(str(beat))
+                time.sleep(0.02)
+
+
+def _first(place: Path) -> bool:
+    try:
+        place.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    begun = time.time()
+    while not ready():
+        if time.time() - begun > PATIENCE_SECONDS:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+def _lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+SEEDS = count()
+
+
+def trial(data: str) -> Trial:
+    return Trial(realise(Factors(), Basis()), Recipe(), data, Views(), next(SEEDS))
+
+
+def never(failed: Failed) -> bool:
+    return False
+
+
+def losses(events: list[Event]) -> list[float]:
+    """Of each epoch, as whoever records them has them in the end."""
+    return list({event.number: event.loss for event in events if isinstance(event, Epoch)}.values())
+
+
+UNDISTURBED = [66.5, 99.25, 115.625]
+
+
+def pids(started: Started) -> list[int]:
+    return [int(pid) for host in started.worker.split() for pid in host.rpartition(":")[2].split(",")]
+
+
+class Meter:
+    device = "a stage"
+
+    def measure(self, name: str, geometry: object) -> float:
+        return float(os.getpid())
+
+
+@pytest.fixture(scope="module")
+def on_ray() -> Iterator[Dispatcher]:
+    import ray.cloudpickle
+
+    from trainers.dispatch.cluster import RayDispatcher
+
+    # The folder of tests is not on a worker's path.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    with RayDispatcher(rehearse, Meter(), cpus=HALF, gpus=0, workers=2) as dispatcher:
+        yield dispatcher
+
+
+@pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def dispatcher(request: pytest.FixtureRequest) -> Dispatcher:
+    if request.param == "inline":
+        return InlineDispatcher(rehearse, Meter(), workers=2)
+    on_ray: Dispatcher = request.getfixturevalue("on_ray")
+    return on_ray
+
+
+class TestTeamsOfEveryDispatcher:
+    def test_two_workers_train_one_trial_and_its_epochs_arrive_as_they_end(
+        self, dispatcher: Dispatcher, tmp_path: Path
+    ) -> None:
+        events: list[Event] = []
+        for event in dispatcher.run([one := trial(f"hold {tmp_path}")], never):
+            events.append(event)
+            if isinstance(event, Epoch) and event.number == 1:
+                (tmp_path / "on").touch()
+        begun, *epochs, outcome = events
+        assert isinstance(begun, Started)
+        assert len(set(pids(begun))) == 2
+        assert os.getpid() not in pids(begun)
+        assert [epoch.number for epoch in epochs if isinstance(epoch, Epoch)] == [1, 2, 3]
+        assert losses(events) == UNDISTURBED
+        assert isinstance(outcome, Completed)
+        assert outcome.metrics.top1 == one.seed / 100
+        assert (outcome.versions["size"], outcome.versions["folder"]) == ("2", os.getcwd())
+
+    def test_what_one_worker_raises_is_one_failure_in_its_own_words_and_is_retried_from_the_checkpoint(
+        self, dispatcher: Dispatcher, tmp_path: Path
+    ) -> None:
+        events = list(dispatcher.run([trial(f"complain-once {tmp_path}")], lambda failed: True))
+        kinds = [type(event) for event in events]
+        assert kinds == [Started, Epoch, Failed, Started, Epoch, Epoch, Completed]
+        (failed,) = (event for event in events if isinstance(event, Failed))
+        assert failed.reason == "the loss is not a number"
+        assert "in _act" in failed.traceback
+        assert losses(events) == UNDISTURBED
+
+    def test_closing_stops_every_worker(self, dispatcher: Dispatcher, tmp_path: Path) -> None:
+        with closing(dispatcher.run([trial(f"linger {tmp_path}")], never)) as events:
+            begun = next(events)
+            assert isinstance(begun, Started)
+            _wait(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2)
+        _wait(lambda: not any(_lives(pid) for pid in pids(begun)))
+
+    def test_a_worker_that_is_killed_is_a_failure_in_plain_words_and_the_trial_ends_as_undisturbed(
+        self, dispatcher: Dispatcher, tmp_path: Path
+    ) -> None:
+        events: list[Event] = []
+        for event in dispatcher.run([trial(f"hold {tmp_path}")], lambda failed: True):
+            events.append(event)
+            if isinstance(event, Epoch) and event.number == 1:
+                begun = events[0]
+                assert isinstance(begun, Started)
+                os.kill(pids(begun)[1], signal.SIGKILL)
+                (tmp_path / "on").touch()
+        (failed,) = (event for event in events if isinstance(event, Failed))
+        host = begun.worker.rpartition(":")[0]
+        assert failed.reason.startswith(f"the worker {host}:{pids(begun)[1]}, one of 2, died without a word: ")
+        assert "\n" not in failed.reason
+        assert losses(events) == UNDISTURBED
+        assert isinstance(events[-1], Completed)
+
+
+def test_an_elastic_trial_that_loses_a_worker_goes_on_in_the_same_attempt(tmp_path: Path) -> None:
+    events: list[Event] = []
+    for event in InlineDispatcher(rehearse, Meter(), workers=2, least=1).run([trial(f"hold {tmp_path}")], never):
+        events.append(event)
+        if isinstance(event, Epoch) and event.number == 1:
+            assert isinstance(events[0], Started)
+            os.kill(pids(events[0])[0], signal.SIGKILL)
+            (tmp_path / "on").touch()
+    assert [type(event) for event in events] == [Started, Epoch, Started, Epoch, Epoch, Completed]
+    assert losses(events) == UNDISTURBED
+
+
+class Doomed:
+    """Starts teams that die: each of the first after an epoch, and then without one."""
+
+    host = "127.0.0.1"
+    elastic = True
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.size = 2
+
+    def launch(self, trial: Trial, post: Post) -> Doomed:
+        with dial(post) as wire:
+            wire.send(0)
+            wire.send(Here(("x:1", "x:2")))
+            if self.epochs:
+                self.epochs -= 1
+                wire.send(Epoch(trial.id, 1, EPOCHS, loss=1, top1=0.5, rate=0.1, seconds=0.0))
+        return self
+
+    def run(self) -> bool:
+        return False
+
+    def end(self, group: str | None) -> str:
+        return ""
+
+    def reason(self, worker: str, said: str) -> str:
+        return f"the worker {worker} fell"
+
+
+def test_an_elastic_trial_that_ends_its_own_workers_again_and_again_fails(tmp_path: Path) -> None:
+    events: list[Event] = []
+    assert not attempt_together(Doomed(epochs=2), trial("train"), events.append)
+    assert [type(event) for event in events] == [Started, Epoch, Started, Epoch, Started, Started, Failed]
+    failed = events[-1]
+    assert isinstance(failed, Failed)
+    assert failed.reason == "the worker x:1, one of 2, fell, 3 times without an epoch in between"
+
+
+@pytest.mark.ray
+class TestRay:
+    def test_never_more_trials_start_than_the_cluster_holds(self, on_ray: Dispatcher, tmp_path: Path) -> None:
+        folders = [tmp_path / str(number) for number in range(6)]
+        for folder in folders:
+            folder.mkdir()
+        running: set[str] = set()
+        most, ended = 0, 0
+        with closing(on_ray.run([trial(f"train {folder}") for folder in folders], never)) as events:
+            for event in events:
+                if isinstance(event, Started):
+                    running.add(event.trial)
+                    most = max(most, len(running))
+                elif isinstance(event, Completed):
+                    running.discard(event.trial)
+                    ended += 1
+                    if ended == 2:
+                        break
+        assert most == 1
+
+    def test_it_measures_between_trials_on_what_one_worker_holds(self, on_ray: Dispatcher) -> None:
+        assert on_ray.meter.device == "a stage"
+        assert on_ray.meter.measure("memory", realise(Factors(), Basis())) not in (0.0, float(os.getpid()))
+
+    def test_a_trial_that_no_cluster_of_this_size_holds_is_refused(self, on_ray: Dispatcher) -> None:
+        with pytest.raises(UsageError) as caught:
+            Seats(cpus=HALF, gpus=0, workers=3).check()
+        assert f"a trial of the space has 3 processes with {HALF:g} cpus and 0 gpus each" in str(caught.value)
+        assert "have room for 2 of them together" in str(caught.value)
+        assert Seats(cpus=HALF, gpus=0, workers=3, least=2).check() == 1
+        assert Seats(cpus=HALF / 2, gpus=0, workers=2).check() == 2
+
+    def test_a_killed_coordinator_leaves_no_worker_behind(self, tmp_path: Path) -> None:
+        with _script("local", str(tmp_path)) as process:
+            _wait(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2 or process.poll() is not None)
+            process.kill()
+            output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        workers = [int(path.name) for path in tmp_path.glob("[0-9]*")]
+        assert len(workers) == 2, errors
+        _wait(lambda: not any(_lives(worker) for worker in workers))
+        assert output == ""
+
+    def test_a_trial_whose_machine_is_gone_goes_on_with_fewer_workers_and_the_same_losses(self, tmp_path: Path) -> None:
+        with _script("machines", str(tmp_path)) as process:
+            output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 0, errors
+        told = json.loads(output)
+        assert "cannot see what" in told["blind"]
+        assert told["sizes"] == [2, 1]
+        assert told["kinds"] == ["Started", "Epoch", "Started", "Epoch", "Epoch", "Completed"]
+        assert told["losses"] == UNDISTURBED
+
+
+@contextmanager
+def _script(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """This file as a program: a coordinator that can be killed. Whatever it warns of is an error there too."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", __file__, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_ctrl_c,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # one that hangs fails its test, and not the next ones too
+
+
+def _main(kind: str, path: str) -> None:
+    from trainers.dispatch.cluster import RayDispatcher
+
+    if kind == "local":
+        with RayDispatcher(rehearse, Meter(), cpus=HALF, gpus=0, workers=2) as dispatcher:
+            list(dispatcher.run([trial(f"linger {path}")], never))
+        return
+    # Warnings of Ray's own tests' tool are not ours.
+    with closing_cluster() as cluster:
+        print(json.dumps(_lose_a_machine(cluster, Path(path))))
+
+
+@contextmanager
+def closing_cluster() -> Iterator[Any]:
+    """Two machines with a CPU each, both of them this one."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def _lose_a_machine(cluster: Any, folder: Path) -> dict[str, Any]:
+    from trainers.dispatch.cluster import RayDispatcher
+
+    machine = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    asked: dict[str, Any] = {"cpus": 1, "gpus": 0, "workers": 2, "least": 1, "address": cluster.address}
+    blind = ""
+    # The machines were started in another folder, where this relative path means something else.
+    os.chdir(folder)
+    with suppress(UsageError):
+        try:
+            RayDispatcher(rehearse, Meter(), shared=Path("runs"), **asked).__enter__()
+        except UsageError as error:
+            blind = str(error)
+    events: list[Event] = []
+    with RayDispatcher(rehearse, Meter(), shared=folder / "runs", **asked) as dispatcher:
+        for event in dispatcher.run([trial(f"hold {folder}")], never):
+            events.append(event)
+            if isinstance(event, Epoch) and event.number == 1:
+                cluster.remove_node(machine, allow_graceful=False)
+                (folder / "on").touch()
+    sizes = [len(pids(event)) for event in events if isinstance(event, Started)]
+    return {"blind": blind, "sizes": sizes, "kinds": [type(e).__name__ for e in events], "losses": losses(events)}
+
+
+class Table:
+    """A team of threads, for what needs no processes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._barrier = Barrier(size)
+        self._values: dict[int, Any] = {}
+
+    def seat(self, rank: int) -> Team:
+        return _Seat(rank, self)  # type: ignore[return-value]
+
+
+class _Seat:
+    def __init__(self, rank: int, table: Table) -> None:
+        self.rank, self.size, self._table = rank, table.size, table
+
+    def gather(self, value: Any) -> list[Any]:
+        self._table._values[self.rank] = value
+        self._table._barrier.wait(10)
+        values = [self._table._values[rank] for rank in range(self.size)]
+        self._table._barrier.wait(10)
+        return values
+
+    def share(self, value: Any) -> Any:
+        return self.gather(value)[0]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_workers_that_do_not_see_one_folder_say_so_and_how_to_mend_it(same: bool, tmp_path: Path) -> None:
+    # Of two machines, each has a folder of this name.
+    folders = [tmp_path / "here", tmp_path / ("here" if same else "there")]
+    table, said = Table(2), [""] * 2
+
+    def look(rank: int) -> None:
+        try:
+            check_shared(folders[rank], table.seat(rank))
+        except TrialError as error:
+            said[rank] = str(error)
+
+    threads = [Thread(target=look, args=(rank,)) for rank in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not list(folders[0].iterdir())
+    if same:
+        assert said == ["", ""]
+    else:
+        assert said[0].startswith(f"{folders[0]} is not the same folder everywhere: ")
+        assert "Give --runs a folder on a file system that every machine mounts" in said[0]
+
+
+def test_places_are_shown_by_host() -> None:
+    assert shown(["a:1", "a:2", "b-c:3"]) == "a:1,2 b-c:3"
+
+
+def test_a_switchboard_tells_who_left_from_who_died_and_hears_no_stranger() -> None:
+    board = Switchboard("127.0.0.1")
+    with pytest.raises(Exception, match="digest"):
+        dial(replace(board.post, key=b"wrong"))
+    for rank, words in enumerate(((Here(("x:1", "x:2")), Leave()), ())):
+        with dial(board.post) as wire:
+            wire.send(rank)
+            for word in words:
+                wire.send(word)
+    heard = list(board.close())
+    assert sorted(heard, key=lambda word: word[0]) == [
+        (0, Here(("x:1", "x:2"))),
+        (0, Leave()),
+        (0, Gone()),
+        (1, Gone()),
+    ]
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
