@@ -311,9 +311,15 @@ def _dispatcher(
         return
     from trainers.dispatch.cluster import RayDispatcher
 
-    takes = {"cpus": resources.cpus, "gpus": resources.gpus_per_worker}
-    shared = None if videos is None else runs
-    with RayDispatcher(training, meter, **takes, **team, shared=shared, address=address) as made:
+    with RayDispatcher(
+        training,
+        meter,
+        cpus=resources.cpus,
+        gpus=resources.gpus_per_worker,
+        shared=None if videos is None else runs,
+        address=address,
+        **team,
+    ) as made:
         yield made
 
 

@@ -39,6 +39,7 @@ ENVIRONMENT = {
 # How long an elastic team waits for the room of a larger one. What a lost worker had is free at once; that its machine
 # is gone, Ray knows after some 15 seconds.
 ROOM_SECONDS = 20.0
+LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,20 @@ class RayLauncher:
 
     def _room(self) -> int:
         """The largest team that can be placed now; waits until there is one."""
-        most, least = self.seats.workers, self.seats.least or self.seats.workers
+        most = self.seats.workers
         while True:
-            for size in range(most, least - 1, -1):
-                if self.seats.on_cluster() >= size and self._fits(size, ROOM_SECONDS if size == most else 1.0):
+            begun = time.monotonic()
+            while self.seats.on_cluster() >= most and time.monotonic() - begun < ROOM_SECONDS:
+                if self._fits(most):
+                    return most
+            for size in range(most - 1, (self.seats.least or most) - 1, -1):
+                if self.seats.on_cluster() >= size and self._fits(size):
                     return size
-            time.sleep(1.0)
 
-    def _fits(self, size: int, seconds: float) -> bool:
+    def _fits(self, size: int) -> bool:
         group = placement_group([self.seats.resources] * size)
         try:
-            return bool(group.wait(seconds))
+            return bool(group.wait(LOOK_SECONDS))
         finally:
             remove_placement_group(group)
 
