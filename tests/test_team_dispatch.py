@@ -202,17 +202,6 @@ class TestTeamsOfEveryDispatcher:
         _wait(lambda: not any(_lives(pid) for pid in pids(lingering)))
 
 
-def test_an_elastic_trial_that_loses_a_worker_goes_on_in_the_same_attempt(tmp_path: Path) -> None:
-    events: list[Event] = []
-    for event in InlineDispatcher(rehearse, Meter(), workers=2, least=1).run([trial(f"hold {tmp_path}")], never):
-        events.append(event)
-        if isinstance(event, Epoch) and event.number == 1:
-            os.kill(pids(events[0])[0], signal.SIGKILL)
-            (tmp_path / "on").touch()
-    assert [type(event) for event in events] == [Started, Epoch, Started, Epoch, Epoch, Completed]
-    assert losses(events) == UNDISTURBED
-
-
 class Doomed:
     """Starts teams that die: each of the first after an epoch, and then without one."""
 

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import get_context
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
@@ -51,9 +51,12 @@ class _LocalMembers:
         self.size = launcher.workers
         self._folder = tempfile.TemporaryDirectory(prefix="expander-team-", ignore_cleanup_errors=True)
         meeting = Path(self._folder.name) / "meeting"
-        self._processes: list[SpawnProcess] = []
+        self._processes: list[BaseProcess] = []
+        # A process that has imported torch and is forked for each member: a new one would import it for seconds.
+        context = get_context("forkserver")
+        context.set_forkserver_preload(["trainers.train"])
         for rank in range(self.size):
-            process = get_context("spawn").Process(
+            process = context.Process(
                 target=_run, args=(launcher, trial, post, meeting.as_uri(), rank), name=f"member {rank}", daemon=False
             )
             self._processes.append(process)
