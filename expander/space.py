@@ -326,7 +326,7 @@ def _resource_conflicts(resources: ResourcesSection) -> Iterator[Conflict]:
         text = f"{workers} processes for {gpus:g} GPUs; a process trains on one GPU: give null, or {max(1, int(gpus))}"
         yield of_trial, text, on_gpus
     elif least is not None and least > resources.workers:
-        text = f"{least} is more than the {resources.workers} processes of a trial; give at most that, or null"
+        text = f"{least} is more than the processes of a trial, {resources.workers}; give at most that, or null"
         yield ("resources", "least_workers"), text, of_trial, on_gpus
 
 

@@ -254,8 +254,9 @@ class TestRay:
         assert Seats(cpus=HALF, gpus=0, workers=3, least=2).check() == 1
         assert Seats(cpus=HALF / 2, gpus=0, workers=2).check() == 2
 
-    def test_a_killed_coordinator_leaves_no_worker_behind(self, tmp_path: Path) -> None:
-        with _script("local", str(tmp_path)) as process:
+    @pytest.mark.parametrize("kind", ["inline", "local"])
+    def test_a_killed_coordinator_leaves_no_worker_behind(self, kind: str, tmp_path: Path) -> None:
+        with _script(kind, str(tmp_path)) as process:
             _wait(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2 or process.poll() is not None)
             process.kill()
             output, errors = process.communicate(timeout=PATIENCE_SECONDS)
@@ -293,6 +294,9 @@ def _script(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def _main(kind: str, path: str) -> None:
+    if kind == "inline":
+        list(InlineDispatcher(rehearse, Meter(), workers=2).run([trial(f"linger {path}")], never))
+        return
     from trainers.dispatch.cluster import RayDispatcher
 
     if kind == "local":

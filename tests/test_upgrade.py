@@ -139,6 +139,26 @@ def test_everything_recorded_is_read_as_flops(url: str) -> None:
         assert len(finished.trial(finished.instances()[0].trial or "").epochs) == 2
 
 
+def test_what_a_trial_took_of_gpus_is_read_under_its_new_name(url: str) -> None:
+    space, more = (ask(url, f"SELECT space FROM searches WHERE name = '{name}'") for name in ("finished", "stopped"))
+    for name, ((recorded,),), gpus in (("finished", space, 0.5), ("stopped", more, 2.0)):
+        values = json.loads(recorded) if isinstance(recorded, str) else recorded
+        values["resources"]["gpus"] = gpus
+        changed = json.dumps(values).replace("'", "''").replace(":", r"\:")
+        ask(
+            url,
+            f"UPDATE searches SET space = '{changed}', overrides = '[\"resources.gpus=2\", \"seed=0\"]'"
+            f" WHERE name = '{name}'",
+        )
+    with closing(open_store(url)) as store:
+        finished, stopped = (store.search(name).record_of for name in ("finished", "stopped"))
+        assert finished.space.resources.gpus_per_trial == 0.5
+        # It held two and used one, as its only process could.
+        assert (stopped.space.resources.gpus_per_trial, stopped.space.resources.workers) == (1, 1)
+        assert list(finished.overrides) == ["resources.gpus_per_trial=2", "seed=0"]
+        assert store.search("path").record_of.space.resources.gpus_per_trial == 0
+
+
 def test_an_interrupted_search_goes_on_and_decides_as_it_would_have(url: str) -> None:
     with closing(open_store(url)) as store:
         search, training = store.search("stopped"), FakeTraining()
@@ -168,7 +188,7 @@ def test_a_store_whose_search_is_run_by_the_old_program_stays_as_it_is(url: str)
     held = f"state = 'running', host = '{me.host}', pid = {me.pid}, process_started = '{me.started}'"
     ask(url, f"UPDATE searches SET {held} WHERE name = 'stopped'")
     before = tables(url)
-    with pytest.raises(StoreError, match="is of version 1, and cannot be brought to version 2 while stopped is run by"):
+    with pytest.raises(StoreError, match="is of version 1, and cannot be brought to version 3 while stopped is run by"):
         open_store(url)
     assert tables(url) == before
     assert ask(url, "SELECT version FROM store_info") == [(1,)]
@@ -205,7 +225,7 @@ def test_the_commands_read_and_go_on_with_an_old_store(tmp_path: Path, expander:
     sqlite_store(tmp_path)
     where = ("--store", "sqlite:///old.db")
     listed = expander("status", *where)
-    assert "is now of version 2" in listed.stderr
+    assert "is now of version 3" in listed.stderr
     assert "finished" in listed.stdout
     shown = json.loads(expander("status", "finished", *where, "--json").stdout)
     assert (shown["complexity"], shown["device"], shown["state"]) == ("flops", None, "completed")
