@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
+
+Precision = Literal["bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,11 @@ class Recipe:
     base_rate: learning rate at `reference_batch` clips, scaled linearly with the batch. warmup: share of the schedule
     that climbs linearly from zero, before a half-period cosine. weight_decay: not applied to BN. dropout: before the
     last linear layer. drop_connect: share of residual branches dropped in the last block, growing linearly from 0.
-    batchnorm_group: clips that share BN statistics; they are computed together, and a batch of several groups
-    accumulates their gradients. scale_jitter: range of the shorter side over the crop. flip: mirror half of the clips.
+    batchnorm_group: clips that share BN statistics; a batch of several groups
+    sums their gradients, whether they are computed together or one after the other. scale_jitter: range of the shorter
+    side over the crop. flip: mirror half of the clips. precision: what a GPU multiplies in; a CPU always takes float32.
+    precise_batchnorm: clips whose statistics under the final weights take the place of the running ones before
+    validation; 0 keeps the running ones.
     """
 
     epochs: int = 256
@@ -31,6 +36,8 @@ class Recipe:
     batchnorm_group: int = 8
     scale_jitter: tuple[float, float] = (128 / 112, 160 / 112)
     flip: bool = True
+    precision: Precision = "bfloat16"
+    precise_batchnorm: int = 0
 
     @property
     def peak_rate(self) -> float:

@@ -11,7 +11,7 @@ from pydantic import Field
 from expander.axis import Axis, Factors
 from expander.cost import UNITS, ComplexityName, Cost, MeasuredName, closed_form
 from expander.geometry import Basis, realise
-from expander.recipe import Recipe, Regularisation
+from expander.recipe import Precision, Recipe, Regularisation
 from expander.solve import Grids, Lattice, Limits
 from expander.strict import Conflict, Key, Section, check
 from expander.trial import Views
@@ -109,6 +109,8 @@ class RecipeSection(Section):
         160 / 112,
     ]
     flip: bool = True
+    precision: Precision = "bfloat16"
+    precise_batchnorm: Whole = 0
 
 
 class RegularisationSection(Section):
@@ -153,6 +155,9 @@ class ResourcesSection(Section):
     workers_per_trial: Workers | None = None
     least_workers: Workers | None = None
     loader_workers: Whole = 0
+    micro_batch: Count | Literal["auto"] = "auto"
+    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    compile: bool = False
 
     @property
     def workers(self) -> int:

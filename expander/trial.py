@@ -12,6 +12,10 @@ from typing import Any, Literal
 from expander.efficientnet3d import AnyGeometry, read_geometry
 from expander.recipe import Recipe
 
+# Keys of a recipe that the first stores did not have.
+LATER_KEYS = ("precision", "precise_batchnorm")
+UNSAID = Recipe()
+
 
 @dataclass(frozen=True)
 class Views:
@@ -56,7 +60,13 @@ class Trial:
     @cached_property
     def id(self) -> str:
         """Sixteen hexadecimal digits, from the content alone."""
-        return content_id(self.as_dict())
+        values = self.as_dict()
+        # What came later, and is left as it always was, does not make another trial of one that is recorded.
+        later = {key: getattr(UNSAID, key) for key in LATER_KEYS}
+        values["recipe"] = {
+            key: value for key, value in values["recipe"].items() if key not in later or value != later[key]
+        }
+        return content_id(values)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; `from_dict` reads them back."""

@@ -94,7 +94,7 @@ def test_the_same_random_state_builds_the_same_network():
 
 def test_the_recipe_sets_dropout_and_drop_connect():
     model = build(SMALL, Recipe(dropout=0.3, drop_connect=0.2))
-    assert model.head.dropout.p == 0.3
+    assert model.head.dropout.rate == 0.3
     assert [block.drop_connect.rate for block in blocks(model)] == pytest.approx([0, 0.05, 0.1, 0.15, 0.2])
 
 

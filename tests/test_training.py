@@ -23,11 +23,12 @@ from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
 from expander.trial import Trial, Views
 from trainers import checkpoint
+from trainers.batches import epoch_order, groups
 from trainers.data.clips import Clip, Damaged, normalise
 from trainers.data.damage import Ledger
 from trainers.data.manifest import ManifestSource
 from trainers.data.synthetic import write_videos
-from trainers.learner import Learner, epoch_order, groups, sgd
+from trainers.learner import Learner, sgd
 from trainers.networks.x3d import X3D
 from trainers.train import VideoTraining
 

@@ -28,7 +28,7 @@ from expander.trial import Completed, Epoch, Metrics
 KEPT = 2  # the newest, and the one before for when the newest turns out damaged
 FILE_NAME = re.compile(r"epoch-(\d+)\.checkpoint")
 # First line of a file; the checksum is of all that follows it, which is what torch.save writes.
-HEADER = re.compile(rb"x3d-expander checkpoint 1 sha256 ([0-9a-f]{64})\n")
+HEADER = re.compile(rb"x3d-expander checkpoint 2 sha256 ([0-9a-f]{64})\n")
 COMPLETED = "completed.json"
 WEIGHTS = "weights.safetensors"
 
@@ -39,16 +39,17 @@ logger = logging.getLogger(__name__)
 class State:
     """A training after its last finished epoch.
 
-    model, optimizer: state dicts. random: the generators' states, 'cpu' and, on a GPU, 'cuda'. epochs: the history.
-    damaged: reason by path of the training videos that did not decode so far.
+    model, optimizer: state dicts. epochs: the history. No random state: every draw follows from the seed, the epoch and
+    what it is for.
+    damaged: reason by path of the training videos that did not decode so far. scaler: of float16's gradients.
     """
 
     trial: str
     model: Mapping[str, Tensor]
     optimizer: Mapping[str, Any]
-    random: Mapping[str, Tensor]
     epochs: tuple[Epoch, ...]
     damaged: Mapping[str, str] = field(default_factory=dict)
+    scaler: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
@@ -59,10 +60,10 @@ class State:
 def save(folder: Path, state: State) -> Path:
     """Write the checkpoint of `state`, drop all but the newest two, and return its path."""
     buffer = io.BytesIO()
-    values = {name: getattr(state, name) for name in ("trial", "model", "optimizer", "random", "damaged")}
+    values = {name: getattr(state, name) for name in ("trial", "model", "optimizer", "damaged", "scaler")}
     torch.save(values | {"epochs": [asdict(epoch) for epoch in state.epochs]}, buffer)
     payload = buffer.getbuffer()
-    header = f"x3d-expander checkpoint 1 sha256 {hashlib.sha256(payload).hexdigest()}\n".encode()
+    header = f"x3d-expander checkpoint 2 sha256 {hashlib.sha256(payload).hexdigest()}\n".encode()
     path = folder / f"epoch-{state.epoch:05d}.checkpoint"
     write_atomically(path, header, payload)
     for old in (*list(_newest_first(folder))[KEPT:], *_abandoned(folder, path)):

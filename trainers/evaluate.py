@@ -11,9 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from expander.errors import DataError, TrialError
+from expander.recipe import Precision
 from expander.trial import Metrics, VideoScore
 from trainers.data.clips import Damaged, ViewedVideo, normalise
 from trainers.data.damage import Ledger
+from trainers.precision import autocast
+from trainers.team import ALONE, Team
 
 TOP = 5
 
@@ -43,21 +46,28 @@ def evaluate(
     *,
     device: torch.device | str = "cpu",
     clips_at_once: int = 8,
+    precision: Precision = "bfloat16",
+    team: Team = ALONE,
 ) -> Evaluation:
     """Top-1, top-5 and cross-entropy of `model` over `videos`, for each of the Views that these come in.
 
-    The model gets `clips_at_once` clips at a time, and one that several Views share only once. A damaged video is
-    entered in the ledger and left out of the means. With fewer than five classes top-5 is the top of them all. Raises
-    DataError when too many videos are damaged or none is left, TrialError for outputs that are not numbers.
+    videos: those that `own_videos` gives this member of the team; every member returns the scores of all, in the order
+    of the manifest. The model gets `clips_at_once` clips at a time, and one that several Views share only once. A
+    damaged video is entered in the ledger and left out of the means. With fewer than five classes top-5 is the top of
+    them all. Raises DataError when too many videos are damaged or none is left, TrialError for outputs that are not
+    numbers.
     """
     training = model.training
     model.eval()
     damaged: list[Damaged] = []
     try:
         with torch.inference_mode():
-            scores = list(_scores(model, _intact(videos, ledger, damaged), torch.device(device), clips_at_once))
+            own = list(_scores(model, _intact(videos, ledger, damaged), torch.device(device), clips_at_once, precision))
     finally:
         model.train(training)
+    scores, damaged = _of_all(own, damaged, team)
+    for each in damaged:
+        ledger.add(each)
     if not scores:
         raise DataError("no video to score: the validation manifest is empty or none of its videos decodes")
     of_views = torch.stack([score.log_probabilities for score in scores], dim=1)
@@ -69,45 +79,66 @@ def evaluate(
     )
 
 
+def own_videos(videos: int, team: Team) -> range:
+    """The places of the videos that this member scores: every one is one member's."""
+    return range(team.rank, videos, team.size)
+
+
 def _intact(videos: Iterable[ViewedVideo | Damaged], ledger: Ledger, damaged: list[Damaged]) -> Iterator[ViewedVideo]:
     for video in videos:
-        if isinstance(video, Damaged):
-            ledger.add(video)
-            damaged.append(video)
-        else:
+        if not isinstance(video, Damaged):
             yield video
+            continue
+        damaged.append(video)
+        if len(damaged) > ledger.share * ledger.total:
+            return  # there is no use in going on, but the other members wait to be told
 
 
-def _scores(model: nn.Module, videos: Iterable[ViewedVideo], device: torch.device, at_once: int) -> Iterator[_Score]:
+def _of_all(scores: list[_Score], damaged: list[Damaged], team: Team) -> tuple[list[_Score], list[Damaged]]:
+    """What every member has found, in the order of the manifest."""
+    members = team.gather((scores, damaged))
+    all_scores = [score for own, _ in members for score in own]
+    all_damaged = [each for _, own in members for each in own]
+    return sorted(all_scores, key=lambda score: score.index), sorted(all_damaged, key=lambda each: each.index)
+
+
+def _scores(
+    model: nn.Module, videos: Iterable[ViewedVideo], device: torch.device, at_once: int, precision: Precision
+) -> Iterator[_Score]:
     # Videos of few views are forwarded together: a network for single frames would idle on one clip at a time.
     waiting: list[ViewedVideo] = []
     for video in videos:
         waiting.append(video)
         if sum(len(pixels) for video in waiting for pixels in video.pixels) >= at_once:
-            yield from _together(model, waiting, device, at_once)
+            yield from _together(model, waiting, device, at_once, precision)
             waiting = []
     if waiting:
-        yield from _together(model, waiting, device, at_once)
+        yield from _together(model, waiting, device, at_once, precision)
 
 
-def _together(model: nn.Module, videos: list[ViewedVideo], device: torch.device, at_once: int) -> Iterator[_Score]:
+def _together(
+    model: nn.Module, videos: list[ViewedVideo], device: torch.device, at_once: int, precision: Precision
+) -> Iterator[_Score]:
     sizes = zip(*(video.pixels for video in videos), strict=True)
-    of_sizes = [_log_softmax(model, pixels, device, at_once) for pixels in sizes]
+    of_sizes = [_log_softmax(model, pixels, device, at_once, precision) for pixels in sizes]
     for video, *of_video in zip(videos, *of_sizes, strict=True):
         # The mean is taken in logarithms: a softmax that underflows to 0 would make the loss infinite.
         means = [of_video[size][rows].logsumexp(0) - math.log(len(rows)) for size, rows in video.rows]
         yield _Score(torch.stack(means), video.label, video.index)
 
 
-def _log_softmax(model: nn.Module, videos: Sequence[Tensor], device: torch.device, at_once: int) -> tuple[Tensor, ...]:
+def _log_softmax(
+    model: nn.Module, videos: Sequence[Tensor], device: torch.device, at_once: int, precision: Precision
+) -> tuple[Tensor, ...]:
     """Of each video's clips of one size, (N, T, S, S, 3) each: (N, classes)."""
-    logits = torch.cat([_forward(model, clips, device) for clips in torch.split(torch.cat(list(videos)), at_once)])
+    parts = torch.split(torch.cat(list(videos)), at_once)
+    logits = torch.cat([_forward(model, clips, device, precision) for clips in parts])
     return torch.split(logits.log_softmax(1).cpu(), [len(pixels) for pixels in videos])
 
 
-def _forward(model: nn.Module, pixels: Tensor, device: torch.device) -> Tensor:
+def _forward(model: nn.Module, pixels: Tensor, device: torch.device, precision: Precision) -> Tensor:
     """(N, T, S, S, 3) of bytes -> float32 logits (N, classes)."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    with autocast(device, precision):
         logits: Tensor = model(normalise(pixels.to(device)))
     return logits.float()
 

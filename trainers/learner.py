@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import random
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import islice
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,28 +16,55 @@ from torch import Tensor, nn
 from expander.errors import DataError, TrialError
 from expander.recipe import Recipe
 from expander.trial import Epoch, Trial
+from trainers.batches import batches, own_groups
 from trainers.checkpoint import State
 from trainers.data.clips import Clip, Damaged, normalise
 from trainers.data.damage import Ledger
+from trainers.micro_batch import MicroBatch
+from trainers.networks.batchnorm import GroupStatistics
 from trainers.networks.build import build
+from trainers.networks.layers import drawn, recompute_blocks
+from trainers.precision import autocast
 from trainers.schedule import rate_at
+from trainers.team import ALONE, Team
 
-T = TypeVar("T")
+# Keeps the draws of a group apart from those of a clip, which come from (seed, epoch, place).
+DRAWS = 1
+ONE_GROUP = MicroBatch(1)
+
+
+class DoesNotFit(Exception):
+    """The device ran out of memory in a forward or backward pass; raised by every member of the team."""
 
 
 class Learner:
-    """The network of a trial, its optimiser, history and damaged videos.
+    """The network of a trial, its optimiser, history and damaged videos; one of these on each member of a team.
 
-    Draws from torch's global random state, which it seeds: run it within `torch.random.fork_rng`.
+    micro: what is computed at once. It changes the memory, and the results only as far as the order of sums does, like
+    the team's size.
     """
 
-    def __init__(self, trial: Trial, device: torch.device, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        trial: Trial,
+        device: torch.device,
+        ledger: Ledger,
+        team: Team = ALONE,
+        micro: MicroBatch = ONE_GROUP,
+    ) -> None:
         torch.manual_seed(trial.seed)
         self.trial = trial
         self.device = device
         self.ledger = ledger
+        self.team = team
+        self.at_once = micro.groups
         self.model = build(trial.geometry, trial.recipe).to(device)
+        recompute_blocks(self.model, micro.recompute)
+        self.statistics = GroupStatistics(self.model, device)
         self.optimizer = sgd(self.model, trial.recipe)
+        # Only float16 needs its gradients scaled: bfloat16 has the exponents of float32.
+        scaled = device.type == "cuda" and trial.recipe.precision == "float16"
+        self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
         self.epochs: list[Epoch] = []
         self.damaged: dict[str, str] = {}
 
@@ -49,11 +75,8 @@ class Learner:
 
     def state(self) -> State:
         """What a checkpoint keeps."""
-        states = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self.device)
-        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        return State(self.trial.id, model, optimizer, states, tuple(self.epochs), dict(self.damaged))
+        model, optimizer, scaler = self.model.state_dict(), self.optimizer.state_dict(), self.scaler.state_dict()
+        return State(self.trial.id, model, optimizer, tuple(self.epochs), dict(self.damaged), scaler)
 
     def go_on_from(self, state: State | None) -> None:
         """Take a checkpoint's state; None starts from the beginning."""
@@ -61,28 +84,28 @@ class Learner:
             return
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(dict(state.optimizer))
-        torch.set_rng_state(state.random["cpu"])
-        if self.device.type == "cuda" and "cuda" in state.random:
-            torch.cuda.set_rng_state(state.random["cuda"], self.device)
+        self.scaler.load_state_dict(dict(state.scaler))
         self.epochs = list(state.epochs)
         for path, reason in state.damaged.items():
             self._enter(Damaged(path, reason, index=-1))
 
     def learn(self, items: Iterable[Clip | Damaged], videos: int) -> Epoch:
-        """One epoch over `items`, of which there is one for each of `videos` videos."""
+        """One epoch over `videos` videos. items: those that `trainers.batches.own_places` gives this member, in order.
+
+        Raises DataError and TrialError on every member alike, and DoesNotFit where memory does not suffice.
+        """
         started = time.monotonic()
         recipe = self.trial.recipe
         self.model.train()
-        epoch = batch = nothing = _Sums.zero(self.device)
-        rate, iteration = 0.0, 0
-        for clips, ends_batch in groups(self._intact(items), recipe.batch, recipe.batchnorm_group):
-            batch += self._backward(clips)
-            if ends_batch:
-                # At the middle of the step's clips: at their start the first step has rate 0, at their end the last.
-                share = (epoch.clips + batch.clips / 2) / videos
-                rate, iteration = rate_at((self.epoch + share) / recipe.epochs, recipe), iteration + 1
-                self._step(batch, rate, iteration)
-                epoch, batch = epoch + batch, nothing
+        own, seen, epoch, rate = iter(items), 0, _Sums.zero(self.device), 0.0
+        for number, sizes in enumerate(batches(videos, recipe)):
+            batch = self._batch(own, number, sizes)
+            # At the middle of the step's clips: at their start the first step has rate 0, at their end the last.
+            share, seen = (seen + sum(sizes) / 2) / videos, seen + sum(sizes)
+            rate = rate_at((self.epoch + share) / recipe.epochs, recipe)
+            if batch.clips:
+                self._step(batch, rate, number + 1)
+            epoch += batch
         if not epoch.clips:
             raise DataError("no video to train on: the training manifest is empty or none of its videos decodes")
         loss, top1 = epoch.loss.item() / epoch.clips, epoch.right.item() / epoch.clips
@@ -90,40 +113,112 @@ class Learner:
         self.epochs.append(Epoch(self.trial.id, self.epoch + 1, recipe.epochs, loss, top1, rate, seconds))
         return self.epochs[-1]
 
-    def _intact(self, items: Iterable[Clip | Damaged]) -> Iterator[Clip]:
-        for item in items:
-            if isinstance(item, Damaged):
-                self._enter(item)
-            else:
-                yield item
+    def refine(self, items: Iterable[Clip | Damaged], videos: int) -> None:
+        """Precise BN: let the running statistics be those of `videos` videos under the weights as they are.
+
+        items: as for `learn`, of the epoch after the last.
+        """
+        self.model.train()
+        own, clips = iter(items), 0
+        with torch.no_grad():
+            for number, sizes in enumerate(batches(videos, self.trial.recipe)):
+                clips += self._batch(own, number, sizes).clips
+        if clips:
+            self.statistics.replace(clips)
+
+    def _batch(self, own: Iterator[Clip | Damaged], number: int, sizes: list[int]) -> _Sums:
+        """Take this member's groups of a batch, and sum over the team: counts, gradients and moments."""
+        sums, damaged, failure = _Sums.zero(self.device), list[Damaged](), None
+        mine = own_groups(len(sizes), self.team)
+        for first in range(mine.start, mine.stop, self.at_once):
+            held: dict[int, list[Clip]] = {}
+            for place in range(first, min(first + self.at_once, mine.stop)):
+                group = list(islice(own, sizes[place]))
+                damaged += [item for item in group if isinstance(item, Damaged)]
+                clips = [item for item in group if isinstance(item, Clip)]
+                # BN has no variance over a clip that its damaged neighbours have left alone.
+                if len(clips) >= min(2, sizes[place]):
+                    held[place] = clips
+            if held and failure is None:
+                try:
+                    sums += self._compute(number, held)
+                except torch.OutOfMemoryError as error:
+                    failure = error  # the others wait for this batch's sums: they are told with them
+        return self._together(sums, damaged, failure)
+
+    def _compute(self, batch: int, held: dict[int, list[Clip]]) -> _Sums:
+        """Losses of some BN groups, by their places in the batch; their gradients are added where these are wanted."""
+        clips = [clip for group in held.values() for clip in group]
+        sizes = [len(group) for group in held.values()]
+        seed = (self.trial.seed, self.epoch + 1, batch)
+        generators = [np.random.default_rng((*seed, place, DRAWS)) for place in held]
+        pixels = torch.stack([clip.pixels for clip in clips]).to(self.device, non_blocking=True)
+        labels = torch.tensor([clip.label for clip in clips], device=self.device)
+        with self.statistics.of(sizes), drawn(self.model, generators, sizes):
+            with autocast(self.device, self.trial.recipe.precision):
+                logits = self.model(normalise(pixels))
+            self.statistics.add(sizes)
+            loss = F.cross_entropy(logits.float(), labels, reduction="sum")
+            if torch.is_grad_enabled():
+                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        return _Sums(len(clips), loss.detach().double(), (logits.argmax(1) == labels).sum())
+
+    def _together(self, sums: _Sums, damaged: list[Damaged], failure: Exception | None) -> _Sums:
+        """The sums over the team, and its damaged videos entered; gradients and moments are summed in place."""
+        if self.team.size == 1:
+            self._tell(damaged, failure)
+            return sums
+        counts = [sums.clips, len(damaged), failure is not None]
+        totals = torch.tensor(counts, dtype=torch.float64, device=self.device)
+        totals = torch.cat([totals, sums.loss.view(1), sums.right.double().view(1)])
+        self.team.sum(totals)
+        if totals[1] or totals[2]:
+            everyone = self.team.gather((damaged, failure is not None))
+            found = [each for member, _ in everyone for each in member]
+            self._tell(found, failure or (DoesNotFit() if any(failed for _, failed in everyone) else None))
+        self.team.sum(self.statistics.sums)
+        if torch.is_grad_enabled():
+            self._sum_gradients()
+        return _Sums(int(totals[0]), totals[3], totals[4])
+
+    def _tell(self, damaged: list[Damaged], failure: Exception | None) -> None:
+        for each in damaged:
+            self._enter(each)
+        if failure is not None:
+            raise DoesNotFit from failure
+
+    def _sum_gradients(self) -> None:
+        # All in one piece and one order, so that a training that goes on adds up as it did before it was stopped.
+        parameters = list(self.model.parameters())
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        self.team.sum(flat)
+        for gradient, part in zip(gradients, torch.split(flat, [each.numel() for each in gradients]), strict=True):
+            gradient.copy_(part.view(gradient.shape))
 
     def _enter(self, damaged: Damaged) -> None:
         self.damaged.setdefault(damaged.path, damaged.reason)
         self.ledger.add(damaged)
 
-    def _backward(self, clips: list[Clip]) -> _Sums:
-        """Add the gradient of the summed loss of one BN group."""
-        pixels = torch.stack([clip.pixels for clip in clips]).to(self.device)
-        labels = torch.tensor([clip.label for clip in clips], device=self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits = self.model(normalise(pixels))
-        loss = F.cross_entropy(logits.float(), labels, reduction="sum")
-        loss.backward()  # type: ignore[no-untyped-call]
-        return _Sums(len(clips), loss.detach().double(), (logits.argmax(1) == labels).sum())
-
     def _step(self, batch: _Sums, rate: float, iteration: int) -> None:
-        """One step of SGD on the mean gradient of the batch's clips."""
+        """One step of SGD on the mean gradient of the batch's clips; its moments enter the running statistics."""
         if not math.isfinite(loss := batch.loss.item() / batch.clips):
             raise TrialError(
                 f"trial {self.trial.id}: the loss is {loss} in epoch {self.epoch + 1}, iteration {iteration}, at "
                 f"learning rate {rate:.3g}; lower the recipe's base_rate or lengthen its warmup"
             )
+        self.statistics.enter(batch.clips)
+        self.scaler.unscale_(self.optimizer)
         for parameter in self.model.parameters():
             if parameter.grad is not None:
                 parameter.grad /= batch.clips
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.optimizer.zero_grad()
 
 
@@ -153,46 +248,3 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         {"params": norms, "weight_decay": 0.0},
     ]
     return torch.optim.SGD(parameters, lr=0.0, momentum=recipe.momentum)
-
-
-def groups(clips: Iterable[T], batch: int, group: int) -> Iterator[tuple[list[T], bool]]:
-    """Clips that share BN statistics, in order, and whether a step of SGD follows: at every `batch` clips and the last.
-
-    A single clip left over, of a batch or of the epoch, joins the group before it: BN has no variance over one clip
-    where the network leaves one pixel of it.
-    """
-    sizes = itertools.cycle(_group_sizes(batch, group))
-    held: list[T] = []  # a full group, until it is known whether just one clip follows
-    current: list[T] = []
-    size, ends = next(sizes)
-    held_ends = ends
-    for clip in clips:
-        current.append(clip)
-        if held and len(current) == min(2, size):
-            yield held, held_ends
-            held = []
-        if len(current) == size:
-            held, held_ends, current = current, ends, []
-            size, ends = next(sizes)
-    if len(current) == 1:
-        held, current = held + current, []
-    if held:
-        yield held, True
-    if current:
-        yield current, True
-
-
-def _group_sizes(batch: int, group: int) -> list[tuple[int, bool]]:
-    """Sizes of the BN groups of a full batch, the last marked."""
-    sizes = [group] * (batch // group)
-    rest = batch % group
-    if sizes and rest == 1:
-        sizes[-1] += 1
-    elif rest:
-        sizes.append(rest)
-    return [(size, place == len(sizes)) for place, size in enumerate(sizes, start=1)]
-
-
-def epoch_order(seed: int, epoch: int, videos: int) -> list[int]:
-    """The shuffled places of an epoch's videos; from the seed and the epoch alone, so that it needs no saving."""
-    return random.Random(f"{seed} {epoch}").sample(range(videos), videos)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import platform
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,21 +17,27 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
-from expander.errors import UsageError
-from expander.trial import Completed, Epoch, Trial, Views
+from expander.errors import TrialError, UsageError
+from expander.trial import Completed, Epoch, Metrics, Trial, Views
 from trainers import checkpoint
+from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
-from trainers.evaluate import Evaluation, evaluate
-from trainers.learner import Learner, epoch_order
+from trainers.evaluate import Evaluation, evaluate, own_videos
+from trainers.learner import DoesNotFit, Learner
+from trainers.micro_batch import MicroBatch, MicroBatches, too_large
 from trainers.networks.build import build
+from trainers.team import ALONE, Team
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 LARGEST_INT = 2**31 - 1
 
+AUTOMATIC = MicroBatches()
+
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -42,7 +48,8 @@ class VideoTraining:
 
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
-    leaves them. device: 'auto' takes a GPU where there is one.
+    leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. compile: by
+    torch.compile, at its first epoch.
     """
 
     train: ManifestSource
@@ -52,39 +59,33 @@ class VideoTraining:
     loader_workers: int = 0
     threads: int | None = None
     device: DeviceName = "auto"
+    micro_batches: MicroBatches = AUTOMATIC
+    compile: bool = False
 
-    def __call__(self, trial: Trial, report: Callable[[Epoch], None]) -> Completed:
+    def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
 
-        Goes on from the trial's last checkpoint; a trial that finished here returns what it returned then. Raises
-        DataError for manifests or too many damaged videos, TrialError for a loss that is not a number.
+        Every member of `team` calls it with the same trial and returns the same; the leader alone reports, and reads
+        and writes the trial's folder. Goes on from the trial's last checkpoint, whatever team wrote it; a trial that
+        finished here returns what it returned then. Raises DataError for manifests or too many damaged videos,
+        TrialError for a loss that is not a number or a network that does not fit.
         """
-        folder = self.runs / "trials" / trial.id
-        if completed := checkpoint.load_completed(folder, trial.id):
+        folder, leads = self.runs / "trials" / trial.id, team.rank == 0
+        if completed := team.share(checkpoint.load_completed(folder, trial.id) if leads else None):
             return completed
         started = time.monotonic()
         keep_freed_memory()
         train, val = read_pair(self.train, self.val)
         for manifest in (train, val):
             check_classes(manifest, trial.geometry.classes)
-        device, workers = find_device(self.device), self.loader_workers
+        device = find_device(self.device)
         with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            learner = Learner(trial, device, Ledger(len(train.videos), self.damage_share))
-            learner.go_on_from(checkpoint.latest(folder, trial.id))
-            clips = TrainingClips(train, trial.geometry, trial.recipe, trial.seed)
-            # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
-            with closing(_load(clips, _order(trial, learner.epoch + 1, len(train.videos)), workers)) as items:
-                while learner.epoch < trial.recipe.epochs:
-                    epoch = learner.learn(islice(items, len(train.videos)), len(train.videos))
-                    checkpoint.save(folder, learner.state())
-                    report(epoch)
-            (folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
-            checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
+            learner = self._trained(trial, train, report, team, device)
+            if leads:
+                (folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
+                checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
             damaged = Ledger(len(val.videos), self.damage_share)
-            at_once = trial.recipe.batchnorm_group  # what fits in memory to train on fits to test on
-            tested = TestViews(val, trial.geometry, [trial.views])
-            with closing(_load(tested, range(len(val.videos)), workers)) as views:
-                (metrics,) = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once).metrics
+            metrics = self._scored(learner, val, damaged, team)
         completed = Completed(
             trial=trial.id,
             metrics=metrics,
@@ -93,8 +94,67 @@ class VideoTraining:
             damaged=(*learner.ledger.videos, *damaged.videos),
             versions=versions(),
         )
-        checkpoint.save_completed(folder, completed)
-        return completed
+        if leads:
+            checkpoint.save_completed(folder, completed)
+        return team.share(completed)
+
+    def _trained(
+        self, trial: Trial, train: Manifest, report: Callable[[Epoch], None], team: Team, device: torch.device
+    ) -> Learner:
+        """The learner after its last epoch. Where memory does not suffice it goes on in smaller pieces."""
+        groups = -(-trial.recipe.batch // (trial.recipe.batchnorm_group * team.size))
+        micro = team.share(self.micro_batches.first(trial, device, self.runs, groups))
+        while True:
+            try:
+                return self._learn(trial, train, report, team, device, micro)
+            except DoesNotFit as error:
+                smaller = micro.smaller(self.micro_batches.may_recompute)
+                if smaller is None:
+                    raise TrialError(too_large(trial, self.micro_batches)) from error
+            logger.warning("trial %s: %s does not fit in memory; going on with %s", trial.id, micro, smaller)
+            micro = smaller
+
+    def _learn(
+        self,
+        trial: Trial,
+        train: Manifest,
+        report: Callable[[Epoch], None],
+        team: Team,
+        device: torch.device,
+        micro: MicroBatch,
+    ) -> Learner:
+        folder, videos, recipe = self.runs / "trials" / trial.id, len(train.videos), trial.recipe
+        learner = Learner(trial, device, Ledger(videos, self.damage_share), team, micro)
+        learner.go_on_from(team.share(checkpoint.latest(folder, trial.id) if team.rank == 0 else None))
+        if self.compile:
+            learner.model.compile()
+        clips = TrainingClips(train, trial.geometry, recipe, trial.seed)
+        order = _order(trial, learner.epoch + 1, videos, team)
+        # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
+        with closing(_load(clips, order, self.loader_workers)) as items:
+            while learner.epoch < recipe.epochs:
+                epoch = learner.learn(items, videos)
+                if team.rank == 0:
+                    checkpoint.save(folder, learner.state())
+                    report(epoch)
+            if recipe.precise_batchnorm:
+                learner.refine(items, min(videos, recipe.precise_batchnorm))
+        return learner
+
+    def _scored(self, learner: Learner, val: Manifest, damaged: Ledger, team: Team) -> Metrics:
+        trial, device = learner.trial, learner.device
+        tested = TestViews(val, trial.geometry, [trial.views])
+        with closing(_load(tested, own_videos(len(val.videos), team), self.loader_workers)) as views:
+            evaluation = evaluate(
+                learner.model,
+                views,
+                damaged,
+                device=device,
+                clips_at_once=learner.at_once * trial.recipe.batchnorm_group,  # what fits to train on fits to test on
+                precision=trial.recipe.precision,
+                team=team,
+            )
+        return evaluation.metrics[0]
 
 
 def score(
@@ -132,10 +192,16 @@ def find_device(name: DeviceName) -> torch.device:
     return torch.device("cuda" if found and name != "cpu" else "cpu")
 
 
-def _order(trial: Trial, first: int, videos: int) -> Iterator[tuple[int, int]]:
-    """The keys of the clips of epoch `first` and all after it."""
-    for epoch in range(first, trial.recipe.epochs + 1):
-        yield from ((epoch, place) for place in epoch_order(trial.seed, epoch, videos))
+def _order(trial: Trial, first: int, videos: int, team: Team) -> Iterator[tuple[int, int]]:
+    """The keys of this member's clips: of epoch `first`, of all after it, and of one more for precise BN."""
+    recipe = trial.recipe
+    for epoch in range(first, recipe.epochs + 1):
+        order = epoch_order(trial.seed, epoch, videos)
+        yield from ((epoch, place) for place in own_places(order, recipe, team))
+    if recipe.precise_batchnorm:
+        last = recipe.epochs + 1
+        order = epoch_order(trial.seed, last, videos)[: recipe.precise_batchnorm]
+        yield from ((last, place) for place in own_places(order, recipe, team))
 
 
 def _load(items: Dataset[T], order: Iterable[Any], workers: int) -> Generator[T, None, None]:

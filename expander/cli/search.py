@@ -324,16 +324,20 @@ def _dispatcher(
 
 
 def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter) -> VideoTraining:
+    from trainers.micro_batch import MicroBatches
     from trainers.train import VideoTraining
 
+    resources = space.resources
     return VideoTraining(
         train=videos.train,
         val=videos.val,
         runs=runs,
         damage_share=space.data.damage_share,
-        loader_workers=space.resources.loader_workers,
+        loader_workers=resources.loader_workers,
         threads=meter.threads,
         device=meter.name,
+        micro_batches=MicroBatches(resources.micro_batch, resources.gradient_checkpointing),
+        compile=resources.compile,
     )
 
 

@@ -8,12 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from expander.efficientnet3d import EfficientNet3D, MobileBlock
+from trainers.networks.batchnorm import GroupedBatchNorm3d
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import (
     DropConnect,
+    Dropout,
     PointwiseConv3d,
+    Recomputable,
     SqueezeExcitation,
     Stem,
+    computed,
     growing_rates,
     initialise_convolutions,
 )
@@ -43,7 +47,7 @@ class EfficientNet3DNetwork(nn.Module):
         return logits
 
 
-class InvertedBottleneck(nn.Module):
+class InvertedBottleneck(Recomputable):
     """[1x1x1, BN, ReLU;] channel-wise 3x3x3, BN, [SE], swish; 1x1x1, BN; plus the input where the shape stays; ReLU."""
 
     def __init__(self, block: MobileBlock, drop_connect: float) -> None:
@@ -51,11 +55,11 @@ class InvertedBottleneck(nn.Module):
         inner, squeeze = block.inner_width, block.squeeze_width
         self.expand = _expansion(block.entering, inner) if block.expands else nn.Identity()
         self.channelwise = ChannelwiseConv3d(inner, (3, 3, 3), block.stride)
-        self.channelwise_norm = nn.BatchNorm3d(inner)
+        self.channelwise_norm = GroupedBatchNorm3d(inner)
         self.excitation = SqueezeExcitation(inner, squeeze) if squeeze else nn.Identity()
         self.swish = nn.SiLU()
         self.project = PointwiseConv3d(inner, block.width)
-        self.project_norm = nn.BatchNorm3d(block.width)
+        self.project_norm = GroupedBatchNorm3d(block.width)
         # A branch without a shortcut is all there is of its block: it cannot be dropped.
         self.drop_connect = DropConnect(drop_connect if block.residual else 0.0)
         self.residual = block.residual
@@ -63,6 +67,9 @@ class InvertedBottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, entering, T, H, W) -> (N, width, T, ceil(H / stride), ceil(W / stride))."""
+        return computed(self, self._forward, x)
+
+    def _forward(self, x: Tensor) -> Tensor:
         y = self.channelwise_norm(self.channelwise(self.expand(x)))
         y = self.project_norm(self.project(self.swish(self.excitation(y))))
         out: Tensor = self.relu(self.drop_connect(y).add_(x) if self.residual else y)
@@ -75,7 +82,7 @@ class MobileHead(nn.Module):
     def __init__(self, width: int, head_width: int, classes: int, dropout: float) -> None:
         super().__init__()
         self.expand = _expansion(width, head_width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout, head_width)
         self.classifier = nn.Linear(head_width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,7 +92,7 @@ class MobileHead(nn.Module):
 
 
 def _expansion(width: int, out: int) -> nn.Sequential:
-    layers = OrderedDict(conv=PointwiseConv3d(width, out), norm=nn.BatchNorm3d(out), relu=nn.ReLU(inplace=True))
+    layers = OrderedDict(conv=PointwiseConv3d(width, out), norm=GroupedBatchNorm3d(out), relu=nn.ReLU(inplace=True))
     return nn.Sequential(layers)
 
 

@@ -28,11 +28,11 @@ def fold_batchnorm(model: nn.Module) -> nn.Module:
 
 
 class _Tracer(fx.Tracer):
-    """Looks into every module but convolutions, whose paths depend on the clip's shape."""
+    """Looks into every module but convolutions and BN, whose paths depend on the clip's shape or the groups."""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         """Whether `module` stays one node of the graph."""
-        return isinstance(module, nn.Conv3d) or super().is_leaf_module(module, name)
+        return isinstance(module, nn.Conv3d | nn.BatchNorm3d) or super().is_leaf_module(module, name)
 
 
 def _pairs(model: nn.Module) -> Iterator[tuple[str, str]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from trainers.networks.batchnorm import GroupedBatchNorm3d
 from trainers.networks.channelwise import ChannelwiseConv3d
 
 # With one thread and a smaller batch than this, ATen takes im2col for a 1x1x1 convolution instead of oneDNN.
@@ -60,7 +63,12 @@ class SqueezeExcitation(nn.Module):
 
 
 class DropConnect(nn.Module):
-    """Drops a residual branch for a share `rate` of the clips of a training batch, and scales the others up for it."""
+    """Drops a residual branch for a share `rate` of the clips of a training batch, and scales the others up for it.
+
+    draws: (N, 1) uniform in [0, 1), one for each clip; None draws them from torch's random state.
+    """
+
+    draws: Tensor | None = None
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -70,12 +78,84 @@ class DropConnect(nn.Module):
         """(N, ...) -> the same shape; in evaluation the input itself."""
         if not self.training or self.rate == 0:
             return x
-        kept = torch.rand((len(x), *[1] * (x.dim() - 1)), device=x.device) >= self.rate
+        draws = torch.rand(len(x), 1, device=x.device) if self.draws is None else self.draws
+        kept = draws.view(-1, *[1] * (x.dim() - 1)) >= self.rate
         return x * (kept / (1 - self.rate)).to(x.dtype)
 
     def extra_repr(self) -> str:
         """The rate, in the network's printed form."""
         return f"rate={self.rate:g}"
+
+
+class Dropout(nn.Module):
+    """Drops a share `rate` of the `width` features of each clip of a training batch, and scales the others up for it.
+
+    draws: (N, width) uniform in [0, 1); None draws them from torch's random state.
+    """
+
+    draws: Tensor | None = None
+
+    def __init__(self, rate: float, width: int) -> None:
+        super().__init__()
+        self.rate = rate
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width) -> the same shape; in evaluation the input itself."""
+        if not self.training or self.rate == 0:
+            return x
+        draws = torch.rand_like(x, dtype=torch.float32) if self.draws is None else self.draws
+        return x * ((draws >= self.rate) / (1 - self.rate)).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        """The rate, in the network's printed form."""
+        return f"rate={self.rate:g}"
+
+
+@contextmanager
+def drawn(model: nn.Module, generators: Sequence[np.random.Generator], sizes: Sequence[int]) -> Iterator[None]:
+    """Within it the random layers of `model` draw for each group of clips from a generator of its own.
+
+    sizes: clips of each group, in order. Drawn on the CPU, so that a group has the same draws on any device, whatever
+    else is computed with it, and when its forward pass is computed again.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, DropConnect | Dropout) and layer.rate > 0]
+    widths = [layer.width if isinstance(layer, Dropout) else 1 for layer in layers]
+    if layers:
+        pairs = zip(generators, sizes, strict=True)
+        groups = [generator.random((clips, sum(widths)), dtype=np.float32) for generator, clips in pairs]
+        draws = torch.from_numpy(np.concatenate(groups)).to(next(model.parameters()).device)
+        for layer, own in zip(layers, torch.split(draws, widths, 1), strict=True):
+            layer.draws = own
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.draws = None
+
+
+class Recomputable(nn.Module):
+    """A residual block. recompute: forget what it computes inside, and compute it again for the backward pass.
+
+    It takes a third more time and, of each block, only the memory of its input: for X3D-XL and XXL.
+    """
+
+    recompute = False
+
+
+def computed(block: Recomputable, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """`forward` of `x`, remembered in whole or to be computed again, as `block` says; the same values and gradients."""
+    if not (block.recompute and torch.is_grad_enabled()):
+        return forward(x)
+    out: Tensor = checkpoint(forward, x, use_reentrant=False)
+    return out
+
+
+def recompute_blocks(model: nn.Module, recompute: bool) -> None:
+    """Set `recompute` of every residual block of `model`."""
+    for module in model.modules():
+        if isinstance(module, Recomputable):
+            module.recompute = recompute
 
 
 class Stem(nn.Module):
@@ -85,7 +165,7 @@ class Stem(nn.Module):
         super().__init__()
         self.spatial = nn.Conv3d(3, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
         self.temporal = ChannelwiseConv3d(width, (kernel, 1, 1))
-        self.norm = nn.BatchNorm3d(width)
+        self.norm = GroupedBatchNorm3d(width)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:

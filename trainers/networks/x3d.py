@@ -9,12 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from expander.geometry import Geometry, Stage
+from trainers.networks.batchnorm import GroupedBatchNorm3d
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import (
     DropConnect,
+    Dropout,
     PointwiseConv3d,
+    Recomputable,
     SqueezeExcitation,
     Stem,
+    computed,
     growing_rates,
     initialise_convolutions,
 )
@@ -46,7 +50,7 @@ class X3D(nn.Module):
         return logits
 
 
-class Block(nn.Module):
+class Block(Recomputable):
     """1x1x1, BN, ReLU; channel-wise 3x3x3, BN, [SE], swish; 1x1x1, BN; plus the shortcut; ReLU.
 
     Without the geometry's `channelwise` the first two are a dense 3x1x1 and a dense 1x3x3, without its `swish` ReLU
@@ -60,19 +64,22 @@ class Block(nn.Module):
         inner = stage.inner_width
         first, second = _convolutions(geometry, width, inner, stride)
         self.expand = first
-        self.expand_norm = nn.BatchNorm3d(inner)
+        self.expand_norm = GroupedBatchNorm3d(inner)
         self.relu = nn.ReLU(inplace=True)
         self.channelwise = second
-        self.channelwise_norm = nn.BatchNorm3d(inner)
+        self.channelwise_norm = GroupedBatchNorm3d(inner)
         self.excitation = SqueezeExcitation(inner, stage.squeeze_width) if excited else nn.Identity()
         self.swish = nn.SiLU() if geometry.swish else nn.ReLU(inplace=True)
         self.project = PointwiseConv3d(inner, stage.width)
-        self.project_norm = nn.BatchNorm3d(stage.width)
+        self.project_norm = GroupedBatchNorm3d(stage.width)
         self.drop_connect = DropConnect(drop_connect)
         self.shortcut = _shortcut(width, stage.width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, T, H, W) -> (N, stage width, T, ceil(H / stride), ceil(W / stride))."""
+        return computed(self, self._forward, x)
+
+    def _forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.expand_norm(self.expand(x)))
         y = self.swish(self.excitation(self.channelwise_norm(self.channelwise(y))))
         y = self.drop_connect(self.project_norm(self.project(y)))
@@ -86,10 +93,10 @@ class Head(nn.Module):
     def __init__(self, width: int, inner_width: int, head_width: int, classes: int, dropout: float) -> None:
         super().__init__()
         self.expand = PointwiseConv3d(width, inner_width)
-        self.norm = nn.BatchNorm3d(inner_width)
+        self.norm = GroupedBatchNorm3d(inner_width)
         self.relu = nn.ReLU(inplace=True)
         self.linear = nn.Linear(inner_width, head_width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout, head_width)
         self.classifier = nn.Linear(head_width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -122,7 +129,7 @@ def _shortcut(width: int, out: int, stride: int) -> nn.Module:
     """Identity where the shape is kept; else a convolution and BN (PySlowFast's form, which facts.md follows)."""
     if width == out and stride == 1:
         return nn.Identity()
-    return nn.Sequential(OrderedDict(conv=PointwiseConv3d(width, out, stride), norm=nn.BatchNorm3d(out)))
+    return nn.Sequential(OrderedDict(conv=PointwiseConv3d(width, out, stride), norm=GroupedBatchNorm3d(out)))
 
 
 def _initialise(model: X3D) -> None:

@@ -1,0 +1,150 @@
+"""How many BN groups a device computes at once: the most that fit, found once and remembered in a file."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from expander.errors import TrialError
+from expander.trial import Trial, content_id
+from trainers.checkpoint import write_atomically
+from trainers.data.clips import normalise
+from trainers.networks.build import build
+from trainers.networks.layers import recompute_blocks
+from trainers.precision import autocast
+
+FILE = "micro_batches.json"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """groups: BN groups that are computed at once. recompute: compute blocks again for the backward pass."""
+
+    groups: int
+    recompute: bool = False
+
+    def smaller(self, may_recompute: bool) -> MicroBatch | None:
+        """What to try where this does not fit; None where there is nothing."""
+        if self.groups > 1:
+            return MicroBatch(self.groups // 2, self.recompute)
+        return MicroBatch(1, True) if may_recompute and not self.recompute else None
+
+
+@dataclass(frozen=True)
+class MicroBatches:
+    """What a space's `resources` say of it.
+
+    clips: of one micro-batch, at least one BN group; 'auto' finds the most that fit a GPU, and takes one group on a
+    CPU, which is busy with one. recompute: gradient checkpointing; 'auto' where not even one group fits without.
+    """
+
+    clips: int | Literal["auto"] = "auto"
+    recompute: bool | Literal["auto"] = "auto"
+
+    @property
+    def may_recompute(self) -> bool:
+        """Whether gradient checkpointing is allowed."""
+        return self.recompute is not False
+
+    def first(self, trial: Trial, device: torch.device, folder: Path, most: int) -> MicroBatch:
+        """What to begin with: at most `most` groups, as `folder` remembers it for such trials or as it is found now.
+
+        Raises TrialError where not even the smallest fits.
+        """
+        recompute = self.recompute is True
+        if self.clips != "auto":
+            return MicroBatch(max(1, min(most, self.clips // trial.recipe.batchnorm_group)), recompute)
+        if device.type != "cuda":
+            return MicroBatch(1, recompute)
+        name = torch.cuda.get_device_name(device)
+        if (known := remembered(folder, key_of(trial, name, self))) is not None:
+            return MicroBatch(min(known.groups, most), known.recompute)
+        found = largest(lambda micro: _fits(trial, device, micro), most, recompute, self.may_recompute)
+        if found is None:
+            raise TrialError(too_large(trial, self))
+        remember(folder, key_of(trial, name, self), found)
+        return found
+
+
+def largest(fits: Callable[[MicroBatch], bool], most: int, recompute: bool, may_recompute: bool) -> MicroBatch | None:
+    """The most groups up to `most` of which `fits` is true, by doubling; with `recompute` only where it must be."""
+    micro: MicroBatch | None = MicroBatch(1, recompute)
+    while micro is not None and not fits(micro):
+        micro = micro.smaller(may_recompute)
+    if micro is None:
+        return None
+    while micro.groups * 2 <= most and fits(MicroBatch(micro.groups * 2, micro.recompute)):
+        micro = MicroBatch(micro.groups * 2, micro.recompute)
+    return micro
+
+
+def too_large(trial: Trial, wanted: MicroBatches) -> str:
+    """Why a trial cannot be trained here, and what helps."""
+    group = trial.recipe.batchnorm_group
+    advice = "a GPU with more memory, or a smaller recipe.batchnorm_group"
+    if not wanted.may_recompute:
+        advice = f"resources.gradient_checkpointing: auto, {advice}"
+    return (
+        f"trial {trial.id}: a single BN group of {group} clips does not fit in the device's memory; it takes {advice}"
+    )
+
+
+def key_of(trial: Trial, device: str, wanted: MicroBatches) -> str:
+    """Names what the memory of a micro-batch depends on."""
+    recipe = trial.recipe
+    parts = [trial.geometry.as_dict(), recipe.batchnorm_group, recipe.precision, device, torch.__version__]
+    return content_id([*parts, wanted.recompute])
+
+
+def remembered(folder: Path, key: str) -> MicroBatch | None:
+    """What `remember` wrote; None for what it never did, and where the file is damaged."""
+    try:
+        values = json.loads((folder / FILE).read_text())[key]
+        return MicroBatch(int(values["groups"]), bool(values["recompute"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(folder: Path, key: str, micro: MicroBatch) -> None:
+    """Keep it for trials like this one. Of two that write at once one is forgotten, and found again later."""
+    try:
+        known = json.loads((folder / FILE).read_text())
+    except (OSError, ValueError):
+        known = {}
+    known = known if isinstance(known, dict) else {}
+    values = {**known, key: {"groups": micro.groups, "recompute": micro.recompute}}
+    write_atomically(folder / FILE, json.dumps(values, indent=2).encode())
+
+
+def _fits(trial: Trial, device: torch.device, micro: MicroBatch) -> bool:
+    """Whether a training step of so many groups fits on a GPU, with room for what the allocator cannot use."""
+    geometry, clips = trial.geometry, micro.groups * trial.recipe.batchnorm_group
+    shape = (clips, geometry.frames, geometry.crop, geometry.crop, 3)
+    try:
+        model: nn.Module = build(geometry, trial.recipe).to(device).train()
+        recompute_blocks(model, micro.recompute)
+        pixels = torch.zeros(shape, dtype=torch.uint8, device=device)
+        with autocast(device, trial.recipe.precision):
+            logits = model(normalise(pixels))
+        labels = torch.zeros(clips, dtype=torch.long, device=device)
+        F.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+        # The optimiser's momentum, and a tenth for fragments.
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        used = torch.cuda.max_memory_reserved(device) + 4 * parameters
+        return used < 0.9 * torch.cuda.get_device_properties(device).total_memory
+    except torch.OutOfMemoryError:
+        return False
+    finally:
+        model = logits = pixels = None  # type: ignore[assignment]
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
