@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,7 +20,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import heed_ctrl_c
+import yaml
+from conftest import Videos, command, environment, heed_ctrl_c
 
 from expander.axis import Factors
 from expander.coordinator import Dispatcher
@@ -274,6 +276,49 @@ class TestRay:
         assert told["sizes"] == [2, 1]
         assert told["kinds"] == ["Started", "Epoch", "Started", "Epoch", "Epoch", "Completed"]
         assert told["losses"] == UNDISTURBED
+
+
+SPACE: dict[str, Any] = {
+    "basis": {"widths": [8, 16], "blocks": [1, 1], "crop": 16, "classes": 6, "head_width": 16},
+    "expansion": {"first_stride": 2, "tolerance": 0.6, "max_steps": 1, "axes": ["spatial", "fast"]},
+    "regimes": {"bounds": {"Large": 1e9}},
+    "recipe": {"epochs": 2, "batch": 12, "reference_batch": 12, "batchnorm_group": 4, "base_rate": 0.1},
+    "views": {"clips": 1},
+}
+
+
+@pytest.mark.parametrize("dispatcher", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_search_with_two_workers_a_trial_decides_as_one_with_one(
+    dispatcher: str, videos: Videos, alone: dict[str, Any], tmp_path: Path
+) -> None:
+    together = search(tmp_path, videos, dispatcher, {"workers_per_trial": 2, "cpus": HALF})
+    assert together["decisions"] == alone["decisions"]
+    assert together["losses"].keys() == alone["losses"].keys()
+    assert together["losses"] == pytest.approx(alone["losses"], abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def alone(videos: Videos, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return search(tmp_path_factory.mktemp("alone"), videos, "inline", {})
+
+
+def search(folder: Path, videos: Videos, dispatcher: str, resources: dict[str, Any]) -> dict[str, Any]:
+    """What a search over two axes recorded: what each step chose, and the loss of each epoch of each trial."""
+    (folder / "space.yaml").write_text(yaml.safe_dump(SPACE | {"resources": resources}))
+    given = ["--train", videos.train, "--val", videos.val, "--dispatcher", dispatcher]
+    done = subprocess.run(
+        command("search", "space.yaml", "--name", "one", *given),
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(folder / "runs" / "expander.db")) as store:
+        epochs = store.execute("SELECT trial_id, number, loss FROM epochs").fetchall()
+        decisions = store.execute("SELECT axis, trial_id, score FROM decisions").fetchall()
+    assert len(epochs) == 4
+    return {"decisions": decisions, "losses": {f"{trial} {number}": loss for trial, number, loss in epochs}}
 
 
 @contextmanager
