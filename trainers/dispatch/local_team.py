@@ -8,15 +8,16 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 
 import torch
 import torch.distributed as dist
 
 from expander.trial import Trial
-from trainers.dispatch.attempt import die_with_parent
 from trainers.dispatch.member import PATIENCE_SECONDS, TeamTraining, take_part
 from trainers.dispatch.wire import Post
 
@@ -84,9 +85,21 @@ def _ended(code: int | None) -> str:
     return f"ended by {name}, often for want of memory or by a crash outside of Python"
 
 
+def _die_with_coordinator() -> None:
+    """A member that outlived a killed coordinator would write the checkpoints that a resumed search reads.
+
+    The kernel would end it with its parent (`die_with_parent`), but that is the process which forks, and that one stays
+    as long as there are members.
+    """
+    coordinator = parent_process()
+    assert coordinator is not None
+    wait([coordinator.sentinel])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _run(launcher: LocalLauncher, trial: Trial, post: Post, meeting: str, rank: int) -> None:
     """What one process runs: it joins the team and takes part."""
-    die_with_parent()
+    Thread(target=_die_with_coordinator, name="watch", daemon=True).start()
     # Ctrl-C reaches every process of a terminal; the one that holds the trial ends these.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(launcher.threads)
