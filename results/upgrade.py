@@ -87,6 +87,7 @@ def _to_version_2(session: Session) -> None:
 def _to_version_3(session: Session) -> None:
     _add_pace(session)
     _add_training_scores(session)
+    _rename_gpus(session)
 
 
 def _add_pace(session: Session) -> None:
@@ -104,6 +105,22 @@ def _add_training_scores(session: Session) -> None:
     session.execute(text(f"UPDATE trials SET train_top1 = ({last}) WHERE completed_at IS NOT NULL"))
     of_trial = "SELECT t.train_top1 FROM trials t WHERE t.id = decisions.trial_id"
     session.execute(text(f"UPDATE decisions SET train_top1 = ({of_trial})"))
+
+
+def _rename_gpus(session: Session) -> None:
+    """`resources.gpus` of a recorded space is `gpus_per_trial` now, and what was set of it on the command line."""
+    for row in session.scalars(select(SearchRow).options(load_only(SearchRow.space, SearchRow.overrides))):
+        resources: dict[str, Any] = dict(row.space.get("resources", {}))
+        if "gpus" in resources:
+            # More than one was held, and one was used: a trial was one process.
+            resources["gpus_per_trial"] = min(resources.pop("gpus"), 1.0)
+            row.space = {**row.space, "resources": resources}
+        row.overrides = [
+            "resources.gpus_per_trial" + given.removeprefix("resources.gpus")
+            if given.startswith("resources.gpus=")
+            else given
+            for given in row.overrides
+        ]
 
 
 def _refuse_held(session: Session, shown: str, version: int) -> None:

@@ -605,7 +605,9 @@ class TestAnyStore:
 
     def test_only_the_operational_sections_of_a_space_may_change(self, store: SqlStore) -> None:
         search = new_search(store)
-        changed = read_space({**VALUES, "resources": {"gpus": 0.5}, "failures": {"retries": 3}}, {}, "changed")
+        changed = read_space(
+            {**VALUES, "resources": {"gpus_per_trial": 0.5}, "failures": {"retries": 3}}, {}, "changed"
+        )
         search.update_space(changed)
         assert search.record_of.space == changed
         with pytest.raises(StoreError, match="frozen, and recipe, seed would change"):

@@ -123,12 +123,18 @@ class _Attempt:
             versions=versions(),
             train_top1=learner.epochs[-1].top1,
             device=processor_name(self.device),
-            gpus=(self.training.gpus or 1.0) if self.device.type == "cuda" else None,
+            gpus=self._gpus(),
         )
         self.journal.completed(completed, self.trial.recipe.epochs)
         if self.leads:
             checkpoint.save_completed(self.folder, completed)
         return completed
+
+    def _gpus(self) -> float | None:
+        """GPUs that the trial holds: one a member; None on a CPU."""
+        if self.device.type != "cuda":
+            return None
+        return float(self.team.size) if self.team.size > 1 else self.training.gpus or 1.0
 
     def _trained(self, train: Manifest) -> Learner:
         """The learner after its last epoch. Where memory does not suffice it goes on in smaller pieces."""

@@ -146,7 +146,7 @@ def meter_of(space: SearchSpace) -> DeviceMeter:
     """
     from trainers.measure import DeviceMeter
 
-    return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus else "cpu")
+    return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus_per_trial else "cpu")
 
 
 def versions() -> dict[str, str]:
@@ -326,12 +326,21 @@ def _dispatcher(
         return
     meter, resources = meter_of(space), space.resources
     training = _nothing if videos is None else _training(space, videos, runs, meter)
+    team: dict[str, Any] = {"workers": resources.workers, "least": resources.least_workers}
     if name == "inline":
-        yield InlineDispatcher(training, meter)
+        yield InlineDispatcher(training, meter, on_gpus=resources.gpus_per_trial > 0, threads=meter.threads, **team)
         return
     from trainers.dispatch.cluster import RayDispatcher
 
-    with RayDispatcher(training, meter, cpus=resources.cpus, gpus=resources.gpus, address=address) as made:
+    with RayDispatcher(
+        training,
+        meter,
+        cpus=resources.cpus,
+        gpus=resources.gpus_per_worker,
+        shared=None if videos is None else runs,
+        address=address,
+        **team,
+    ) as made:
         yield made
 
 
@@ -350,7 +359,7 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         device=meter.name,
         micro_batches=MicroBatches(resources.micro_batch, resources.gradient_checkpointing),
         compile=resources.compile,
-        gpus=resources.gpus,
+        gpus=resources.gpus_per_trial,
     )
 
 
