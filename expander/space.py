@@ -150,8 +150,8 @@ class ResourcesSection(Section):
     cpus: Positive = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     loader_workers: Whole = 0
-    micro_batch: Count | Literal["auto"] = "auto"
-    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    micro_batch: Count | None = None
+    gradient_checkpointing: bool | None = None
     compile: bool = False
 
 
