@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import threading
 import weakref
@@ -16,9 +17,11 @@ from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
 from expander.trial import Trial, Views
 from trainers.batches import own_places
-from trainers.data.clips import Clip, Damaged
+from trainers.data.clips import Clip, Damaged, ViewedVideo
 from trainers.data.damage import Ledger
+from trainers.evaluate import evaluate, own_videos
 from trainers.learner import DoesNotFit, Learner
+from trainers.networks.build import build
 
 GEOMETRY = Geometry(2, 4, 24, (Stage(1, 8, 12, 8), Stage(2, 16, 24, 8)), classes=6, head_width=16)
 RECIPE = Recipe(epochs=2, batch=8, base_rate=0.05, reference_batch=8, batchnorm_group=4, drop_connect=0.2)
@@ -89,6 +92,21 @@ def together(size, trained, clips, act):
     return learners
 
 
+def scored(size, model, items, run):
+    """What each member of a team of `size` finds of `items`."""
+    meeting = Meeting(size)
+
+    def score(rank):
+        torch.set_num_threads(1)
+        team, ledger = Threads(rank, meeting), Ledger(len(items), 0.5)
+        own = [items[place] for place in own_videos(len(items), team, run)]
+        # Its own network: of one that several threads use, the first to end would put the mode back.
+        return evaluate(copy.deepcopy(model), own, ledger, clips_at_once=8, team=team, run=run), ledger.videos
+
+    with ThreadPoolExecutor(size) as pool:
+        return list(pool.map(score, range(size)))
+
+
 def assert_same_network(one, other):
     for (name, ours), theirs in zip(one.model.state_dict().items(), other.model.state_dict().values(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}")
@@ -115,6 +133,20 @@ def test_precise_statistics_over_several_batches_count_every_clip_once(size):
     (alone,) = together(1, trial(), clips, lambda learner, own: learner.refine(own, len(clips)))
     for member in together(size, trial(), clips, lambda learner, own: learner.refine(own, len(clips))):
         assert_same_network(member, alone)
+
+
+@pytest.mark.parametrize("videos", [1, 2, 19])
+@pytest.mark.parametrize("size", [2, 3])
+def test_validation_has_the_same_bits_whatever_the_team(videos, size):
+    model = build(GEOMETRY).eval()
+    torch.nn.init.normal_(model.head.classifier.weight)
+    clips = noise(videos)
+    items = [ViewedVideo((clip.pixels[None],), ((0, torch.tensor([0])),), clip.label, clip.index) for clip in clips]
+    if videos > 5:
+        items[5] = Damaged("5.mp4", "torn", 5)
+    (alone,) = scored(1, model, items, run=8)
+    assert scored(size, model, items, run=8) == [alone] * size
+    assert alone[0].metrics[0].videos == videos - (videos > 5)
 
 
 def test_memory_that_ran_out_is_free_before_the_step_is_tried_again(monkeypatch):

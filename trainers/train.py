@@ -144,15 +144,18 @@ class VideoTraining:
     def _scored(self, learner: Learner, val: Manifest, damaged: Ledger, team: Team) -> Metrics:
         trial, device = learner.trial, learner.device
         tested = TestViews(val, trial.geometry, [trial.views])
-        with closing(_load(tested, own_videos(len(val.videos), team), self.loader_workers)) as views:
+        at_once = learner.at_once * trial.recipe.batchnorm_group  # what fits in memory to train on fits to test on
+        run = -(-at_once // trial.views.per_video)
+        with closing(_load(tested, own_videos(len(val.videos), team, run), self.loader_workers)) as views:
             evaluation = evaluate(
                 learner.model,
                 views,
                 damaged,
                 device=device,
-                clips_at_once=learner.at_once * trial.recipe.batchnorm_group,  # what fits to train on fits to test on
+                clips_at_once=at_once,
                 precision=trial.recipe.precision,
                 team=team,
+                run=run,
             )
         return evaluation.metrics[0]
 
