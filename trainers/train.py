@@ -174,18 +174,20 @@ class _Attempt:
         return learner
 
     def _scored(self, learner: Learner, val: Manifest, damaged: Ledger) -> Metrics:
-        tested = TestViews(val, self.trial.geometry, [self.trial.views])
-        order = own_videos(len(val.videos), self.team)
-        with closing(_load(tested, order, self.training.loader_workers)) as views:
+        views = self.trial.views
+        at_once = learner.at_once * self.trial.recipe.batchnorm_group  # what fits to train on fits to test on
+        run = -(-at_once // views.per_video)
+        tested, order = TestViews(val, self.trial.geometry, [views]), own_videos(len(val.videos), self.team, run)
+        with closing(_load(tested, order, self.training.loader_workers)) as videos:
             evaluation = evaluate(
                 learner.model,
-                views,
+                videos,
                 damaged,
                 device=self.device,
-                # What fits to train on fits to test on.
-                clips_at_once=learner.at_once * self.trial.recipe.batchnorm_group,
+                clips_at_once=at_once,
                 precision=self.trial.recipe.precision,
                 team=self.team,
+                run=run,
             )
         return evaluation.metrics[0]
 
