@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
+
+# What a clip shows beyond the end of a video that is shorter than it: the video anew, or its last frame.
+ShortVideos = Literal["loop", "hold"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Recipe:
     last linear layer. drop_connect: share of residual branches dropped in the last block, growing linearly from 0.
     batchnorm_group: clips that share BN statistics; they are computed together, and a batch of several groups
     accumulates their gradients. scale_jitter: range of the shorter side over the crop. flip: mirror half of the clips.
+    short_videos: what a clip shows beyond the end of a video that is shorter than it, in validation too.
     """
 
     epochs: int = 256
@@ -31,6 +35,7 @@ class Recipe:
     batchnorm_group: int = 8
     scale_jitter: tuple[float, float] = (128 / 112, 160 / 112)
     flip: bool = True
+    short_videos: ShortVideos = "loop"
 
     @property
     def peak_rate(self) -> float:
@@ -38,8 +43,10 @@ class Recipe:
         return self.base_rate * self.batch / self.reference_batch
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON and YAML."""
-        return asdict(self) | {"scale_jitter": list(self.scale_jitter)}
+        """Plain values, for JSON and YAML. What came after the first trials stands there only where it is not the
+        default: they keep their ids."""
+        values = asdict(self) | {"scale_jitter": list(self.scale_jitter)}
+        return {key: value for key, value in values.items() if key != "short_videos" or value != "loop"}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Recipe:

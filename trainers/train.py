@@ -18,10 +18,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import UsageError
+from expander.recipe import ShortVideos
 from expander.trial import Completed, Epoch, Trial, Views
 from trainers import checkpoint
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
+from trainers.data.decode import SECONDS_PER_VIDEO
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate
 from trainers.learner import Learner, epoch_order
@@ -42,7 +44,7 @@ class VideoTraining:
 
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
-    leaves them. device: 'auto' takes a GPU where there is one.
+    leaves them. seconds_per_video: one that takes longer is damaged. device: 'auto' takes a GPU where there is one.
     """
 
     train: ManifestSource
@@ -52,6 +54,7 @@ class VideoTraining:
     loader_workers: int = 0
     threads: int | None = None
     device: DeviceName = "auto"
+    seconds_per_video: float = SECONDS_PER_VIDEO
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None]) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
@@ -71,7 +74,7 @@ class VideoTraining:
         with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
             learner = Learner(trial, device, Ledger(len(train.videos), self.damage_share))
             learner.go_on_from(checkpoint.latest(folder, trial.id))
-            clips = TrainingClips(train, trial.geometry, trial.recipe, trial.seed)
+            clips = TrainingClips(train, trial.geometry, trial.recipe, trial.seed, self.seconds_per_video)
             # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
             with closing(_load(clips, _order(trial, learner.epoch + 1, len(train.videos)), workers)) as items:
                 while learner.epoch < trial.recipe.epochs:
@@ -82,7 +85,8 @@ class VideoTraining:
             checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
             damaged = Ledger(len(val.videos), self.damage_share)
             at_once = trial.recipe.batchnorm_group  # what fits in memory to train on fits to test on
-            tested = TestViews(val, trial.geometry, [trial.views])
+            short, seconds = trial.recipe.short_videos, self.seconds_per_video
+            tested = TestViews(val, trial.geometry, [trial.views], short, seconds)
             with closing(_load(tested, range(len(val.videos)), workers)) as views:
                 (metrics,) = evaluate(learner.model, views, damaged, device=device, clips_at_once=at_once).metrics
         completed = Completed(
@@ -103,6 +107,7 @@ def score(
     manifest: Manifest,
     views: Sequence[Views],
     *,
+    short_videos: ShortVideos = "loop",
     damage_share: float = 0.01,
     loader_workers: int = 0,
     threads: int | None = None,
@@ -110,15 +115,16 @@ def score(
 ) -> tuple[Evaluation, tuple[str, ...]]:
     """Scores of the network of `geometry` with `weights` (safetensors) on a manifest, and the videos left out.
 
-    Every video is decoded once and scored from each of `views`. The other arguments are those of VideoTraining. Raises
-    UsageError for weights of another network, or a GPU that is not there.
+    Every video is decoded once and scored from each of `views`. short_videos: as in the recipe. The other arguments are
+    those of VideoTraining. Raises UsageError for weights of another network, or a GPU that is not there.
     """
     keep_freed_memory()
     model = build(geometry).to(find_device(device))
     checkpoint.load_weights(weights, model)
     damaged = Ledger(len(manifest.videos), damage_share)
     order = range(len(manifest.videos))
-    with fixed_threads(threads), closing(_load(TestViews(manifest, geometry, views), order, loader_workers)) as loaded:
+    tested = TestViews(manifest, geometry, views, short_videos)
+    with fixed_threads(threads), closing(_load(tested, order, loader_workers)) as loaded:
         return evaluate(model, loaded, damaged, device=find_device(device)), damaged.videos
 
 

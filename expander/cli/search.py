@@ -325,6 +325,7 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         loader_workers=space.resources.loader_workers,
         threads=meter.threads,
         device=meter.name,
+        seconds_per_video=space.data.seconds_per_video,
     )
 
 

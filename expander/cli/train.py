@@ -136,6 +136,7 @@ def evaluate(
         weights,
         manifest,
         wanted,
+        short_videos=loaded.recipe.short_videos,
         damage_share=damage_share,
         loader_workers=loader_workers,
         threads=threads,

@@ -288,9 +288,7 @@ class VideoReader:
             raise DamagedVideo(self.path, "is of a codec for which PyAV has no decoder")
         if self._codec.width * self._codec.height > MAX_PIXELS:
             size = f"{self._codec.width} x {self._codec.height} pixels"
-            raise DamagedVideo(
-                self.path, f"claims frames of {size}; more than {MAX_PIXELS:,} are not decoded"
-            )
+            raise DamagedVideo(self.path, f"claims frames of {size}; more than {MAX_PIXELS:,} are not decoded")
         for stream in self._container.streams:
             if stream is not self._stream:
                 stream.discard = Discard.all  # sound is not even read
