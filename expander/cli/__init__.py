@@ -7,6 +7,7 @@ import sys
 import typer
 
 from expander.cli.convert import convert
+from expander.cli.data import data_app
 from expander.cli.export import export, report
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
@@ -25,6 +26,7 @@ app = typer.Typer(
 for command in (plan, cost, search, resume, status, export, train, report, convert):
     app.command()(command)
 app.command("test")(evaluate)
+app.add_typer(data_app, name="data")
 
 
 def main() -> None:

@@ -237,8 +237,7 @@ def spread_starts(index: VideoIndex, geometry: AnyGeometry, clips: int) -> NDArr
 
 
 def _latest_start(index: VideoIndex, geometry: AnyGeometry) -> float:
-    """Seconds; negative (by more than a rounding of time stamps) where the clip is longer than the video."""
-    return float(index.times[-1]) - (geometry.frames - 1) * (geometry.stride or 0) * index.spacing
+    return index.latest_start(geometry.frames, geometry.stride or 0)
 
 
 class _Indexes:

@@ -46,6 +46,11 @@ class VideoIndex:
         """Seconds from the first frame's beginning to the last one's end."""
         return float(self.times[-1]) + self.spacing
 
+    def latest_start(self, frames: int, stride: int) -> float:
+        """Seconds at which a clip can start at the latest; negative (by more than a rounding of time stamps) where it
+        is longer than the video."""
+        return float(self.times[-1]) - (frames - 1) * stride * self.spacing
+
     def shown(self, seconds: NDArray[np.floating], after_end: ShortVideos = "loop") -> NDArray[np.int64]:
         """Number of the frame shown at each time; at its end a video begins anew, or holds its last frame."""
         times = seconds + TOLERANCE * self.spacing
