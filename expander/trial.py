@@ -135,10 +135,20 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Damage:
+    """A video that a trial could not read. manifest: 'train' or 'val'. video: its path. reason: one line for people."""
+
+    manifest: str
+    video: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Completed:
     """The outcome of a trial that finished. seconds: wall time of this attempt, from its start to its last score.
 
-    weights: path of the trained weights (safetensors). damaged: videos that did not decode. versions: what ran it.
+    weights: path of the trained weights (safetensors). damaged: videos that did not decode, 'path: reason'. versions:
+    what ran it. ledger: the same videos, for the store.
     """
 
     trial: str
@@ -147,6 +157,7 @@ class Completed:
     weights: str | None = None
     damaged: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    ledger: tuple[Damage, ...] = ()
 
     @property
     def score(self) -> float:
@@ -156,11 +167,15 @@ class Completed:
 
 @dataclass(frozen=True)
 class Failed:
-    """The outcome of one attempt that did not finish. reason: one line for people; traceback: for developers."""
+    """The outcome of one attempt that did not finish. reason: one line for people; traceback: for developers.
+
+    ledger: the videos that could not be read, where it failed for them.
+    """
 
     trial: str
     reason: str
     traceback: str = ""
+    ledger: tuple[Damage, ...] = ()
 
 
 Outcome = Completed | Failed

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from expander.errors import StoreError, StoreUrlError, UsageError
 from results.schema import VERSION, Base, StoreInfo
-from results.upgrade import UPGRADED_FROM, upgrade
+from results.upgrade import OLDEST, upgrade
 
 # How long a write waits for another process' write before it gives up, and a server for its connection.
 BUSY_SECONDS = 30
@@ -80,7 +80,7 @@ def _check(database: Database, create: bool) -> None:
         raise _absent(database)
     if version is None:
         version = _make(database)
-    if version == UPGRADED_FROM:
+    if OLDEST <= version < VERSION:
         with database.writing() as session:
             upgrade(session, database.shown)
         version = VERSION

@@ -110,7 +110,7 @@ def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
         videos=sorted(candidates["videos"].dropna().unique()),
         curves=[(step, Markup(curve)) for step, curve in plots.training_curves(candidates, epochs)],
         phases=_phases(record.space, [row["number"] for row in rows if row["trial"]]),
-        damaged=sorted({video for trial in known.values() for video in trial.damaged}),
+        damaged=search.damaged(),
         trained_by=_versions(known.values()),
         space=yaml.safe_dump(record.space.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None),
     )

@@ -153,6 +153,18 @@ def test_an_interrupted_search_goes_on_and_decides_as_it_would_have(url: str) ->
         assert all(decision.score == score_of(decision.trial or "") for decision in search.decisions())
 
 
+def test_damaged_videos_of_before_are_in_the_ledger(url: str) -> None:
+    with closing(open_store(url)) as store:
+        videos = store.search("finished").damaged()
+        assert [(video.manifest, video.video, video.searches) for video in videos] == [
+            ("", "a.mp4", ("finished",)),
+            ("", "b.mp4", ("finished",)),
+        ]
+        completed = [c.trial for s in store.search("finished").steps() for c in s.candidates if c.state == "completed"]
+        assert all(set(video.trials) == set(completed) for video in videos)
+        assert all(video.first_seen == video.last_seen or len(video.trials) > 1 for video in videos)
+
+
 def test_a_search_along_a_path_goes_on(url: str) -> None:
     with closing(open_store(url)) as store:
         search = store.search("path")
@@ -168,7 +180,7 @@ def test_a_store_whose_search_is_run_by_the_old_program_stays_as_it_is(url: str)
     held = f"state = 'running', host = '{me.host}', pid = {me.pid}, process_started = '{me.started}'"
     ask(url, f"UPDATE searches SET {held} WHERE name = 'stopped'")
     before = tables(url)
-    with pytest.raises(StoreError, match="is of version 1, and cannot be brought to version 2 while stopped is run by"):
+    with pytest.raises(StoreError, match="is of version 1, and cannot be brought to version 3 while stopped is run by"):
         open_store(url)
     assert tables(url) == before
     assert ask(url, "SELECT version FROM store_info") == [(1,)]
@@ -205,7 +217,7 @@ def test_the_commands_read_and_go_on_with_an_old_store(tmp_path: Path, expander:
     sqlite_store(tmp_path)
     where = ("--store", "sqlite:///old.db")
     listed = expander("status", *where)
-    assert "is now of version 2" in listed.stderr
+    assert "is now of version 3" in listed.stderr
     assert "finished" in listed.stdout
     shown = json.loads(expander("status", "finished", *where, "--json").stdout)
     assert (shown["complexity"], shown["device"], shown["state"]) == ("flops", None, "completed")

@@ -83,7 +83,7 @@ class VideoTraining:
                     report(epoch)
             (folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
             checkpoint.save_weights(folder / checkpoint.WEIGHTS, learner.model)
-            damaged = Ledger(len(val.videos), self.damage_share)
+            damaged = Ledger(len(val.videos), self.damage_share, "val", before=learner.ledger.entries)
             at_once = trial.recipe.batchnorm_group  # what fits in memory to train on fits to test on
             short, seconds = trial.recipe.short_videos, self.seconds_per_video
             tested = TestViews(val, trial.geometry, [trial.views], short, seconds)
@@ -96,6 +96,7 @@ class VideoTraining:
             weights=str(folder / checkpoint.WEIGHTS),
             damaged=(*learner.ledger.videos, *damaged.videos),
             versions=versions(),
+            ledger=damaged.entries,
         )
         checkpoint.save_completed(folder, completed)
         return completed

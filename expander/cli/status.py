@@ -11,10 +11,11 @@ from rich.table import Table
 
 from expander.cli.output import Json, document, new_table, print_json
 from expander.cost import ComplexityName, shown
+from expander.errors import UsageError
 from expander.units import duration, human
 
 if TYPE_CHECKING:
-    from results.records import CandidateRecord, InstanceRecord, SearchSummary, StepRecord
+    from results.records import CandidateRecord, DamagedRecord, InstanceRecord, SearchSummary, StepRecord
     from results.store import SearchStore
 
 Name = Annotated[str, typer.Argument(help="Name of the search.")]
@@ -28,9 +29,12 @@ DEFAULT_STORE = "sqlite:///runs/expander.db"
 def status(
     name: Annotated[str | None, typer.Argument(help="Name of the search; without it all are listed.")] = None,
     store: StoreUrl = DEFAULT_STORE,
+    damaged: Annotated[bool, typer.Option("--damaged", help="List the videos that its trials could not read.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show the searches in a store, or where one of them stands."""
+    if damaged and name is None:
+        raise UsageError("--damaged lists the videos of one search: give its NAME too")
     from results.store import open_store
 
     with closing(open_store(store)) as opened:
@@ -44,6 +48,8 @@ def status(
         search = opened.search(name)
         if as_json:
             print_json(status_document(search))
+        elif damaged:
+            _print_damaged(search.damaged())
         else:
             print_status(search)
 
@@ -64,7 +70,13 @@ def status_document(search: SearchStore) -> dict[str, Any]:
         "frontier": _frontier(steps),
         "steps": [_step_document(step) for step in steps],
         "instances": [_instance_document(instance) for instance in instances],
+        "damaged": [_damaged_document(video) for video in search.damaged()],
     }
+
+
+def _damaged_document(video: DamagedRecord) -> dict[str, Any]:
+    seen = {"first_seen": video.first_seen.isoformat(), "last_seen": video.last_seen.isoformat()}
+    return {**asdict(video), "trials": list(video.trials), "searches": list(video.searches), **seen}
 
 
 def _frontier(steps: tuple[StepRecord, ...]) -> dict[str, Any] | None:
@@ -179,8 +191,23 @@ def print_status(search: SearchStore) -> None:
         console.print(_instance_table(instances, complexity))
         if any(instance.kind == "contraction" for instance in instances):
             console.print("↓ contracted from the step that overshot its bound")
+    if videos := len(search.damaged()):
+        word = "video" if videos == 1 else "videos"
+        line = f"{videos:,} damaged {word} could not be read; list them with: expander status {record.name} --damaged"
+        console.print(line, markup=False)
     if search.effective_state in ("interrupted", "failed"):
         console.print(f"Go on with: expander resume {record.name}", markup=False)
+
+
+def _print_damaged(videos: tuple[DamagedRecord, ...]) -> None:
+    console = document()
+    if not videos:
+        console.print("no damaged video has been reported")
+    for video in videos:
+        seen = f"{video.first_seen:%Y-%m-%d %H:%M} to {video.last_seen:%Y-%m-%d %H:%M} UTC"
+        trials = "1 trial" if len(video.trials) == 1 else f"{len(video.trials)} trials"
+        place = f"{video.manifest or 'manifest unknown'}, {trials} of {', '.join(video.searches)}, {seen}"
+        console.print(f"{video.video}: {video.reason} ({place})", markup=False, soft_wrap=True)
 
 
 def _extra_column(complexity: ComplexityName) -> tuple[ComplexityName, ...]:

@@ -7,7 +7,7 @@ import socket
 import traceback
 from collections.abc import Callable
 
-from expander.errors import ExpanderError
+from expander.errors import DataError, ExpanderError
 from expander.trial import Completed, Event, Failed, Started, Training, Trial
 
 
@@ -27,4 +27,5 @@ def failed(trial: str, error: Exception) -> Failed:
     # Our own errors are sentences; anyone else's first line needs its class to be understood.
     ours = isinstance(error, ExpanderError)
     line = str(error) if ours else f"{type(error).__name__}: {error}".strip().splitlines()[0].removesuffix(": ")
-    return Failed(trial, line, "".join(traceback.format_exception(error)))
+    ledger = error.ledger if isinstance(error, DataError) else ()
+    return Failed(trial, line, "".join(traceback.format_exception(error)), ledger)
