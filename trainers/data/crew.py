@@ -89,7 +89,7 @@ class _Worker(Generic[Task, Result]):
         """Hand a task over; False where the process is gone."""
         try:
             self.connection.send(task)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             return False
         self.task = task
         if self.limit is not None:
@@ -115,6 +115,7 @@ class _Worker(Generic[Task, Result]):
         assert task is not None
         self.task = None
         self.process.kill()
+        self.connection.close()  # it gets no other
         return task, Crashed(f"the process that read it did not end within {self.seconds:.0f} s, and was killed")
 
     def dismiss(self) -> bool:
