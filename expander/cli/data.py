@@ -135,7 +135,7 @@ def _aloud(looked: Iterable[tuple[Task, Seen]], total: int) -> Iterator[tuple[Ta
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         shown = bar.add_task("", total=total)
         for done, (task, seen) in enumerate(looked, start=1):
-            problems += seen.problem is not None
+            problems += seen.problem not in (None, "short")
             bar.update(shown, advance=1, description=f"{problems:,} with a problem" if problems else "")
             now = time.monotonic()
             if not console.is_terminal and now - told >= TOLD_SECONDS:
