@@ -11,7 +11,7 @@ from pydantic import Field
 from expander.axis import Axis, Factors
 from expander.cost import UNITS, ComplexityName, Cost, MeasuredName, closed_form
 from expander.geometry import Basis, realise
-from expander.recipe import Precision, Recipe, Regularisation
+from expander.recipe import Precision, Recipe, Regularisation, ShortVideos
 from expander.solve import Grids, Lattice, Limits
 from expander.strict import Conflict, Key, Section, check
 from expander.trial import Views
@@ -112,6 +112,7 @@ class RecipeSection(Section):
     flip: bool = True
     precision: Precision = "bfloat16"
     precise_batchnorm: Whole = 0
+    short_videos: ShortVideos = "loop"
 
 
 class RegularisationSection(Section):
@@ -143,6 +144,7 @@ class DataSection(Section):
     val: str | None = None
     root: str | None = None
     damage_share: Share = 0.01
+    seconds_per_video: Annotated[float, Field(gt=0, le=1_000_000)] = 120.0
     train_videos: Count = 240_000
     val_videos: Count = 20_000
 

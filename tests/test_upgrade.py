@@ -191,6 +191,18 @@ def test_an_interrupted_search_goes_on_and_decides_as_it_would_have(url: str) ->
         assert all(decision.score == score_of(decision.trial or "") for decision in search.decisions())
 
 
+def test_damaged_videos_of_before_are_in_the_ledger(url: str) -> None:
+    with closing(open_store(url)) as store:
+        videos = store.search("finished").damaged()
+        assert [(video.manifest, video.video, video.searches) for video in videos] == [
+            ("", "a.mp4", ("finished",)),
+            ("", "b.mp4", ("finished",)),
+        ]
+        completed = [c.trial for s in store.search("finished").steps() for c in s.candidates if c.state == "completed"]
+        assert all(set(video.trials) == set(completed) for video in videos)
+        assert all(video.first_seen == video.last_seen or len(video.trials) > 1 for video in videos)
+
+
 def test_a_search_along_a_path_goes_on(url: str) -> None:
     with closing(open_store(url)) as store:
         search = store.search("path")

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from expander.errors import TrialError, UsageError
-from expander.trial import Completed, Epoch, Metrics
+from expander.trial import Completed, Damage, Epoch, Metrics
 
 KEPT = 2  # the newest, and the one before for when the newest turns out damaged
 FILE_NAME = re.compile(r"epoch-(\d+)\.checkpoint")
@@ -134,8 +134,10 @@ def load_completed(folder: Path, trial: str) -> Completed | None:
     try:
         values = json.loads(path.read_text())
         metrics, damaged = Metrics(**values["metrics"]), tuple(values["damaged"])
+        ledger = tuple(Damage(**damage) for damage in values.get("ledger", ()))
         # The folder may have moved since.
-        completed = Completed(**values | {"metrics": metrics, "damaged": damaged, "weights": str(weights)})
+        found = {"metrics": metrics, "damaged": damaged, "ledger": ledger, "weights": str(weights)}
+        completed = Completed(**values | found)
     except (ValueError, KeyError, TypeError) as damage:
         logger.warning("outcome %s is damaged (%s); scoring the trial again", path, damage)
         return None

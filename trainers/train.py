@@ -18,11 +18,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import TrialError, UsageError
+from expander.recipe import ShortVideos
 from expander.trial import Completed, Epoch, Metrics, Trial, Views
 from trainers import checkpoint
 from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
+from trainers.data.decode import SECONDS_PER_VIDEO
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate, own_videos
 from trainers.journal import Journal, keeping_journal
@@ -51,7 +53,8 @@ class VideoTraining:
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
     leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. compile: by
-    torch.compile, at its first epoch. gpus: how many a trial holds; recorded with its outcome.
+    torch.compile, at its first epoch. gpus: how many a trial holds; recorded with its outcome. seconds_per_video: one
+    that takes longer is damaged.
     """
 
     train: ManifestSource
@@ -64,6 +67,7 @@ class VideoTraining:
     micro_batches: MicroBatches = AUTOMATIC
     compile: bool = False
     gpus: float = 0.0
+    seconds_per_video: float = SECONDS_PER_VIDEO
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
@@ -112,7 +116,7 @@ class _Attempt:
             if self.leads:
                 (self.folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
                 checkpoint.save_weights(self.folder / checkpoint.WEIGHTS, learner.model)
-            damaged = Ledger(len(val.videos), share)
+            damaged = Ledger(len(val.videos), share, "val", before=learner.ledger.entries)
             metrics = self._scored(learner, val, damaged)
         completed = Completed(
             trial=self.trial.id,
@@ -124,6 +128,7 @@ class _Attempt:
             train_top1=learner.epochs[-1].top1,
             device=processor_name(self.device),
             gpus=self._gpus(),
+            ledger=damaged.entries,
         )
         self.journal.completed(completed, self.trial.recipe.epochs)
         if self.leads:
@@ -159,7 +164,7 @@ class _Attempt:
         self.journal.goes_on(learner.epochs, self.device)
         if self.training.compile:
             learner.model.compile()
-        clips = TrainingClips(train, trial.geometry, recipe, trial.seed)
+        clips = TrainingClips(train, trial.geometry, recipe, trial.seed, self.training.seconds_per_video)
         order = _order(trial, learner.epoch + 1, videos, team)
         # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
         with closing(_load(clips, order, self.training.loader_workers)) as items:
@@ -177,7 +182,9 @@ class _Attempt:
         views = self.trial.views
         at_once = learner.at_once * self.trial.recipe.batchnorm_group  # what fits to train on fits to test on
         run = -(-at_once // views.per_video)
-        tested, order = TestViews(val, self.trial.geometry, [views]), own_videos(len(val.videos), self.team, run)
+        short, seconds = self.trial.recipe.short_videos, self.training.seconds_per_video
+        tested = TestViews(val, self.trial.geometry, [views], short, seconds)
+        order = own_videos(len(val.videos), self.team, run)
         with closing(_load(tested, order, self.training.loader_workers)) as videos:
             evaluation = evaluate(
                 learner.model,
@@ -198,6 +205,7 @@ def score(
     manifest: Manifest,
     views: Sequence[Views],
     *,
+    short_videos: ShortVideos = "loop",
     damage_share: float = 0.01,
     loader_workers: int = 0,
     threads: int | None = None,
@@ -205,15 +213,16 @@ def score(
 ) -> tuple[Evaluation, tuple[str, ...]]:
     """Scores of the network of `geometry` with `weights` (safetensors) on a manifest, and the videos left out.
 
-    Every video is decoded once and scored from each of `views`. The other arguments are those of VideoTraining. Raises
-    UsageError for weights of another network, or a GPU that is not there.
+    Every video is decoded once and scored from each of `views`. short_videos: as in the recipe. The other arguments are
+    those of VideoTraining. Raises UsageError for weights of another network, or a GPU that is not there.
     """
     keep_freed_memory()
     model = build(geometry).to(find_device(device))
     checkpoint.load_weights(weights, model)
     damaged = Ledger(len(manifest.videos), damage_share)
     order = range(len(manifest.videos))
-    with fixed_threads(threads), closing(_load(TestViews(manifest, geometry, views), order, loader_workers)) as loaded:
+    tested = TestViews(manifest, geometry, views, short_videos)
+    with fixed_threads(threads), closing(_load(tested, order, loader_workers)) as loaded:
         return evaluate(model, loaded, damaged, device=find_device(device)), damaged.videos
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_space, make_folder
 from expander.cli.output import Json, notes, print_json
 from expander.cli.progress import MeasuringAloud, Progress
@@ -136,6 +137,7 @@ def read_videos(space: SearchSpace) -> Videos:
     manifests = read_pair(train, val)
     for manifest in manifests:
         check_classes(manifest, space.basis.classes)
+    warn_of_leaks(*manifests)
     return Videos(train, val, fingerprint(*manifests), manifests[0].classes)
 
 
@@ -360,6 +362,7 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         micro_batches=MicroBatches(resources.micro_batch, resources.gradient_checkpointing),
         compile=resources.compile,
         gpus=resources.gpus_per_trial,
+        seconds_per_video=space.data.seconds_per_video,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_config, make_folder
 from expander.cli.output import Json, document, notes, print_json
 from expander.cli.scores import note_damaged, print_scores
@@ -74,6 +75,7 @@ def train(
     manifests = read_pair(videos, held_out)
     for manifest in manifests:
         check_classes(manifest, loaded.geometry.classes)
+    warn_of_leaks(*manifests)
     if (batch := loaded.recipe.batch) > (given := len(manifests[0].videos)):
         notes().print(
             f"a batch of {batch} clips is more than the {given} training videos, and its rate is scaled to it: the"
@@ -136,6 +138,7 @@ def evaluate(
         weights,
         manifest,
         wanted,
+        short_videos=loaded.recipe.short_videos,
         damage_share=damage_share,
         loader_workers=loader_workers,
         threads=threads,

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from expander.errors import ExpanderError
+from expander.errors import DataError, ExpanderError
 from expander.trial import Completed, Event, Failed, Started, Training, Trial
 
 # Carries out one attempt, wherever it is called, and tells its events; returns whether the trial completed.
@@ -35,7 +35,8 @@ def failed(trial: str, error: Exception) -> Failed:
     # Our own errors are sentences; anyone else's first line needs its class to be understood.
     ours = isinstance(error, ExpanderError)
     line = str(error) if ours else f"{type(error).__name__}: {error}".strip().splitlines()[0].removesuffix(": ")
-    return Failed(trial, line, "".join(traceback.format_exception(error)))
+    ledger = error.ledger if isinstance(error, DataError) else ()
+    return Failed(trial, line, "".join(traceback.format_exception(error)), ledger)
 
 
 def this_place() -> str:
