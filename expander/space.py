@@ -161,7 +161,6 @@ class ResourcesSection(Section):
     loader_workers: Whole = 0
     micro_batch: Count | None = None
     gradient_checkpointing: bool | None = None
-    compile: bool = False
 
     @property
     def workers(self) -> int:

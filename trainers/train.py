@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import platform
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -52,9 +53,8 @@ class VideoTraining:
 
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
-    leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. compile: by
-    torch.compile, at its first epoch. gpus: how many a trial holds; recorded with its outcome. seconds_per_video: one
-    that takes longer is damaged.
+    leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. gpus:
+    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged.
     """
 
     train: ManifestSource
@@ -65,7 +65,6 @@ class VideoTraining:
     threads: int | None = None
     device: DeviceName = "auto"
     micro_batches: MicroBatches = AUTOMATIC
-    compile: bool = False
     gpus: float = 0.0
     seconds_per_video: float = SECONDS_PER_VIDEO
 
@@ -111,7 +110,7 @@ class _Attempt:
         for manifest in (train, val):
             check_classes(manifest, self.trial.geometry.classes)
         random = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
-        with fixed_threads(self.training.threads), random:
+        with fixed_threads(self.training.threads), random, deterministic(self.device):
             learner = self._trained(train)
             if self.leads:
                 (self.folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
@@ -162,8 +161,6 @@ class _Attempt:
         learner = Learner(trial, self.device, Ledger(videos, self.training.damage_share), team, micro)
         learner.go_on_from(team.share(checkpoint.latest(self.folder, trial.id) if self.leads else None))
         self.journal.goes_on(learner.epochs, self.device)
-        if self.training.compile:
-            learner.model.compile()
         clips = TrainingClips(train, trial.geometry, recipe, trial.seed, self.training.seconds_per_video)
         order = _order(trial, learner.epoch + 1, videos, team)
         # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
@@ -275,6 +272,24 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             libc.mallopt(option, LARGEST_INT)
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Within it a GPU computes the same bits each time, by kernels that may be slower; where there are none, PyTorch
+    warns. A CPU does so by itself."""
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+    # A debugging aid that writes to every new tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 @contextmanager

@@ -360,7 +360,6 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         threads=meter.threads,
         device=meter.name,
         micro_batches=MicroBatches(resources.micro_batch, resources.gradient_checkpointing),
-        compile=resources.compile,
         gpus=resources.gpus_per_trial,
         seconds_per_video=space.data.seconds_per_video,
     )
