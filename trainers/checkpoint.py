@@ -108,9 +108,11 @@ def save_weights(path: Path, model: nn.Module) -> None:
     write_atomically(path, safetensors.torch.save(tensors))
 
 
-def load_weights(path: Path, model: nn.Module) -> None:
-    """Load what `save_weights` wrote. Raises UsageError naming every tensor that is missing, unknown or of another
-    shape; the model is then unchanged."""
+def load_weights(path: Path, model: nn.Module, replaced: Mapping[str, Tensor] | None = None) -> None:
+    """Load what `save_weights` wrote, but `replaced` in place of the tensors of these names.
+
+    Raises UsageError naming every tensor that is missing, unknown or of another shape; the model is then unchanged.
+    """
     try:
         found = safetensors.torch.load(path.read_bytes())
     except (OSError, SafetensorError) as error:
@@ -118,6 +120,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
             f"weights {path}: cannot be read ({error}); expected a safetensors file of ours. Weights of PySlowFast,"
             f" PyTorchVideo or MMAction2 become one by `expander convert CONFIG {path} --to expander --out FILE`"
         ) from error
+    found |= replaced or {}
     wanted = model.state_dict()
     mistakes = [f"{name} is missing" for name in wanted if name not in found]
     mistakes += [f"{name} is unknown" for name in found if name not in wanted]

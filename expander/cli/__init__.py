@@ -8,6 +8,7 @@ import typer
 
 from expander.cli.convert import convert
 from expander.cli.export import export, report
+from expander.cli.finetune import app as finetune
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
 from expander.cli.search import resume, search
@@ -25,6 +26,7 @@ app = typer.Typer(
 for command in (plan, cost, search, resume, status, export, train, report, convert):
     app.command()(command)
 app.command("test")(evaluate)
+app.add_typer(finetune, name="finetune")
 
 
 def main() -> None:

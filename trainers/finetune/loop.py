@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -88,9 +88,12 @@ def finetune(training: Finetuning[S], report: Callable[[Progress], None]) -> tup
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         run = _Run(training, Ledger(training.places, training.damage_share))
         run.go_on()
+        recipe = training.recipe
+        first, last = run.iteration * recipe.batch, recipe.iterations * recipe.batch
+        order = islice(keys(training.seed, training.places, first), last - first)
         # One loader for all iterations: its processes start once, and decode ahead.
-        with closing(_load(training, run.iteration)) as items:
-            while run.iteration < training.recipe.iterations:
+        with closing(load(training.samples, order, training.loader_workers)) as items:
+            while run.iteration < recipe.iterations:
                 report(run.learn(items))
         checkpoint.save_weights(training.folder / checkpoint.WEIGHTS, training.model)
     return run.ledger.videos
@@ -203,16 +206,14 @@ def keys(seed: int, places: int, start: int) -> Iterator[tuple[int, int]]:
         epoch, skipped = epoch + 1, 0
 
 
-def _load(training: Finetuning[Any], iteration: int) -> Generator[Any, None, None]:
-    """The samples from `iteration` to the last, one by one."""
-    batch = training.recipe.batch
-    wanted = (training.recipe.iterations - iteration) * batch
-    order = islice(keys(training.seed, training.places, iteration * batch), wanted)
+def load(items: Dataset[Any], order: Iterable[Any], workers: int) -> Generator[Any, None, None]:
+    """`items` by the keys of `order`, one by one; decoded ahead where there are workers; close it to end them."""
+    # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
     yield from DataLoader(
-        training.samples,
+        items,
         batch_size=None,
         sampler=order,
-        num_workers=training.loader_workers,
+        num_workers=workers,
         collate_fn=_as_it_is,
         generator=torch.Generator(),
     )
