@@ -96,6 +96,19 @@ FLAGS = {
     ],
     "report": ["--out", "--scores", "--store", "--json"],
     "data check": ["--val", "--root", "--clip", "--out", "--workers", "--seconds-per-video", "--json"],
+    "finetune charades": [
+        "--weights",
+        "--train",
+        "--val",
+        "--videos",
+        "--out",
+        "--set",
+        "--damage-share",
+        "--device",
+        "--threads",
+        "--loader-workers",
+        "--json",
+    ],
 }
 GEOMETRY = {
     "frames": 1,

@@ -30,11 +30,13 @@ INDEXES_KEPT = 4096
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One training clip. pixels: uint8 (T, S, S, 3). index: its video's place in the manifest."""
+    """One training clip. pixels: uint8 (T, S, S, 3). index: its video's place in the manifest. times: (T,) seconds of
+    its frames from the video's first."""
 
     pixels: Tensor
     label: int
     index: int
+    times: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +89,12 @@ class TrainingClips(Dataset[Clip | Damaged]):
         epoch, index = key
         video = self.manifest.videos[index]
         try:
-            pixels = self._pixels(video, np.random.default_rng((self.seed, epoch, index)))
+            pixels, times = self._pixels(video, np.random.default_rng((self.seed, epoch, index)))
         except DamagedVideo as damaged:
             return Damaged(str(video.path), damaged.reason, index)
-        return Clip(torch.from_numpy(pixels), video.label, index)
+        return Clip(torch.from_numpy(pixels), video.label, index, times)
 
-    def _pixels(self, video: Video, random: np.random.Generator) -> NDArray[np.uint8]:
+    def _pixels(self, video: Video, random: np.random.Generator) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
         start, jitter, top, left, mirror = random.random(5)
         crop = self.geometry.crop
         low, high = self.recipe.scale_jitter
@@ -107,7 +109,8 @@ class TrainingClips(Dataset[Clip | Damaged]):
                 # One place for all frames, in shares, as a frame may differ from the others in size.
                 y, x = (int(at * (size - crop + 1)) for at, size in zip((top, left), picture.shape, strict=False))
                 pixels[numbers == number] = picture[y : y + crop, x : x + crop]
-        return np.ascontiguousarray(pixels[:, :, ::-1]) if self.recipe.flip and mirror < 0.5 else pixels
+            times = tuple(reader.index.times[numbers].tolist())
+        return (np.ascontiguousarray(pixels[:, :, ::-1]) if self.recipe.flip and mirror < 0.5 else pixels), times
 
 
 class TestViews(Dataset[ViewedVideo | Damaged]):
