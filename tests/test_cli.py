@@ -388,7 +388,7 @@ def test_status_counts_damaged_videos_and_lists_them_when_asked(expander: Expand
     assert listed.startswith("/v/[a].mp4: does not exist (val, 1 trial of first, 20")
     (video,) = json.loads(expander("status", "first", *where, "--json").stdout)["damaged"]
     assert (video["manifest"], video["trials"], video["searches"]) == ("val", [trial], ["first"])
-    assert "give its NAME too" in expander("status", "--damaged", *where, code=2).stderr
+    assert "give its NAME, and no --watch" in expander("status", "--damaged", *where, code=2).stderr
 
 
 def test_every_command_of_the_readme_is_one_that_exists_and_parses(expander: Expander) -> None:
@@ -399,6 +399,10 @@ def test_every_command_of_the_readme_is_one_that_exists_and_parses(expander: Exp
     ours = [line.split()[1:] for line in lines if line.startswith("expander ")]
     assert {name for name, *_ in ours} >= {"plan", "cost", "search", "status", "resume", "export"}
     for name, *arguments in ours:
+        if hasattr(commands[name], "commands"):
+            below, *rest = arguments
+            commands[name].commands[below].make_context(below, rest)
+            continue
         commands[name].make_context(name, list(arguments))
         if name in ("plan", "cost"):
             expander(name, *arguments)

@@ -134,7 +134,7 @@ class MadeUp:
         score = self.score(trial)
         metrics = Metrics(score, min(1.0, score + 0.1), 2.0, VIDEOS)
         ledger = (Damage("train", "broken & gone.mp4", "does not <exist>"),)
-        return Completed(trial.id, metrics, 60.0 * epochs + 30, None, (), {"torch": "2.13.0"}, ledger)
+        return Completed(trial.id, metrics, 60.0 * epochs + 30, None, (), {"torch": "2.13.0"}, ledger=ledger)
 
 
 def small(**sections: Mapping[str, Any]) -> SearchSpace:
