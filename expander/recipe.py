@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Precision = Literal["bfloat16", "float16", "float32"]
 
+LATER = {"precision": "bfloat16", "precise_batchnorm": 0}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -45,8 +47,12 @@ class Recipe:
         return self.base_rate * self.batch / self.reference_batch
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON and YAML."""
-        return asdict(self) | {"scale_jitter": list(self.scale_jitter)}
+        """Plain values, for JSON and YAML.
+
+        A key that the first stores did not have is left out at its default, so that what they trained keeps its id.
+        """
+        values = asdict(self) | {"scale_jitter": list(self.scale_jitter)}
+        return {key: value for key, value in values.items() if key not in LATER or value != LATER[key]}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Recipe:

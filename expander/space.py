@@ -155,8 +155,8 @@ class ResourcesSection(Section):
     workers_per_trial: Workers | None = None
     least_workers: Workers | None = None
     loader_workers: Whole = 0
-    micro_batch: Count | Literal["auto"] = "auto"
-    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    micro_batch: Count | None = None
+    gradient_checkpointing: bool | None = None
     compile: bool = False
 
     @property

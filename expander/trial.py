@@ -12,10 +12,6 @@ from typing import Any, Literal
 from expander.efficientnet3d import AnyGeometry, read_geometry
 from expander.recipe import Recipe
 
-# Keys of a recipe that the first stores did not have.
-LATER_KEYS = ("precision", "precise_batchnorm")
-UNSAID = Recipe()
-
 
 @dataclass(frozen=True)
 class Views:
@@ -60,13 +56,7 @@ class Trial:
     @cached_property
     def id(self) -> str:
         """Sixteen hexadecimal digits, from the content alone."""
-        values = self.as_dict()
-        # What came later, and is left as it always was, does not make another trial of one that is recorded.
-        later = {key: getattr(UNSAID, key) for key in LATER_KEYS}
-        values["recipe"] = {
-            key: value for key, value in values["recipe"].items() if key not in later or value != later[key]
-        }
-        return content_id(values)
+        return content_id(self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; `from_dict` reads them back."""

@@ -100,7 +100,7 @@ def test_a_checkpoint_with_a_valid_checksum_still_runs_no_code(tmp_path, caplog)
     payload, buffer = Payload(), io.BytesIO()
     payload.path = tmp_path / "ran"
     torch.save(payload, buffer, pickle_module=pickle)
-    header = f"x3d-expander checkpoint 1 sha256 {sha256(buffer.getvalue()).hexdigest()}\n".encode()
+    header = f"x3d-expander checkpoint 2 sha256 {sha256(buffer.getvalue()).hexdigest()}\n".encode()
     (tmp_path / "epoch-00001.checkpoint").write_bytes(header + buffer.getvalue())
     assert checkpoint.latest(tmp_path, TRIAL) is None
     assert not payload.path.exists()

@@ -178,7 +178,7 @@ def test_a_block_computes_what_sec_a2_says(number):
 def test_the_recipe_sets_dropout_and_drop_connect_of_what_has_a_shortcut():
     model = build(SMALL, Recipe(dropout=0.3, drop_connect=0.2))
     assert isinstance(model, EfficientNet3DNetwork)
-    assert model.head.dropout.p == 0.3
+    assert model.head.dropout.rate == 0.3
     rates = [block.drop_connect.rate for block in blocks_of(model)]
     assert rates == pytest.approx([0, 0.04, 0, 0.12, 0.16, 0])
 

@@ -180,7 +180,7 @@ limits:
         "s.yaml:9: expansion.path.1: found 'sideways'; expected one of fast, temporal, spatial, depth, width, bottleneck",
         "s.yaml:11: recipe.epochs: found -1; expected at least 1",
         "s.yaml:12: recipe.dropuot: unknown key; allowed: epochs, batch, base_rate, reference_batch, warmup, momentum,"
-        " weight_decay, dropout, drop_connect, batchnorm_group, scale_jitter, flip (did you mean dropout?)",
+        " weight_decay, dropout, drop_connect, batchnorm_group, scale_jitter, flip, precision, precise_batchnorm (did you mean dropout?)",
         "s.yaml:13: recipe.scale_jitter: [2.0, 1.0] runs backwards; give [smallest, largest]",
         "s.yaml:15: limits.crop: 100 is under the basis' 112; give at least that, or null for no limit",
     ]

@@ -9,7 +9,7 @@ from spaces import completed, space_of
 from expander.axis import Factors
 from expander.efficientnet3d import EFFICIENTNET3D
 from expander.geometry import MOBILE_PARTS, Basis, Geometry, realise
-from expander.recipe import Recipe
+from expander.recipe import LATER, Recipe
 from expander.search import next_step
 from expander.trial import Trial, Views, content_id
 
@@ -66,10 +66,18 @@ def test_the_id_depends_on_every_field(path):
 
 def test_every_field_of_geometry_recipe_and_views_is_in_the_content():
     values = TRIAL.as_dict()
-    assert set(values["recipe"]) == set(vars(TRIAL.recipe))
+    assert set(values["recipe"]) == set(vars(TRIAL.recipe)) - set(LATER)
     assert set(values["views"]) == set(vars(TRIAL.views))
     assert set(values["geometry"]) >= set(vars(TRIAL.geometry)) - {"stages", *MOBILE_PARTS}
     assert set(values) == {"geometry", "recipe", "data", "views", "seed"}
+
+
+def test_what_came_later_is_in_the_content_only_where_it_is_not_as_it_was():
+    for key, value in {"precision": "float32", "precise_batchnorm": 64}.items():
+        trial = replace(TRIAL, recipe=replace(TRIAL.recipe, **{key: value}))
+        assert trial.as_dict()["recipe"][key] == value
+        assert trial.id != TRIAL.id
+        assert Trial.from_dict(trial.as_dict()) == trial
 
 
 def test_a_mobile_part_is_in_the_content_only_where_it_is_missing():

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -44,12 +43,12 @@ class MicroBatch:
 class MicroBatches:
     """What a space's `resources` say of it.
 
-    clips: of one micro-batch, at least one BN group; 'auto' finds the most that fit a GPU, and takes one group on a
-    CPU, which is busy with one. recompute: gradient checkpointing; 'auto' where not even one group fits without.
+    clips: of one micro-batch, at least one BN group; None finds the most that fit a GPU, and takes one group on a
+    CPU, which is busy with one. recompute: gradient checkpointing; None where not even one group fits without.
     """
 
-    clips: int | Literal["auto"] = "auto"
-    recompute: bool | Literal["auto"] = "auto"
+    clips: int | None = None
+    recompute: bool | None = None
 
     @property
     def may_recompute(self) -> bool:
@@ -62,7 +61,7 @@ class MicroBatches:
         Raises TrialError where not even the smallest fits.
         """
         recompute = self.recompute is True
-        if self.clips != "auto":
+        if self.clips is not None:
             return MicroBatch(max(1, min(most, self.clips // trial.recipe.batchnorm_group)), recompute)
         if device.type != "cuda":
             return MicroBatch(1, recompute)
@@ -93,7 +92,7 @@ def too_large(trial: Trial, wanted: MicroBatches) -> str:
     group = trial.recipe.batchnorm_group
     advice = "a GPU with more memory, or a smaller recipe.batchnorm_group"
     if not wanted.may_recompute:
-        advice = f"resources.gradient_checkpointing: auto, {advice}"
+        advice = f"resources.gradient_checkpointing: null, {advice}"
     return (
         f"trial {trial.id}: a single BN group of {group} clips does not fit in the device's memory; it takes {advice}"
     )
