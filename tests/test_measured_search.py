@@ -224,7 +224,7 @@ def test_what_a_search_measured_is_shown_and_exported_and_another_device_is_refu
     assert (provenance["complexity"], provenance["device"]) == ("memory", CPU)
 
 
-@pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (0.5, "auto"), (2, "auto")])
+@pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (0.5, "auto"), (1, "auto")])
 def test_trials_and_what_measures_for_search_and_for_plan_take_a_gpu_only_where_the_space_asks_for_one(
     gpus: float, device: str, videos: Videos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -443,6 +443,11 @@ def test_workers_that_do_not_see_one_folder_say_so_and_how_to_mend_it(same: bool
         assert "Give --runs a folder on a file system that every machine mounts" in said[0]
 
 
+def test_more_gpus_than_this_machine_has_are_refused() -> None:
+    with pytest.raises(UsageError, match="a trial of the space takes 1000 GPUs, and this machine has"):
+        InlineDispatcher(rehearse, Meter(), workers=1000, on_gpus=True)
+
+
 def test_places_are_shown_by_host() -> None:
     assert shown(["a:1", "a:2", "b-c:3"]) == "a:1,2 b-c:3"
 

@@ -44,6 +44,7 @@ class InlineDispatcher:
         on_gpus: bool = False,
     ) -> None:
         self.meter = meter
+        self._training = training
         self._attempt: Attempt = partial(attempt, training)
         if workers > 1:
             found = torch.cuda.device_count()
