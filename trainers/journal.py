@@ -49,6 +49,7 @@ class Journal:
             return
         behind = f", goes on after epoch {epochs[-1].number} of {epochs[-1].epochs}" if epochs else ""
         logger.info("trains on %s%s", _named(device), behind)
+        self.close()  # of an attempt that goes on in smaller pieces
         self._curves = Curves(self._folder / EVENTS, epochs)
 
     def epoch(self, epoch: Epoch) -> None:

@@ -19,6 +19,7 @@ from trainers.batches import batches, own_groups
 from trainers.checkpoint import State
 from trainers.data.clips import Clip, Damaged, normalise
 from trainers.data.damage import Ledger
+from trainers.gradients import Gradients
 from trainers.micro_batch import MicroBatch
 from trainers.networks.batchnorm import GroupStatistics
 from trainers.networks.build import build
@@ -40,8 +41,8 @@ class DoesNotFit(Exception):
 class Learner:
     """The network of a trial, its optimiser, history and damaged videos; one of these on each member of a team.
 
-    micro: what is computed at once. It changes the memory, and the results only as far as the order of sums does, like
-    the team's size.
+    micro: what is computed at once. It changes the memory, and the results only as far as the order of sums within a
+    pass does; the team's size changes nothing.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Learner:
         self.model = build(trial.geometry, trial.recipe).to(device)
         recompute_blocks(self.model, micro.recompute)
         self.statistics = GroupStatistics(self.model, device)
+        self.gradients = Gradients(list(self.model.parameters()))
         self.optimizer = sgd(self.model, trial.recipe)
         # Only float16 needs its gradients scaled: bfloat16 has the exponents of float32.
         scaled = device.type == "cuda" and trial.recipe.precision == "float16"
@@ -131,7 +133,7 @@ class Learner:
     def _batch(self, own: Iterator[Clip | Damaged], number: int, sizes: list[int]) -> _Sums:
         """Take this member's groups of a batch, and sum over the team: counts, gradients and moments."""
         sums, damaged, failure = _Sums.zero(self.device), list[Damaged](), None
-        mine = own_groups(len(sizes), self.team)
+        mine, many = own_groups(len(sizes), self.team), len(sizes) > 1 and torch.is_grad_enabled()
         for first in range(mine.start, mine.stop, self.at_once):
             held: dict[int, list[Clip]] = {}
             for place in range(first, min(first + self.at_once, mine.stop)):
@@ -144,11 +146,18 @@ class Learner:
             if held and failure is None:
                 try:
                     sums += self._compute(number, held)
+                    if many:
+                        self.gradients.collect()
                 except torch.OutOfMemoryError as error:
                     # The others wait for this batch's sums: they are told with them. Its traceback would keep all
                     # that was computed, and leave no memory for a smaller piece.
                     failure = error.with_traceback(None)
-        return self._together(sums, damaged, failure)
+        sums = self._together(sums, damaged, failure)
+        if many:
+            self.gradients.give_back(self.team)
+        elif torch.is_grad_enabled():
+            self.gradients.sum(self.team)
+        return sums
 
     def _compute(self, batch: int, held: dict[int, list[Clip]]) -> _Sums:
         """Losses of some BN groups, by their places in the batch; their gradients are added where these are wanted."""
@@ -168,7 +177,7 @@ class Learner:
         return _Sums(len(clips), loss.detach().double(), (logits.argmax(1) == labels).sum())
 
     def _together(self, sums: _Sums, damaged: list[Damaged], failure: Exception | None) -> _Sums:
-        """The sums over the team, and its damaged videos entered; gradients and their moments are summed in place."""
+        """The sums over the team, and its damaged videos entered; moments are summed in place."""
         if self.team.size == 1:
             self._tell(damaged, failure)
             return sums
@@ -182,7 +191,6 @@ class Learner:
             self._tell(found, failure or (DoesNotFit() if any(failed for _, failed in everyone) else None))
         if torch.is_grad_enabled():
             self.team.sum(self.statistics.sums)
-            self._sum_gradients()
         return _Sums(int(totals[0]), totals[3], totals[4])
 
     def _tell(self, damaged: list[Damaged], failure: Exception | None) -> None:
@@ -190,18 +198,6 @@ class Learner:
             self._enter(each)
         if failure is not None:
             raise DoesNotFit from failure
-
-    def _sum_gradients(self) -> None:
-        # All in one piece and one order, so that a training that goes on adds up as it did before it was stopped.
-        parameters = list(self.model.parameters())
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        self.team.sum(flat)
-        for gradient, part in zip(gradients, torch.split(flat, [each.numel() for each in gradients]), strict=True):
-            gradient.copy_(part.view(gradient.shape))
 
     def _enter(self, damaged: Damaged) -> None:
         self.damaged.setdefault(damaged.path, damaged.reason)
