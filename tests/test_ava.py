@@ -72,7 +72,7 @@ def test_proposals_to_test_on_have_a_score_of_more_than_eight_tenths_and_no_excl
         "film,903,0,0,1,1,0.99",
     )
     proposals = ava.read_proposals(write(tmp_path / "boxes.csv", *lines))
-    assert ava.testing_samples(proposals, {("film", 903)}) == (
+    assert ava.proposed_samples(proposals, {("film", 903)}) == (
         ava.Sample(FILM, (ava.Person((0, 0, 1, 1)), ava.Person((0, 0, 0.5, 1)))),
     )
 

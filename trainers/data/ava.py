@@ -129,7 +129,7 @@ def training_samples(
     return tuple(samples)
 
 
-def testing_samples(
+def proposed_samples(
     proposals: Iterable[Proposal], excluded: Collection[KeyFrame] = (), *, score: float = TEST_SCORE
 ) -> tuple[Sample, ...]:
     """The key frames that have a proposal of more than `score`, with these proposals."""

@@ -73,7 +73,7 @@ class TrainingClips(Dataset[Clip | Damaged]):
         self.geometry = geometry
         self.recipe = recipe
         self.seed = seed
-        self._indexes = _Indexes()
+        self._indexes = Indexes()
 
     def __getitem__(self, key: tuple[int, int]) -> Clip | Damaged:
         epoch, index = key
@@ -114,7 +114,7 @@ class TestViews(Dataset[ViewedVideo | Damaged]):
         self.geometry = geometry
         self.views = tuple(views)
         self.side = shorter_side(geometry.crop)
-        self._indexes = _Indexes()
+        self._indexes = Indexes()
 
     def __len__(self) -> int:
         return len(self.manifest.videos)
@@ -216,7 +216,7 @@ def _latest_start(index: VideoIndex, geometry: AnyGeometry) -> float:
     return float(index.times[-1]) - (geometry.frames - 1) * (geometry.stride or 0) * index.spacing
 
 
-class _Indexes:
+class Indexes:
     """The indexes of the videos read last, so that the next epoch spares the pass over their packets."""
 
     def __init__(self) -> None:

@@ -70,7 +70,8 @@ def iou(boxes: Array, others: Array) -> Array:
     shared = np.clip(high - low, 0, None).prod(2)
     own, other = (np.clip(each[:, 2:] - each[:, :2], 0, None).prod(1) for each in (boxes, others))
     union = own[:, None] + other[None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlap: Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlap
 
 
 def average_precision(right: Sequence[bool], positives: int) -> float:

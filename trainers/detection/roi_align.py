@@ -17,12 +17,12 @@ def roi_align(features: Tensor, boxes: Tensor, frames: Tensor, *, size: int, sca
     out = features.new_zeros(len(boxes), features.shape[1], size, size)
     counts = torch.stack([_samples(corners[:, axis + 2] - corners[:, axis], size, sampling) for axis in (1, 0)], 1)
     # Boxes that take equally many samples are computed together; there are few different counts.
-    for rows, columns in counts.unique(dim=0).tolist():
+    for rows, columns in sorted({(rows, columns) for rows, columns in counts.tolist()}):
         chosen = ((counts[:, 0] == rows) & (counts[:, 1] == columns)).nonzero().flatten()
         own = corners[chosen]
         y, x = _grid(own[:, 1], own[:, 3], size, rows), _grid(own[:, 0], own[:, 2], size, columns)
         values = _bilinear(features, frames[chosen], y, x)
-        values = values.unflatten(3, (size, columns)).unflatten(2, (size, rows)).mean((3, 5))
+        values = values.reshape(len(chosen), -1, size, rows, size, columns).mean((3, 5))
         out = out.index_copy(0, chosen, values)
     return out
 
@@ -34,13 +34,13 @@ def roi_align_3d(
 
     clips: (R,) which of the N clips each box is in; the others as for `roi_align`.
     """
-    clip_count, channels, length = features.shape[:3]
-    stacked = features.transpose(1, 2).reshape(clip_count * length, channels, *features.shape[3:])
+    channels, length = features.shape[1:3]
+    stacked = features.transpose(1, 2).flatten(0, 1)
     steps = torch.arange(length, device=features.device)
     frames = (clips[:, None] * length + steps).flatten()
     replicated = boxes.repeat_interleave(length, 0)
     cut = roi_align(stacked, replicated, frames, size=size, scale=scale, sampling=sampling)
-    return cut.unflatten(0, (len(boxes), length)).transpose(1, 2)
+    return cut.reshape(len(boxes), length, channels, size, size).transpose(1, 2)
 
 
 def _samples(extents: Tensor, size: int, sampling: int) -> Tensor:
