@@ -121,6 +121,19 @@ def test_written_detections_are_read_back_in_the_official_form(tmp_path):
     assert ava.read_proposals(write(tmp_path / "found.csv", *lines))[0].score == 0.503
 
 
+def test_videos_are_found_by_name_anywhere_below_the_root_and_missing_ones_are_named(tmp_path):
+    for name in ("a/film.mp4", "b/other.mkv", "b/twice.mkv", "c/twice.mp4", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    samples = [ava.Sample((name, 1), ()) for name in ("other", "film", "other")]
+    paths = ava.find_videos(samples, tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == ["b/other.mkv", "a/film.mp4", "b/other.mkv"]
+    with pytest.raises(ManifestError) as raised:
+        ava.find_videos([ava.Sample((name, 1), ()) for name in ("notes", "twice")], tmp_path)
+    assert "video notes is not below this folder" in str(raised.value)
+    assert "video twice is there twice: b/twice.mkv and c/twice.mp4" in str(raised.value)
+
+
 @needs_official
 def test_the_official_files_are_read():
     truth = ava.read_truth(OFFICIAL / "ava_sample.csv")

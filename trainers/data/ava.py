@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from expander.errors import ManifestError
-from trainers.data.entries import report
+from trainers.data.entries import SUFFIXES, report
 from trainers.detection.frame_ap import Box, KeyFrame, Labelled, iou
 
 # A.1: proposals to test on have a better score; those to train on overlap with the ground truth by more.
@@ -135,6 +136,28 @@ def proposed_samples(
     """The key frames that have a proposal of more than `score`, with these proposals."""
     kept = _by_key(each for each in proposals if each.score > score and each.key not in excluded)
     return tuple(Sample(key, tuple(Person(each.box) for each in group)) for key, group in kept.items())
+
+
+def find_videos(samples: Iterable[Sample], root: Path) -> tuple[Path, ...]:
+    """The file of each sample's video: anywhere below `root`, by its name without suffix.
+
+    Raises ManifestError naming the videos that are not there, or are there twice.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for file in sorted(files):
+            if file.lower().endswith(SUFFIXES):
+                found[file.rpartition(".")[0]].append(Path(folder, file))
+    names = [sample.key[0] for sample in samples]
+    mistakes = []
+    for name in sorted(set(names)):
+        if len(found[name]) != 1:
+            places = " and ".join(str(path.relative_to(root)) for path in found[name][:2])
+            mistakes.append(f"video {name} is {'there twice: ' + places if places else 'not below this folder'}")
+    if mistakes:
+        raise ManifestError(report(root, mistakes, f"a folder of videos: {', '.join(SUFFIXES)}"))
+    return tuple(found[name][0] for name in names)
 
 
 def detection_lines(detections: Iterable[Labelled]) -> Iterator[str]:

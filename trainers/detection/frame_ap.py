@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 PER_FRAME = 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """A box (x1, y1, x2, y2, each a share of the frame) of one action in a key frame. score: of a detection."""
 

@@ -12,7 +12,6 @@ from expander.errors import UsageError
 from expander.geometry import Geometry
 from trainers.checkpoint import load_weights
 from trainers.detection.roi_align import roi_align_3d
-from trainers.networks.layers import Dropout
 from trainers.networks.x3d import X3D
 
 # Bins along each side of a box's features (Feichtenhofer et al. 2019, whose architecture A.1 takes).
@@ -33,7 +32,7 @@ class Detector(nn.Module):
         # The stem and the first block of each stage halve the resolution.
         self.stride = 2 ** (1 + len(trunk.stages))
         width = trunk.head.expand.in_channels
-        self.dropout = Dropout(dropout, width)
+        self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, classes)
         # As in X3D's own last layer: all classes start about equally likely.
         nn.init.normal_(self.classifier.weight, std=0.01)
