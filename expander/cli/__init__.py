@@ -6,10 +6,12 @@ import sys
 
 import typer
 
+from expander.cli.ava import ava
+from expander.cli.charades import charades
 from expander.cli.convert import convert
 from expander.cli.data import data_app
 from expander.cli.export import export, report
-from expander.cli.finetune import app as finetune
+from expander.cli.finetune import finetune_app
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
 from expander.cli.prepare import prepare
@@ -30,7 +32,9 @@ for command in (plan, cost, search, resume, status, export, train, report, conve
 data_app.command("prepare")(prepare)
 app.command("test")(evaluate)
 app.add_typer(data_app, name="data")
-app.add_typer(finetune, name="finetune")
+finetune_app.command()(charades)
+finetune_app.command()(ava)
+app.add_typer(finetune_app, name="finetune")
 
 
 def main() -> None:

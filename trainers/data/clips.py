@@ -83,7 +83,7 @@ class TrainingClips(Dataset[Clip | Damaged]):
         self.geometry = geometry
         self.recipe = recipe
         self.seed = seed
-        self._indexes = _Indexes(seconds)
+        self._indexes = Indexes(seconds)
 
     def __getitem__(self, key: tuple[int, int]) -> Clip | Damaged:
         epoch, index = key
@@ -136,7 +136,7 @@ class TestViews(Dataset[ViewedVideo | Damaged]):
         self.views = tuple(views)
         self.short_videos = short_videos
         self.side = shorter_side(geometry.crop)
-        self._indexes = _Indexes(seconds)
+        self._indexes = Indexes(seconds)
 
     def __len__(self) -> int:
         return len(self.manifest.videos)
@@ -243,10 +243,10 @@ def _latest_start(index: VideoIndex, geometry: AnyGeometry) -> float:
     return index.latest_start(geometry.frames, geometry.stride or 0)
 
 
-class _Indexes:
+class Indexes:
     """The indexes of the videos read last, so that the next epoch spares the pass over their packets."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float = SECONDS_PER_VIDEO) -> None:
         self._seconds = seconds
         self._kept: OrderedDict[Path, VideoIndex] = OrderedDict()
 
