@@ -25,7 +25,7 @@ search: install
 	$(BIN)/expander report $(NAME) --out runs/$(NAME)/report.html
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: install
 	$(BIN)/ruff format --check .

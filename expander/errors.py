@@ -12,6 +12,10 @@ ExpanderError            exit 1
 └── Interrupted          exit 130  Ctrl-C
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class ExpanderError(Exception):
     """Base of every error that is reported without a traceback."""
@@ -30,7 +34,9 @@ class SpaceError(UsageError):
 
 
 class DataError(ExpanderError):
-    """More videos of a manifest are damaged than the space allows."""
+    """More videos of a manifest are damaged than the space allows. ledger: these, each a Damage."""
+
+    ledger: tuple[Any, ...] = ()
 
 
 class ManifestError(DataError):

@@ -58,12 +58,13 @@ class StepHours:
 def share_of(space: SearchSpace) -> Share:
     """What one trial of `space` holds. Raises UsageError where it holds no GPU."""
     resources = space.resources
-    if not resources.gpus:
+    if not resources.gpus_per_trial:
         raise UsageError(
-            "--gpu: the space trains on CPUs, as resources.gpus is 0; give --set resources.gpus=1 to plan it on GPUs"
+            "--gpu: the space trains on CPUs, as resources.gpus_per_trial is 0; give --set resources.gpus_per_trial=1"
+            " to plan it on GPUs"
         )
     # One process a GPU, each with readers of its own.
-    return Share(resources.gpus, resources.loader_workers * max(1, int(resources.gpus)))
+    return Share(resources.gpus_per_trial, resources.loader_workers * max(1, int(resources.gpus_per_trial)))
 
 
 def hours_of(space: SearchSpace, planned: Plan, throughput: Throughput, count: int) -> tuple[StepHours, ...]:
@@ -71,7 +72,8 @@ def hours_of(space: SearchSpace, planned: Plan, throughput: Throughput, count: i
     gpus = throughput.share.gpus
     if gpus > count:
         raise UsageError(
-            f"--count {count}: fewer than the {gpus:g} GPUs of one trial; give more, or a smaller resources.gpus"
+            f"--count {count}: fewer than the {gpus:g} GPUs of one trial; give more, or a smaller"
+            " resources.gpus_per_trial"
         )
     found = []
     for each in planned.steps:

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Precision = Literal["bfloat16", "float16", "float32"]
+# What a clip shows beyond the end of a video that is shorter than it: the video anew, or its last frame.
+ShortVideos = Literal["loop", "hold"]
 
-LATER = {"precision": "bfloat16", "precise_batchnorm": 0}
+LATER = {"precision": "bfloat16", "precise_batchnorm": 0, "short_videos": "loop"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Recipe:
     sums their gradients, whether they are computed together or one after the other. scale_jitter: range of the shorter
     side over the crop. flip: mirror half of the clips. precision: what a GPU multiplies in; a CPU always takes float32.
     precise_batchnorm: clips whose statistics under the final weights take the place of the running ones before
-    validation; 0 keeps the running ones.
+    validation; 0 keeps the running ones. short_videos: what a clip shows beyond the end of a video that is shorter than
+    it, in validation too.
     """
 
     epochs: int = 256
@@ -40,6 +43,7 @@ class Recipe:
     flip: bool = True
     precision: Precision = "bfloat16"
     precise_batchnorm: int = 0
+    short_videos: ShortVideos = "loop"
 
     @property
     def peak_rate(self) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from expander.axis import Axis, Factors
 from expander.cost import UNITS, ComplexityName, Cost, MeasuredName, closed_form
 from expander.geometry import Basis, realise
-from expander.recipe import Precision, Recipe, Regularisation
+from expander.recipe import Precision, Recipe, Regularisation, ShortVideos
 from expander.solve import Grids, Lattice, Limits
 from expander.strict import Conflict, Key, Section, check
 from expander.trial import Views
@@ -19,6 +19,7 @@ from expander.trial import Views
 # Upper ends are far beyond any use; past them a slip of the keyboard would cost minutes or overflow a column.
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Group = Annotated[int, Field(ge=2, le=1_000_000_000)]
+Workers = Annotated[int, Field(ge=1, le=1_000_000)]
 Whole = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -111,6 +112,7 @@ class RecipeSection(Section):
     flip: bool = True
     precision: Precision = "bfloat16"
     precise_batchnorm: Whole = 0
+    short_videos: ShortVideos = "loop"
 
 
 class RegularisationSection(Section):
@@ -142,19 +144,33 @@ class DataSection(Section):
     val: str | None = None
     root: str | None = None
     damage_share: Share = 0.01
+    seconds_per_video: Annotated[float, Field(gt=0, le=1_000_000)] = 120.0
     train_videos: Count = 240_000
     val_videos: Count = 20_000
 
 
 class ResourcesSection(Section):
-    """What one trial takes of a machine; fractions share."""
+    """What one trial takes: its processes, and what each of them has of a machine."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"gpus": "gpus_per_trial"}
 
     cpus: Positive = 1.0
-    gpus: Annotated[float, Field(ge=0)] = 0.0
+    gpus_per_trial: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+    workers_per_trial: Workers | None = None
+    least_workers: Workers | None = None
     loader_workers: Whole = 0
     micro_batch: Count | None = None
     gradient_checkpointing: bool | None = None
-    compile: bool = False
+
+    @property
+    def workers(self) -> int:
+        """Processes of one trial: as said, else one for each GPU."""
+        return self.workers_per_trial or max(1, int(self.gpus_per_trial))
+
+    @property
+    def gpus_per_worker(self) -> float:
+        """GPUs of one process: one, none, or the part of one that a single process takes."""
+        return self.gpus_per_trial / self.workers
 
 
 class FailuresSection(Section):
@@ -249,7 +265,12 @@ def read_space(values: object, where: Mapping[Key, str], source: str) -> SearchS
 
 def _conflicts(space: SearchSpace) -> list[Conflict]:
     """Values that are possible by themselves and impossible together."""
-    found = [*_basis_conflicts(space), *_path_conflicts(space.expansion), *_regularisation_conflicts(space)]
+    found = [
+        *_basis_conflicts(space),
+        *_path_conflicts(space.expansion),
+        *_regularisation_conflicts(space),
+        *_resource_conflicts(space.resources),
+    ]
     smallest, largest = space.recipe.scale_jitter
     if smallest > largest:
         found.append((("recipe", "scale_jitter"), f"[{smallest}, {largest}] runs backwards; give [smallest, largest]"))
@@ -342,6 +363,19 @@ def _regularisation_conflicts(space: SearchSpace) -> Iterator[Conflict]:
         elif change.when_gap is not None and space.prescribed:
             text = "a prescribed path trains nothing and has no gap; give from_step"
             yield (*key, "when_gap"), text, *reads, ("expansion", "path_is")
+
+
+def _resource_conflicts(resources: ResourcesSection) -> Iterator[Conflict]:
+    gpus, workers, least = resources.gpus_per_trial, resources.workers_per_trial, resources.least_workers
+    on_gpus, of_trial = ("resources", "gpus_per_trial"), ("resources", "workers_per_trial")
+    if gpus > 1 and gpus != int(gpus):
+        yield on_gpus, f"{gpus:g} is more than one GPU and no whole number; give whole GPUs, or a part of one", of_trial
+    elif workers is not None and gpus and workers != max(1, gpus):
+        text = f"{workers} processes for {gpus:g} GPUs; a process trains on one GPU: give null, or {max(1, int(gpus))}"
+        yield of_trial, text, on_gpus
+    elif least is not None and least > resources.workers:
+        text = f"{least} is more than the processes of a trial, {resources.workers}; give at most that, or null"
+        yield ("resources", "least_workers"), text, of_trial, on_gpus
 
 
 def difference(recorded: SearchSpace, now: SearchSpace) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -21,6 +21,9 @@ class Section(BaseModel):
     """A frozen mapping that allows its own keys only, and no silent conversion (1 is no bool, '2' no number)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    # Keys of earlier versions, and what they are called now.
+    renamed: ClassVar[Mapping[str, str]] = {}
 
 
 Model = TypeVar("Model", bound=Section)
@@ -146,6 +149,8 @@ def _unknown_key(model: type[Section], loc: Sequence[str | int]) -> str:
             if getattr(section, "__origin__", None) is list:
                 section = section.__args__[0]
     names = list(cast("type[Section]", section).model_fields)
+    if (name := section.renamed.get(loc[-1])) is not None:
+        return f"unknown key; it is called {name} now"
     return f"unknown key; allowed: {', '.join(names)}{_closest(loc[-1], names)}"
 
 

@@ -141,12 +141,22 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Damage:
+    """A video that a trial could not read. manifest: 'train' or 'val'. video: its path. reason: one line for people."""
+
+    manifest: str
+    video: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Completed:
     """The outcome of a trial that finished. seconds: wall time of this attempt, from its start to its last score.
 
-    weights: path of the trained weights (safetensors). damaged: videos that did not decode. versions: what ran it.
-    train_top1: on the augmented training clips of the last epoch, None where an earlier version did not record it.
-    device, gpus: the processor it ran on, as its maker calls it, and how many GPUs it held; None on a CPU or unknown.
+    weights: path of the trained weights (safetensors). damaged: videos that did not decode, 'path: reason'. versions:
+    what ran it. train_top1: on the augmented training clips of the last epoch, None where an earlier version did not
+    record it. device, gpus: the processor it ran on, as its maker calls it, and how many GPUs it held; None on a CPU or
+    unknown. ledger: the damaged videos, for the store.
     """
 
     trial: str
@@ -158,6 +168,7 @@ class Completed:
     train_top1: float | None = None
     device: str | None = None
     gpus: float | None = None
+    ledger: tuple[Damage, ...] = ()
 
     @property
     def score(self) -> float:
@@ -167,11 +178,15 @@ class Completed:
 
 @dataclass(frozen=True)
 class Failed:
-    """The outcome of one attempt that did not finish. reason: one line for people; traceback: for developers."""
+    """The outcome of one attempt that did not finish. reason: one line for people; traceback: for developers.
+
+    ledger: the videos that could not be read, where it failed for them.
+    """
 
     trial: str
     reason: str
     traceback: str = ""
+    ledger: tuple[Damage, ...] = ()
 
 
 Outcome = Completed | Failed

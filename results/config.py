@@ -66,6 +66,7 @@ class ConfigSection(Section, Generic[AnySection]):
     seed: Whole = 0
     weights: str | None = None
     class_names: list[str] = []
+    task: Literal["classification", "charades"] = "classification"
     provenance: dict[str, Any] = {}
 
 
@@ -87,6 +88,7 @@ class InstanceConfig:
     weights: str | None
     class_names: tuple[str, ...]
     provenance: Mapping[str, Any]
+    task: str = "classification"
 
     @property
     def complexity(self) -> Complexity:
@@ -114,6 +116,7 @@ class InstanceConfig:
             "seed": self.seed,
             "weights": self.weights,
             "class_names": list(self.class_names),
+            **({} if self.task == "classification" else {"task": self.task}),
             "provenance": dict(self.provenance),
         }
 
@@ -135,6 +138,7 @@ def read_config(values: object, where: Mapping[Key, str], source: str) -> Instan
         weights=section.weights,
         class_names=tuple(section.class_names),
         provenance=section.provenance,
+        task=section.task,
     )
 
 

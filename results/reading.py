@@ -16,6 +16,7 @@ from results.owner import Owner, this_process
 from results.records import (
     CandidateRecord,
     CandidateState,
+    DamagedRecord,
     InstanceRecord,
     SearchState,
     SearchSummary,
@@ -31,6 +32,7 @@ from results.records import (
 )
 from results.schema import (
     CandidateRow,
+    DamagedRow,
     DecisionRow,
     EpochRow,
     FailureRow,
@@ -127,6 +129,35 @@ def trial(session: Session, search: int, trial_id: str) -> TrialRecord | None:
         outcome = failed_of(failed[-1])
     epochs = session.scalars(select(EpochRow).where(EpochRow.trial_id == trial_id).order_by(EpochRow.number))
     return TrialRecord(row.id, trial_of(row), outcome, tuple(epoch_of(epoch, row.epochs) for epoch in epochs))
+
+
+def damaged(session: Session, search: int) -> tuple[DamagedRecord, ...]:
+    """The videos that trials of a search could not read, whichever search trained them; by manifest and path."""
+    mine = select(CandidateRow.trial_id).join(StepRow, CandidateRow.step_id == StepRow.id)
+    rows = session.scalars(
+        select(DamagedRow)
+        .where(DamagedRow.trial_id.in_(mine.where(StepRow.search_id == search, CandidateRow.trial_id.is_not(None))))
+        .order_by(DamagedRow.manifest, DamagedRow.video, DamagedRow.last_seen, DamagedRow.trial_id)
+    )
+    videos: defaultdict[tuple[str, str], list[DamagedRow]] = defaultdict(list)
+    for row in rows:
+        videos[row.manifest, row.video].append(row)
+    searches: defaultdict[str, set[str]] = defaultdict(set)
+    named = select(SearchRow.name, CandidateRow.trial_id).join(StepRow, StepRow.search_id == SearchRow.id)
+    for name, trial_id in session.execute(named.join(CandidateRow, CandidateRow.step_id == StepRow.id)):
+        searches[trial_id or ""].add(name)
+    return tuple(
+        DamagedRecord(
+            manifest=manifest,
+            video=video,
+            reason=reports[-1].reason,
+            trials=tuple(sorted(row.trial_id for row in reports)),
+            searches=tuple(sorted(set().union(*(searches[row.trial_id] for row in reports)))),
+            first_seen=min(row.first_seen for row in reports),
+            last_seen=max(row.last_seen for row in reports),
+        )
+        for (manifest, video), reports in videos.items()
+    )
 
 
 def failures(session: Session, search: int, trials: Sequence[str]) -> Sequence[FailureRow]:

@@ -136,6 +136,22 @@ class InstanceRecord:
 
 
 @dataclass(frozen=True)
+class DamagedRecord:
+    """A video that trials of a search could not read. manifest: 'train' or 'val', empty where nobody knows.
+
+    reason: of the last trial that reported it. searches: names of all that have one of these trials.
+    """
+
+    manifest: str
+    video: str
+    reason: str
+    trials: tuple[str, ...]
+    searches: tuple[str, ...]
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True)
 class TrialRecord:
     """A training, its outcome in this search (None while it has none) and its epochs in order."""
 

@@ -112,7 +112,7 @@ def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
         curves=[(step, Markup(curve)) for step, curve in plots.training_curves(candidates, epochs)],
         phases=_phases(record.space.base_recipe, changes, [row["number"] for row in rows if row["trial"]]),
         automatic=told(record.space.regularisation_expansion, gaps(decisions)),
-        damaged=sorted({video for trial in known.values() for video in trial.damaged}),
+        damaged=search.damaged(),
         trained_by=_versions(known.values()),
         space=yaml.safe_dump(record.space.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None),
     )

@@ -284,3 +284,18 @@ class MeasurementRow(Base):
     value: Mapped[float]
     versions: Mapped[Nested]
     measured_at: Mapped[datetime]
+
+
+class DamagedRow(Base):
+    """A video that a trial could not read. manifest: 'train' or 'val'; empty where a store of before version 3 does not
+    say. video: its path; video_id: of that, as keys are short. first_seen, last_seen: when attempts reported it."""
+
+    __tablename__ = "damaged_videos"
+
+    trial_id: Mapped[Word] = mapped_column(ForeignKey("trials.id"), primary_key=True)
+    manifest: Mapped[Word] = mapped_column(primary_key=True)
+    video_id: Mapped[Word] = mapped_column(primary_key=True)
+    video: Mapped[str]
+    reason: Mapped[str]
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, overload
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -19,11 +19,12 @@ from expander.geometry import Geometry
 from expander.search import Decision, Instance, Step
 from expander.space import OPERATIONAL, SearchSpace
 from expander.throughput import Trained
-from expander.trial import Completed, Epoch, Event, Failed, Outcome, Started, Trial, content_id
+from expander.trial import Completed, Damage, Epoch, Event, Failed, Outcome, Started, Trial, content_id
 from results import reading, throughput
 from results.connect import Database, connect
 from results.owner import Owner, this_process
 from results.records import (
+    DamagedRecord,
     InstanceRecord,
     SearchRecord,
     SearchState,
@@ -45,6 +46,7 @@ from results.records import (
 )
 from results.schema import (
     CandidateRow,
+    DamagedRow,
     DecisionRow,
     EpochRow,
     FailureRow,
@@ -363,6 +365,11 @@ class SearchStore:
         with self._database.reading() as session:
             return reading.instances(session, self._id)
 
+    def damaged(self) -> tuple[DamagedRecord, ...]:
+        """The videos that its trials could not read, whichever search trained them; by manifest and path."""
+        with self._database.reading() as session:
+            return reading.damaged(session, self._id)
+
     def trial(self, trial: str) -> TrialRecord:
         """A trial by its id, whichever search trained it. Raises UsageError when there is none."""
         with self._database.reading() as session:
@@ -423,12 +430,14 @@ class SearchStore:
                 for column, value in completed_values(event).items():
                     setattr(trial, column, value)
                 trial.completed_at, trial.worker, trial.trained_by = now, None, self._id
+                _enter(session, trial.id, event.ledger, now)
             case Failed():
                 trial.worker = None
                 mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial.id
                 number = 1 + (session.scalar(select(func.count()).where(*mine)) or 0)
                 values = {key: _printable(text) for key, text in failed_values(event).items()}
                 session.add(FailureRow(search_id=self._id, number=number, forgiven=False, failed_at=now, **values))
+                _enter(session, trial.id, event.ledger, now)
 
     def _settle(self, session: Session, search: SearchRow, settled: Sequence[Instance]) -> None:
         recorded = {r.name: r for r in session.scalars(select(InstanceRow).where(InstanceRow.search_id == self._id))}
@@ -465,6 +474,22 @@ def _insert(session: Session, row: TrialRow | MeasurementRow) -> None:
         pass  # another search recorded it in this moment, which is as good
 
 
+def _enter(session: Session, trial: str, ledger: Sequence[Damage], now: datetime) -> None:
+    """Enter damaged videos; one that an attempt at the trial has reported before is seen again."""
+    rows = session.scalars(select(DamagedRow).where(DamagedRow.trial_id == trial))
+    known = {(row.manifest, row.video_id): row for row in rows}
+    for damage in ledger:
+        video, reason = _printable(damage.video), _printable(damage.reason)
+        key = damage.manifest, content_id(video)
+        if key in known:
+            known[key].reason, known[key].last_seen = reason, now
+            continue
+        row = DamagedRow(trial_id=trial, manifest=key[0], video_id=key[1], video=video, reason=reason)
+        row.first_seen = row.last_seen = now
+        session.add(row)
+        known[key] = row
+
+
 def _measured(session: Session, name: MeasuredName, device: str, geometry: Geometry) -> float | None:
     row = MeasurementRow.name == name, MeasurementRow.device == device
     geometry_id = content_id(geometry.as_dict())
@@ -495,6 +520,10 @@ def _hint(name: str, names: Sequence[str]) -> str:
     return f"it holds {', '.join(names)}{f' (did you mean {close[0]}?)' if close else ''}"
 
 
+@overload
+def _printable(text: str) -> str: ...
+@overload
+def _printable(text: None) -> None: ...
 def _printable(text: str | None) -> str | None:
     """Text that every database takes: a failure must be recorded, whatever bytes its message quotes."""
     return None if text is None else text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

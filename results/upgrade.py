@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session, load_only
 from sqlalchemy.types import TypeEngine
 
 from expander.errors import StoreError
+from expander.trial import content_id
 from results import reading
-from results.schema import VERSION, MeasurementRow, SearchRow, StoreInfo
+from results.schema import VERSION, DamagedRow, MeasurementRow, SearchRow, StoreInfo, TrialRow
 
 OLDEST = 1
 # Others commit each change of a table by itself: a failure would leave the store between two versions.
@@ -87,6 +88,8 @@ def _to_version_2(session: Session) -> None:
 def _to_version_3(session: Session) -> None:
     _add_pace(session)
     _add_training_scores(session)
+    _rename_gpus(session)
+    _add_ledger(session)
 
 
 def _add_pace(session: Session) -> None:
@@ -104,6 +107,33 @@ def _add_training_scores(session: Session) -> None:
     session.execute(text(f"UPDATE trials SET train_top1 = ({last}) WHERE completed_at IS NOT NULL"))
     of_trial = "SELECT t.train_top1 FROM trials t WHERE t.id = decisions.trial_id"
     session.execute(text(f"UPDATE decisions SET train_top1 = ({of_trial})"))
+
+
+def _rename_gpus(session: Session) -> None:
+    """`resources.gpus` of a recorded space is `gpus_per_trial` now, and what was set of it on the command line."""
+    for row in session.scalars(select(SearchRow).options(load_only(SearchRow.space, SearchRow.overrides))):
+        resources: dict[str, Any] = dict(row.space.get("resources", {}))
+        if "gpus" in resources:
+            # More than one was held, and one was used: a trial was one process.
+            resources["gpus_per_trial"] = min(resources.pop("gpus"), 1.0)
+            row.space = {**row.space, "resources": resources}
+        row.overrides = [
+            "resources.gpus_per_trial" + given.removeprefix("resources.gpus")
+            if given.startswith("resources.gpus=")
+            else given
+            for given in row.overrides
+        ]
+
+
+def _add_ledger(session: Session) -> None:
+    """The table of damaged videos, with those of trials that completed before; nobody knows of which manifest."""
+    DamagedRow.metadata.tables[DamagedRow.__tablename__].create(session.connection())
+    columns = load_only(TrialRow.id, TrialRow.damaged, TrialRow.completed_at)
+    for row in session.scalars(select(TrialRow).options(columns).where(TrialRow.completed_at.is_not(None))):
+        for video, _, reason in (line.partition(": ") for line in dict.fromkeys(row.damaged or ())):
+            seen = {"first_seen": row.completed_at, "last_seen": row.completed_at}
+            key = {"trial_id": row.id, "manifest": "", "video_id": content_id(video)}
+            session.merge(DamagedRow(**key, video=video, reason=reason, **seen))
 
 
 def _refuse_held(session: Session, shown: str, version: int) -> None:

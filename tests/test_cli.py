@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import typer.main
 from conftest import ROOT, Expander, Videos, environment
+from test_store import first_step, new_search
 
 from expander.axis import Axis
 from expander.cli import app
@@ -20,8 +22,10 @@ from expander.cli.export import _values
 from expander.cli.networks import shipped_configs
 from expander.cli.train import _relabelled
 from expander.errors import DataError
+from expander.trial import Damage, Failed
 from results.config import read_config
 from results.export import export_configs
+from results.store import open_store
 from trainers.data.manifest import Manifest, Video
 
 # Every option of every command. Adding one is a visible decision: it needs two users (docs/decisions.md).
@@ -51,7 +55,7 @@ FLAGS = {
         "--json",
     ],
     "resume": ["--store", "--dispatcher", "--ray-address", "--json"],
-    "status": ["--store", "--watch", "--every", "--json"],
+    "status": ["--store", "--damaged", "--watch", "--every", "--json"],
     "export": ["--out", "--published", "--instance", "--format", "--store", "--json"],
     "train": [
         "--train",
@@ -114,6 +118,20 @@ FLAGS = {
         "--json",
     ],
     "report": ["--out", "--scores", "--store", "--json"],
+    "data check": ["--val", "--root", "--clip", "--out", "--workers", "--seconds-per-video", "--json"],
+    "finetune charades": [
+        "--weights",
+        "--train",
+        "--val",
+        "--videos",
+        "--out",
+        "--set",
+        "--damage-share",
+        "--device",
+        "--threads",
+        "--loader-workers",
+        "--json",
+    ],
 }
 GEOMETRY = {
     "frames": 1,
@@ -378,6 +396,24 @@ def test_videos_are_tested_by_the_names_of_the_classes_that_the_network_was_trai
     assert _relabelled(by_number, unnamed) is by_number
 
 
+def test_status_counts_damaged_videos_and_lists_them_when_asked(expander: Expander, tmp_path: Path) -> None:
+    where = ("--store", f"sqlite:///{tmp_path}/store.db")
+    with closing(open_store(where[1], create=True)) as store:
+        search, step = new_search(store), first_step()
+        search.enroll(step)
+        trial = step.trials[0].id
+        assert "damaged" not in expander("status", "first", *where).stdout
+        assert expander("status", "first", "--damaged", *where).stdout == "no damaged video has been reported\n"
+        search.record(Failed(trial, "too many", "", (Damage("val", "/v/[a].mp4", "does not exist"),)))
+    line = "1 damaged video could not be read; list them with: expander status first --damaged"
+    assert line in expander("status", "first", *where).stdout
+    listed = expander("status", "first", "--damaged", *where).stdout
+    assert listed.startswith("/v/[a].mp4: does not exist (val, 1 trial of first, 20")
+    (video,) = json.loads(expander("status", "first", *where, "--json").stdout)["damaged"]
+    assert (video["manifest"], video["trials"], video["searches"]) == ("val", [trial], ["first"])
+    assert "give its NAME, and no --watch" in expander("status", "--damaged", *where, code=2).stderr
+
+
 def test_every_command_of_the_readme_is_one_that_exists_and_parses(expander: Expander) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     text = (ROOT / "README.md").read_text()
@@ -386,6 +422,10 @@ def test_every_command_of_the_readme_is_one_that_exists_and_parses(expander: Exp
     ours = [line.split()[1:] for line in lines if line.startswith("expander ")]
     assert {name for name, *_ in ours} >= {"plan", "cost", "search", "status", "resume", "export"}
     for name, *arguments in ours:
+        if hasattr(commands[name], "commands"):
+            below, *rest = arguments
+            commands[name].commands[below].make_context(below, rest)
+            continue
         commands[name].make_context(name, list(arguments))
         if name in ("plan", "cost"):
             expander(name, *arguments)

@@ -2,6 +2,7 @@ import csv
 import os
 import random
 import resource
+import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Discard
 
-from trainers.data import decode
 from trainers.data.decode import DamagedVideo, VideoReader
 from trainers.data.video_index import VideoIndex
 
@@ -304,15 +305,82 @@ def test_no_damage_ends_in_anything_but_frames_or_a_reason(tmp_path, name):
     assert 10 <= damaged < 60
 
 
-def test_a_video_is_given_up_after_the_time_limit(tmp_path, monkeypatch):
+def test_a_video_is_given_up_after_the_time_limit(tmp_path):
     path = encode(tmp_path / "a.mp4", pictures(20))
-    monkeypatch.setattr(decode, "SECONDS_PER_VIDEO", -1.0)
-    assert reason(path).startswith("took more than")
-    monkeypatch.setattr(decode, "SECONDS_PER_VIDEO", 1.0)
+    with pytest.raises(DamagedVideo) as error:
+        VideoReader(path, seconds=-1)
+    assert error.value.reason == "took more than -1 s to read"
+    with VideoReader(path, seconds=0.5) as reader:
+        frames = reader.frames([3, 15])
+        next(frames)
+        time.sleep(0.5)
+        with pytest.raises(DamagedVideo, match=r"took more than 0\.5 s to read"):
+            next(frames)
+
+
+def test_one_read_of_a_file_that_takes_too_long_is_cut_short(tmp_path):
+    path = encode(tmp_path / "a.mp4", pictures(20))
+    with pytest.raises(DamagedVideo) as error:
+        VideoReader(path, seconds=1e-9)  # FFmpeg is told before it opens the file
+    assert error.value.reason == "took more than 1e-09 s to read"
+    assert isinstance(error.value.__cause__, av.error.ExitError)
+
+
+def large(path, frames, header):
+    """A video of VP8 key frames, some of which say that they are of 12000 x 12000 pixels; the AVI's header may too."""
+    encode(path, pictures(10), codec="libvpx", options={"g": "1", "threads": "1"})
+    content = bytearray(path.read_bytes())
+    starts = [at for at in range(len(content)) if content[at : at + 3] == b"\x9d\x01\x2a"]
+    assert len(starts) == 10
+    for frame in frames:
+        content[starts[frame] + 3 : starts[frame] + 7] = (12_000).to_bytes(2, "little") * 2
+    place = content.index(b"strf") + 12
+    if header:
+        content[place : place + 8] = (12_000).to_bytes(4, "little") * 2
+    path.write_bytes(content)
+    return path
+
+
+def test_frames_that_would_fill_the_memory_are_damage_before_they_are_allocated(tmp_path):
+    claimed = large(tmp_path / "a.avi", range(10), header=True)
+    hidden = large(tmp_path / "b.avi", [0], header=False)
+    grown = large(tmp_path / "c.avi", [6], header=False)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    # One such frame is 206 MiB.
+    resource.setrlimit(resource.RLIMIT_AS, (used + (150 << 20), limits[1]))
+    try:
+        assert reason(claimed) == "claims frames of 12000 x 12000 pixels; more than 35,651,584 are not decoded"
+        for path, number in ((hidden, 0), (grown, 6)):
+            with VideoReader(path) as reader, pytest.raises(DamagedVideo) as error:
+                list(reader.frames(range(10)))
+            assert error.value.reason.startswith(f"packet {number} of 10 cannot be decoded: ")
+            assert error.value.reason.endswith("one of more than 35,651,584 pixels)")
+        with VideoReader(grown) as reader:
+            assert len(list(reader.frames(range(6)))) == 6
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def test_sound_is_neither_read_nor_decoded(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as output:
+        video = output.add_stream("mpeg4", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for picture in pictures(10):
+            output.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 320), np.int16), format="s16", layout="mono")
+            silence.rate = 8000
+            output.mux(sound.encode(silence))
+        output.mux(video.encode())
     with VideoReader(path) as reader:
-        reader._deadline = 0.0
-        with pytest.raises(DamagedVideo, match="took more than"):
-            list(reader.frames([3]))
+        frames = dict(reader.frames(range(10)))
+        (sound,) = reader._container.streams.audio
+        assert len(frames) == 10
+        assert not sound.codec_context.is_open
+        assert sound.discard == Discard.all
 
 
 def test_reading_leaves_no_file_and_no_thread_open(tmp_path):

@@ -205,7 +205,8 @@ def test_what_a_trial_holds_is_what_the_space_says() -> None:
     several = space_of(resources={"gpus": 8, "loader_workers": 7})
     assert share_of(several) == Share(gpus=8, readers=56)
     with pytest.raises(
-        UsageError, match=r"the space trains on CPUs, as resources.gpus is 0; give --set resources.gpus=1"
+        UsageError,
+        match=r"the space trains on CPUs, as resources.gpus_per_trial is 0; give --set resources.gpus_per_trial=1",
     ):
         share_of(space_of())
 
@@ -338,9 +339,9 @@ def test_totals_are_the_sums_of_the_steps_and_the_price_is_of_all_gpus_to_the_en
         (("x3d_kinetics400", "--count", "8"), "--count: of which GPUs? give --gpu h100, h200, a100 too"),
         (("x3d_kinetics400", "--prepared"), "--prepared: of which GPUs?"),
         (("x3d_published", "--gpu", "h100", "--count", "8"), "the space prescribes its path and trains nothing"),
-        (("smoke", "--gpu", "h100", "--count", "8"), "the space trains on CPUs, as resources.gpus is 0"),
+        (("smoke", "--gpu", "h100", "--count", "8"), "the space trains on CPUs, as resources.gpus_per_trial is 0"),
         (
-            ("x3d_kinetics400", "--gpu", "h100", "--count", "4", "--set", "resources.gpus=8"),
+            ("x3d_kinetics400", "--gpu", "h100", "--count", "4", "--set", "resources.gpus_per_trial=8"),
             "--count 4: fewer than the 8 GPUs of one trial",
         ),
     ],

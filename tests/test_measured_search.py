@@ -224,14 +224,14 @@ def test_what_a_search_measured_is_shown_and_exported_and_another_device_is_refu
     assert (provenance["complexity"], provenance["device"]) == ("memory", CPU)
 
 
-@pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (0.5, "auto"), (2, "auto")])
+@pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (0.5, "auto"), (1, "auto")])
 def test_trials_and_what_measures_for_search_and_for_plan_take_a_gpu_only_where_the_space_asks_for_one(
     gpus: float, device: str, videos: Videos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As on a machine with a GPU. None is used: a device is only named.
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
-    path = write_space(tmp_path, resources={"gpus": gpus, "cpus": 2})
+    path = write_space(tmp_path, resources={"gpus_per_trial": gpus, "cpus": 2})
     given = [f"data.train={videos.train}", f"data.val={videos.val}"]
     space, _ = load_space(str(path), given)
     expected = f"a GPU, torch {torch.__version__}" if gpus else DeviceMeter(2, "cpu").device

@@ -24,7 +24,7 @@ from expander.errors import StepFailed, TrialError, UsageError
 from expander.plan import plan
 from expander.search import Decision, Step
 from expander.space import SearchSpace, read_space
-from expander.trial import Completed, Epoch, Event, Metrics, Trial, Views
+from expander.trial import Completed, Damage, Epoch, Event, Metrics, Trial, Views
 from expander.units import duration, human
 from results import plots, tables
 from results.curves import curves
@@ -133,7 +133,8 @@ class MadeUp:
             report(Epoch(trial.id, number, epochs, loss, 0.5 * number / epochs, 0.1, 60.0))
         score = self.score(trial)
         metrics = Metrics(score, min(1.0, score + 0.1), 2.0, VIDEOS)
-        return Completed(trial.id, metrics, 60.0 * epochs + 30, None, ("broken & gone.mp4",), {"torch": "2.13.0"})
+        ledger = (Damage("train", "broken & gone.mp4", "does not <exist>"),)
+        return Completed(trial.id, metrics, 60.0 * epochs + 30, None, (), {"torch": "2.13.0"}, ledger=ledger)
 
 
 def small(**sections: Mapping[str, Any]) -> SearchSpace:
@@ -268,7 +269,13 @@ def test_names_from_outside_are_shown_as_they_are_and_never_as_markup() -> None:
         carry_on(search, MadeUp(fails=lambda trial: trial.geometry.crop > 32))
         html = render(search)
     page = parsed(html)
-    for text in (name, "<u>&.yaml", "the loss is <nan> & nothing else", "broken & gone.mp4"):
+    for text in (
+        name,
+        "<u>&.yaml",
+        "the loss is <nan> & nothing else",
+        "broken & gone.mp4",
+        ": does not <exist> (train, ",
+    ):
         assert text in page.text
     assert not {"u", "nan"} & {tag for tag, _, _ in page.attributes}
     assert "<b>&" not in html

@@ -100,6 +100,23 @@ MISTAKES = {
     "recipe: {base_rate: .nan}": "recipe.base_rate: found nan; expected a finite number",
     "regimes: {bounds: {A: .inf}}": "regimes.bounds.A: found inf; expected a finite number",
     "resources: {cpus: 1e999}": "resources.cpus: found inf; expected a finite number",
+    "resources: {gpus: 8}": "resources.gpus: unknown key; it is called gpus_per_trial now",
+    "resources: {gpus_per_trial: 1.5}": (
+        "resources.gpus_per_trial: 1.5 is more than one GPU and no whole number; give whole GPUs, or a part of one"
+    ),
+    "resources: {gpus_per_trial: 8, workers_per_trial: 3}": (
+        "resources.workers_per_trial: 3 processes for 8 GPUs; a process trains on one GPU: give null, or 8"
+    ),
+    "resources: {gpus_per_trial: 0.5, workers_per_trial: 2}": (
+        "resources.workers_per_trial: 2 processes for 0.5 GPUs; a process trains on one GPU: give null, or 1"
+    ),
+    "resources: {workers_per_trial: 0}": "resources.workers_per_trial: found 0; expected at least 1",
+    "resources:\n  gpus_per_trial: 4\n  least_workers: 5": (
+        "s.yaml:3: resources.least_workers: 5 is more than the processes of a trial, 4; give at most that, or null"
+    ),
+    "resources: {least_workers: 2}": (
+        "resources.least_workers: 2 is more than the processes of a trial, 1; give at most that, or null"
+    ),
     "grids: {width: 0.0001}": "grids.width: found 0.0001; expected at least 0.001",
     "expansion:\n  axes:\n    - fast\n    - tempral": (
         "s.yaml:4: expansion.axes.1: found 'tempral'; expected one of fast, temporal, spatial, depth, width,"
@@ -169,7 +186,8 @@ limits:
         "s.yaml:9: expansion.path.1: found 'sideways'; expected one of fast, temporal, spatial, depth, width, bottleneck",
         "s.yaml:11: recipe.epochs: found -1; expected at least 1",
         "s.yaml:12: recipe.dropuot: unknown key; allowed: epochs, batch, base_rate, reference_batch, warmup, momentum,"
-        " weight_decay, dropout, drop_connect, batchnorm_group, scale_jitter, flip, precision, precise_batchnorm (did you mean dropout?)",
+        " weight_decay, dropout, drop_connect, batchnorm_group, scale_jitter, flip, precision, precise_batchnorm,"
+        " short_videos (did you mean dropout?)",
         "s.yaml:13: recipe.scale_jitter: [2.0, 1.0] runs backwards; give [smallest, largest]",
         "s.yaml:15: limits.crop: 100 is under the basis' 112; give at least that, or null for no limit",
     ]
@@ -306,6 +324,21 @@ def test_any_value_under_any_key_is_taken_or_refused_with_its_key(data, value):
     key = data.draw(st.sampled_from(sorted(fields))) if fields else None
     message = refusal(lambda: read_space({section: {key: value} if key else value}, {}, "s"))
     assert section in message or not message
+
+
+@pytest.mark.parametrize(
+    ("resources", "workers", "gpus"),
+    [
+        ({}, 1, 0),
+        ({"gpus_per_trial": 0.5}, 1, 0.5),
+        ({"gpus_per_trial": 8}, 8, 1),
+        ({"gpus_per_trial": 8, "workers_per_trial": 8, "least_workers": 8}, 8, 1),
+        ({"workers_per_trial": 3, "least_workers": 1}, 3, 0),
+    ],
+)
+def test_a_trial_has_a_process_for_each_of_its_gpus(resources, workers, gpus):
+    space = space_of(resources=resources)
+    assert (space.resources.workers, space.resources.gpus_per_worker) == (workers, gpus)
 
 
 def test_a_space_becomes_what_the_search_runs_on():
@@ -462,11 +495,12 @@ def test_the_page_names_every_shipped_space():
 
 
 def test_the_examples_of_the_page_are_spaces():
-    own, automatic = (
+    own, on_gpus, automatic = (
         read_space(*load_yaml(example, "README.md"), "README.md")
         for example in re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.S)
     )
     assert (own.basis.classes, list(own.regimes.bounds)) == (10, ["Tiny", "Small"])
+    assert (on_gpus.resources.workers, on_gpus.resources.least_workers) == (8, 4)
     papers, _ = load_space("x3d_kinetics400")
     changes = [change.changes for change in automatic.regularisation_expansion]
     assert changes == [change.changes for change in papers.regularisation_expansion]

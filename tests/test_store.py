@@ -33,7 +33,7 @@ from expander.errors import StepFailed, StoreError, UsageError
 from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
 from expander.space import SearchSpace, read_space
-from expander.trial import Completed, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
+from expander.trial import Completed, Damage, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
 from results.store import SearchStore, SqlStore, open_store
 
 DATA = "da7a" * 4
@@ -603,9 +603,42 @@ class TestAnyStore:
         search.record(outcome)
         assert search.outcomes(step) == (outcome,)
 
+    def test_the_ledger_says_which_video_of_which_manifest_was_damaged_in_which_trials(self, store: SqlStore) -> None:
+        search, step = new_search(store), first_step()
+        search.enroll(step)
+        first, second, *_ = (trial.id for trial in step.trials)
+        torn, lost = Damage("train", "/v/a.mp4", "packet 3 is torn"), Damage("val", "/v/b.mp4", "does not exist")
+        # Twice by an attempt that fails, the second time for another reason; and by another trial that completes.
+        search.record(Failed(first, "too many", "", (torn,)))
+        search.record(Failed(first, "too many", "", (replace(torn, reason="took more than 1 s"),)))
+        search.record(replace(completed(second), ledger=(torn, lost)))
+        in_train, in_val = search.damaged()
+        assert (in_train.manifest, in_train.video, in_train.reason) == ("train", "/v/a.mp4", "packet 3 is torn")
+        assert in_train.trials == tuple(sorted((first, second)))
+        assert in_train.first_seen < in_train.last_seen
+        assert (in_val.manifest, in_val.trials, in_val.searches) == ("val", (second,), ("first",))
+        assert in_val.first_seen == in_val.last_seen
+
+        # A search that takes the trials over has their damage; one that has none of them has none.
+        other, strange = new_search(store, "other"), new_search(store, "strange", seeded(5))
+        other.enroll(step)
+        assert [video.searches for video in other.damaged()] == [("first", "other")] * 2
+        assert strange.damaged() == ()
+
+    def test_the_ledger_takes_any_name_and_a_completed_trial_reports_no_more(self, store: SqlStore) -> None:
+        search, step = new_search(store), first_step()
+        search.enroll(step)
+        trial = step.trials[0].id
+        search.record(replace(completed(trial), ledger=(Damage("val", "\udcff.mp4", "codec \0"),)))
+        search.record(Failed(trial, "late", "", (Damage("val", "late.mp4", "late"),)))
+        (video,) = search.damaged()
+        assert (video.video, video.reason) == (r"\udcff.mp4", r"codec \x00")
+
     def test_only_the_operational_sections_of_a_space_may_change(self, store: SqlStore) -> None:
         search = new_search(store)
-        changed = read_space({**VALUES, "resources": {"gpus": 0.5}, "failures": {"retries": 3}}, {}, "changed")
+        changed = read_space(
+            {**VALUES, "resources": {"gpus_per_trial": 0.5}, "failures": {"retries": 3}}, {}, "changed"
+        )
         search.update_space(changed)
         assert search.record_of.space == changed
         with pytest.raises(StoreError, match="frozen, and recipe, seed would change"):

@@ -21,13 +21,14 @@ from hypothesis import strategies as st
 from expander.errors import DataError, TrialError, UsageError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
-from expander.trial import Trial, Views
+from expander.trial import Failed, Trial, Views
 from trainers import checkpoint
 from trainers.batches import epoch_order, groups
 from trainers.data.clips import Clip, Damaged, normalise
 from trainers.data.damage import Ledger
 from trainers.data.manifest import ManifestSource
 from trainers.data.synthetic import write_videos
+from trainers.dispatch.attempt import attempt
 from trainers.learner import Learner, sgd
 from trainers.networks.x3d import X3D
 from trainers.processor import cpu_name
@@ -384,6 +385,25 @@ def test_a_damaged_video_is_skipped_and_named(videos, training, tmp_path):
     assert completed.metrics.videos == CLASSES - 1
     assert len(completed.damaged) == 2
     assert all(line.startswith(f"{tmp_path / 'torn.mp4'}: ") for line in completed.damaged)
+    assert [(damage.manifest, damage.video) for damage in completed.ledger] == [
+        ("train", str(tmp_path / "torn.mp4")),
+        ("val", str(tmp_path / "torn.mp4")),
+    ]
+    again = replace(training, train=train, val=val, damage_share=0.2)(trial(epochs=1), lambda epoch: None)
+    assert again.ledger == completed.ledger
+
+
+def test_a_trial_that_fails_for_damage_in_validation_leaves_that_of_training_in_its_ledger_too(
+    videos, training, tmp_path
+):
+    train, val = (with_a_torn_video(source, tmp_path) for source in videos)
+    events = []
+    share = 1 / CLASSES / 3 + 0.01  # one of the training videos, and none of the validation videos
+    assert not attempt(replace(training, train=train, val=val, damage_share=share), trial(epochs=1), events.append)
+    failed = events[-1]
+    assert isinstance(failed, Failed)
+    assert [damage.manifest for damage in failed.ledger] == ["train", "val"]
+    assert {damage.video for damage in failed.ledger} == {str(tmp_path / "torn.mp4")}
 
 
 def test_more_damaged_videos_than_allowed_stop_the_trial(videos, training, tmp_path):

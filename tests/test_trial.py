@@ -22,6 +22,14 @@ def test_the_id_of_a_trial_is_the_same_in_every_version():
     assert TRIAL.id == "5e6899924b7f01da"
 
 
+def test_a_recipe_that_says_what_an_earlier_one_could_not_has_an_id_of_its_own():
+    held = replace(TRIAL, recipe=replace(TRIAL.recipe, short_videos="hold"))
+    assert held.id != TRIAL.id
+    assert Trial.from_dict(held.as_dict()) == held
+    assert "short_videos" not in TRIAL.recipe.as_dict()
+    assert Trial.from_dict(TRIAL.as_dict()) == TRIAL
+
+
 def reordered(values):
     if isinstance(values, dict):
         return {key: reordered(values[key]) for key in reversed(values)}

@@ -157,6 +157,26 @@ def test_everything_recorded_is_read_as_flops(url: str) -> None:
         assert len(finished.trial(finished.instances()[0].trial or "").epochs) == 2
 
 
+def test_what_a_trial_took_of_gpus_is_read_under_its_new_name(url: str) -> None:
+    space, more = (ask(url, f"SELECT space FROM searches WHERE name = '{name}'") for name in ("finished", "stopped"))
+    for name, ((recorded,),), gpus in (("finished", space, 0.5), ("stopped", more, 2.0)):
+        values = json.loads(recorded) if isinstance(recorded, str) else recorded
+        values["resources"]["gpus"] = gpus
+        changed = json.dumps(values).replace("'", "''").replace(":", r"\:")
+        ask(
+            url,
+            f"UPDATE searches SET space = '{changed}', overrides = '[\"resources.gpus=2\", \"seed=0\"]'"
+            f" WHERE name = '{name}'",
+        )
+    with closing(open_store(url)) as store:
+        finished, stopped = (store.search(name).record_of for name in ("finished", "stopped"))
+        assert finished.space.resources.gpus_per_trial == 0.5
+        # It held two and used one, as its only process could.
+        assert (stopped.space.resources.gpus_per_trial, stopped.space.resources.workers) == (1, 1)
+        assert list(finished.overrides) == ["resources.gpus_per_trial=2", "seed=0"]
+        assert store.search("path").record_of.space.resources.gpus_per_trial == 0
+
+
 def test_an_interrupted_search_goes_on_and_decides_as_it_would_have(url: str) -> None:
     with closing(open_store(url)) as store:
         search, training = store.search("stopped"), FakeTraining()
@@ -169,6 +189,18 @@ def test_an_interrupted_search_goes_on_and_decides_as_it_would_have(url: str) ->
         assert len(before) == 6
         assert not before & set(training.finished)
         assert all(decision.score == score_of(decision.trial or "") for decision in search.decisions())
+
+
+def test_damaged_videos_of_before_are_in_the_ledger(url: str) -> None:
+    with closing(open_store(url)) as store:
+        videos = store.search("finished").damaged()
+        assert [(video.manifest, video.video, video.searches) for video in videos] == [
+            ("", "a.mp4", ("finished",)),
+            ("", "b.mp4", ("finished",)),
+        ]
+        completed = [c.trial for s in store.search("finished").steps() for c in s.candidates if c.state == "completed"]
+        assert all(set(video.trials) == set(completed) for video in videos)
+        assert all(video.first_seen == video.last_seen or len(video.trials) > 1 for video in videos)
 
 
 def test_a_search_along_a_path_goes_on(url: str) -> None:

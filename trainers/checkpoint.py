@@ -23,10 +23,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from expander.errors import TrialError, UsageError
-from expander.trial import Completed, Epoch, Metrics
+from expander.trial import Completed, Damage, Epoch, Metrics
 
 KEPT = 2  # the newest, and the one before for when the newest turns out damaged
-FILE_NAME = re.compile(r"epoch-(\d+)\.checkpoint")
+STEM = "epoch"  # of the names of a trial's checkpoints
 # First line of a file; the checksum is of all that follows it, which is what torch.save writes.
 HEADER = re.compile(rb"x3d-expander checkpoint 2 sha256 ([0-9a-f]{64})\n")
 COMPLETED = "completed.json"
@@ -59,14 +59,22 @@ class State:
 
 def save(folder: Path, state: State) -> Path:
     """Write the checkpoint of `state`, drop all but the newest two, and return its path."""
-    buffer = io.BytesIO()
     values = {name: getattr(state, name) for name in ("trial", "model", "optimizer", "damaged", "scaler")}
-    torch.save(values | {"epochs": [asdict(epoch) for epoch in state.epochs]}, buffer)
+    return save_values(folder, STEM, state.epoch, values | {"epochs": [asdict(epoch) for epoch in state.epochs]})
+
+
+def save_values(folder: Path, stem: str, number: int, values: Mapping[str, Any]) -> Path:
+    """Write checkpoint `number` of those named by `stem`, drop all but the newest two, and return its path.
+
+    values: what `torch.load` reads with weights_only: tensors and plain values.
+    """
+    buffer = io.BytesIO()
+    torch.save(dict(values), buffer)
     payload = buffer.getbuffer()
     header = f"x3d-expander checkpoint 2 sha256 {hashlib.sha256(payload).hexdigest()}\n".encode()
-    path = folder / f"epoch-{state.epoch:05d}.checkpoint"
+    path = folder / f"{stem}-{number:05d}.checkpoint"
     write_atomically(path, header, payload)
-    for old in (*list(_newest_first(folder))[KEPT:], *_abandoned(folder, path)):
+    for old in (*list(_newest_first(folder, stem))[KEPT:], *_abandoned(folder, stem, path)):
         old.unlink(missing_ok=True)
     return path
 
@@ -76,14 +84,22 @@ def latest(folder: Path, trial: str) -> State | None:
 
     Raises TrialError when it belongs to another trial.
     """
-    for path in _newest_first(folder):
+    found = newest(folder, STEM)
+    if found is None:
+        return None
+    path, values = found
+    _check_trial(path, values["trial"], trial)
+    return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
+
+
+def newest(folder: Path, stem: str) -> tuple[Path, dict[str, Any]] | None:
+    """The newest sound checkpoint named by `stem` and its values, None where there is none; a damaged one is named in a
+    warning."""
+    for path in _newest_first(folder, stem):
         try:
-            state = _read(path)
+            return path, _read(path)
         except (ValueError, OSError, UnpicklingError) as damage:
             logger.warning("checkpoint %s is damaged (%s); looking for the one before", path, damage)
-            continue
-        _check_trial(path, state.trial, trial)
-        return state
     return None
 
 
@@ -93,9 +109,11 @@ def save_weights(path: Path, model: nn.Module) -> None:
     write_atomically(path, safetensors.torch.save(tensors))
 
 
-def load_weights(path: Path, model: nn.Module) -> None:
-    """Load what `save_weights` wrote. Raises UsageError naming every tensor that is missing, unknown or of another
-    shape; the model is then unchanged."""
+def load_weights(path: Path, model: nn.Module, replaced: Mapping[str, Tensor] | None = None) -> None:
+    """Load what `save_weights` wrote, but `replaced` in place of the tensors of these names.
+
+    Raises UsageError naming every tensor that is missing, unknown or of another shape; the model is then unchanged.
+    """
     try:
         found = safetensors.torch.load(path.read_bytes())
     except (OSError, SafetensorError) as error:
@@ -103,6 +121,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
             f"weights {path}: cannot be read ({error}); expected a safetensors file of ours. Weights of PySlowFast,"
             f" PyTorchVideo or MMAction2 become one by `expander convert CONFIG {path} --to expander --out FILE`"
         ) from error
+    found |= replaced or {}
     wanted = model.state_dict()
     mistakes = [f"{name} is missing" for name in wanted if name not in found]
     mistakes += [f"{name} is unknown" for name in found if name not in wanted]
@@ -134,8 +153,10 @@ def load_completed(folder: Path, trial: str) -> Completed | None:
     try:
         values = json.loads(path.read_text())
         metrics, damaged = Metrics(**values["metrics"]), tuple(values["damaged"])
+        ledger = tuple(Damage(**damage) for damage in values.get("ledger", ()))
         # The folder may have moved since.
-        completed = Completed(**values | {"metrics": metrics, "damaged": damaged, "weights": str(weights)})
+        found = {"metrics": metrics, "damaged": damaged, "ledger": ledger, "weights": str(weights)}
+        completed = Completed(**values | found)
     except (ValueError, KeyError, TypeError) as damage:
         logger.warning("outcome %s is damaged (%s); scoring the trial again", path, damage)
         return None
@@ -168,18 +189,19 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _newest_first(folder: Path) -> Iterator[Path]:
-    found = [path for path in folder.glob("epoch-*") if FILE_NAME.fullmatch(path.name)]
-    yield from sorted(found, key=lambda path: path.name, reverse=True)
+def _newest_first(folder: Path, stem: str) -> Iterator[Path]:
+    matches = ((path, re.fullmatch(rf"{stem}-(\d+)\.checkpoint", path.name)) for path in folder.glob(f"{stem}-*"))
+    numbered = [(int(match[1]), path) for path, match in matches if match]
+    yield from (path for _, path in sorted(numbered, reverse=True))
 
 
-def _abandoned(folder: Path, newest: Path) -> list[Path]:
+def _abandoned(folder: Path, stem: str, newest: Path) -> list[Path]:
     """Temporary files of earlier checkpoints, left by processes that were killed as they wrote."""
-    return [path for path in folder.glob(".epoch-*.tmp") if path.name[1:] < newest.name]
+    return [path for path in folder.glob(f".{stem}-*.tmp") if path.name[1:] < newest.name]
 
 
-def _read(path: Path) -> State:
-    """The state in a file. Raises ValueError saying what is wrong with it."""
+def _read(path: Path) -> dict[str, Any]:
+    """The values in a file. Raises ValueError saying what is wrong with it."""
     content = path.read_bytes()
     header = HEADER.match(content)
     if header is None:
@@ -187,8 +209,8 @@ def _read(path: Path) -> State:
     payload = memoryview(content)[header.end() :]
     if hashlib.sha256(payload).hexdigest().encode() != header[1]:
         raise ValueError("its checksum does not match")
-    values = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
+    values: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    return values
 
 
 def _check_trial(path: Path, found: str, wanted: str) -> None:

@@ -48,21 +48,24 @@ def evaluate(
     clips_at_once: int = 8,
     precision: Precision = "bfloat16",
     team: Team = ALONE,
+    run: int | None = None,
 ) -> Evaluation:
     """Top-1, top-5 and cross-entropy of `model` over `videos`, for each of the Views that these come in.
 
     videos: those that `own_videos` gives this member of the team; every member returns the scores of all, in the order
-    of the manifest. The model gets `clips_at_once` clips at a time, and one that several Views share only once. A
-    damaged video is entered in the ledger and left out of the means. With fewer than five classes top-5 is the top of
-    them all. Raises DataError when too many videos are damaged or none is left, TrialError for outputs that are not
-    numbers.
+    of the manifest. The model gets `clips_at_once` clips at a time, and one that several Views share only once. run: as
+    for `own_videos`; videos of two runs are never forwarded together, so that what a clip is computed with, and with it
+    the last bit of its score, does not depend on the team. A damaged video is entered in the ledger and left out of the
+    means. With fewer than five classes top-5 is the top of them all. Raises DataError when too many videos are damaged
+    or none is left, TrialError for outputs that are not numbers.
     """
     training = model.training
     model.eval()
     damaged: list[Damaged] = []
     try:
         with torch.inference_mode():
-            own = list(_scores(model, _intact(videos, ledger, damaged), torch.device(device), clips_at_once, precision))
+            intact = _intact(videos, ledger, damaged)
+            own = list(_scores(model, intact, torch.device(device), clips_at_once, precision, run))
     finally:
         model.train(training)
     scores, damaged = _of_all(own, damaged, team)
@@ -79,9 +82,9 @@ def evaluate(
     )
 
 
-def own_videos(videos: int, team: Team) -> range:
-    """The places of the videos that this member scores: every one is one member's."""
-    return range(team.rank, videos, team.size)
+def own_videos(videos: int, team: Team, run: int = 1) -> list[int]:
+    """The places of the videos that this member scores: every one is one member's, `run` in a row the same one's."""
+    return [place for place in range(videos) if place // run % team.size == team.rank]
 
 
 def _intact(videos: Iterable[ViewedVideo | Damaged], ledger: Ledger, damaged: list[Damaged]) -> Iterator[ViewedVideo]:
@@ -103,11 +106,19 @@ def _of_all(scores: list[_Score], damaged: list[Damaged], team: Team) -> tuple[l
 
 
 def _scores(
-    model: nn.Module, videos: Iterable[ViewedVideo], device: torch.device, at_once: int, precision: Precision
+    model: nn.Module,
+    videos: Iterable[ViewedVideo],
+    device: torch.device,
+    at_once: int,
+    precision: Precision,
+    run: int | None,
 ) -> Iterator[_Score]:
     # Videos of few views are forwarded together: a network for single frames would idle on one clip at a time.
     waiting: list[ViewedVideo] = []
     for video in videos:
+        if run and waiting and waiting[-1].index // run != video.index // run:
+            yield from _together(model, waiting, device, at_once, precision)
+            waiting = []
         waiting.append(video)
         if sum(len(pixels) for video in waiting for pixels in video.pixels) >= at_once:
             yield from _together(model, waiting, device, at_once, precision)

@@ -84,7 +84,8 @@ class Learner:
             return
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(dict(state.optimizer))
-        self.scaler.load_state_dict(dict(state.scaler))
+        if state.scaler:  # a CPU scales nothing, and leaves none
+            self.scaler.load_state_dict(dict(state.scaler))
         self.epochs = list(state.epochs)
         for path, reason in state.damaged.items():
             self._enter(Damaged(path, reason, index=-1))
@@ -123,6 +124,7 @@ class Learner:
         with torch.no_grad():
             for number, sizes in enumerate(batches(videos, self.trial.recipe)):
                 clips += self._batch(own, number, sizes).clips
+        self.team.sum(self.statistics.sums)
         if clips:
             self.statistics.replace(clips)
 
@@ -143,7 +145,9 @@ class Learner:
                 try:
                     sums += self._compute(number, held)
                 except torch.OutOfMemoryError as error:
-                    failure = error  # the others wait for this batch's sums: they are told with them
+                    # The others wait for this batch's sums: they are told with them. Its traceback would keep all
+                    # that was computed, and leave no memory for a smaller piece.
+                    failure = error.with_traceback(None)
         return self._together(sums, damaged, failure)
 
     def _compute(self, batch: int, held: dict[int, list[Clip]]) -> _Sums:
@@ -164,7 +168,7 @@ class Learner:
         return _Sums(len(clips), loss.detach().double(), (logits.argmax(1) == labels).sum())
 
     def _together(self, sums: _Sums, damaged: list[Damaged], failure: Exception | None) -> _Sums:
-        """The sums over the team, and its damaged videos entered; gradients and moments are summed in place."""
+        """The sums over the team, and its damaged videos entered; gradients and their moments are summed in place."""
         if self.team.size == 1:
             self._tell(damaged, failure)
             return sums
@@ -176,8 +180,8 @@ class Learner:
             everyone = self.team.gather((damaged, failure is not None))
             found = [each for member, _ in everyone for each in member]
             self._tell(found, failure or (DoesNotFit() if any(failed for _, failed in everyone) else None))
-        self.team.sum(self.statistics.sums)
         if torch.is_grad_enabled():
+            self.team.sum(self.statistics.sums)
             self._sum_gradients()
         return _Sums(int(totals[0]), totals[3], totals[4])
 

@@ -66,12 +66,13 @@ class MicroBatches:
         if device.type != "cuda":
             return MicroBatch(1, recompute)
         name = torch.cuda.get_device_name(device)
-        if (known := remembered(folder, key_of(trial, name, self))) is not None:
-            return MicroBatch(min(known.groups, most), known.recompute)
+        key = key_of(trial, name, self, most)
+        if (known := remembered(folder, key)) is not None:
+            return known
         found = largest(lambda micro: _fits(trial, device, micro), most, recompute, self.may_recompute)
         if found is None:
             raise TrialError(too_large(trial, self))
-        remember(folder, key_of(trial, name, self), found)
+        remember(folder, key, found)
         return found
 
 
@@ -98,11 +99,11 @@ def too_large(trial: Trial, wanted: MicroBatches) -> str:
     )
 
 
-def key_of(trial: Trial, device: str, wanted: MicroBatches) -> str:
-    """Names what the memory of a micro-batch depends on."""
+def key_of(trial: Trial, device: str, wanted: MicroBatches, most: int) -> str:
+    """Names what the micro-batch that is found depends on."""
     recipe = trial.recipe
     parts = [trial.geometry.as_dict(), recipe.batchnorm_group, recipe.precision, device, torch.__version__]
-    return content_id([*parts, wanted.recompute])
+    return content_id([*parts, wanted.recompute, most])
 
 
 def remembered(folder: Path, key: str) -> MicroBatch | None:
@@ -127,6 +128,9 @@ def remember(folder: Path, key: str, micro: MicroBatch) -> None:
 
 def _fits(trial: Trial, device: torch.device, micro: MicroBatch) -> bool:
     """Whether a training step of so many groups fits on a GPU, with room for what the allocator cannot use."""
+    # What an attempt that failed held is free only now: its exception kept it until that returned.
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
     geometry, clips = trial.geometry, micro.groups * trial.recipe.batchnorm_group
     shape = (clips, geometry.frames, geometry.crop, geometry.crop, 3)
     try:
@@ -146,4 +150,3 @@ def _fits(trial: Trial, device: torch.device, micro: MicroBatch) -> bool:
     finally:
         model = logits = pixels = None  # type: ignore[assignment]
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import platform
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -18,11 +19,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import TrialError, UsageError
+from expander.recipe import ShortVideos
 from expander.trial import Completed, Epoch, Metrics, Trial, Views
 from trainers import checkpoint
 from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
+from trainers.data.decode import SECONDS_PER_VIDEO
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate, own_videos
 from trainers.journal import Journal, keeping_journal
@@ -50,8 +53,8 @@ class VideoTraining:
 
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
-    leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. compile: by
-    torch.compile, at its first epoch. gpus: how many a trial holds; recorded with its outcome.
+    leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. gpus:
+    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged.
     """
 
     train: ManifestSource
@@ -62,8 +65,8 @@ class VideoTraining:
     threads: int | None = None
     device: DeviceName = "auto"
     micro_batches: MicroBatches = AUTOMATIC
-    compile: bool = False
     gpus: float = 0.0
+    seconds_per_video: float = SECONDS_PER_VIDEO
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
@@ -107,12 +110,12 @@ class _Attempt:
         for manifest in (train, val):
             check_classes(manifest, self.trial.geometry.classes)
         random = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
-        with fixed_threads(self.training.threads), random:
+        with fixed_threads(self.training.threads), random, deterministic(self.device):
             learner = self._trained(train)
             if self.leads:
                 (self.folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
                 checkpoint.save_weights(self.folder / checkpoint.WEIGHTS, learner.model)
-            damaged = Ledger(len(val.videos), share)
+            damaged = Ledger(len(val.videos), share, "val", before=learner.ledger.entries)
             metrics = self._scored(learner, val, damaged)
         completed = Completed(
             trial=self.trial.id,
@@ -123,12 +126,19 @@ class _Attempt:
             versions=versions(),
             train_top1=learner.epochs[-1].top1,
             device=processor_name(self.device),
-            gpus=(self.training.gpus or 1.0) if self.device.type == "cuda" else None,
+            gpus=self._gpus(),
+            ledger=damaged.entries,
         )
         self.journal.completed(completed, self.trial.recipe.epochs)
         if self.leads:
             checkpoint.save_completed(self.folder, completed)
         return completed
+
+    def _gpus(self) -> float | None:
+        """GPUs that the trial holds: one a member; None on a CPU."""
+        if self.device.type != "cuda":
+            return None
+        return float(self.team.size) if self.team.size > 1 else self.training.gpus or 1.0
 
     def _trained(self, train: Manifest) -> Learner:
         """The learner after its last epoch. Where memory does not suffice it goes on in smaller pieces."""
@@ -151,9 +161,7 @@ class _Attempt:
         learner = Learner(trial, self.device, Ledger(videos, self.training.damage_share), team, micro)
         learner.go_on_from(team.share(checkpoint.latest(self.folder, trial.id) if self.leads else None))
         self.journal.goes_on(learner.epochs, self.device)
-        if self.training.compile:
-            learner.model.compile()
-        clips = TrainingClips(train, trial.geometry, recipe, trial.seed)
+        clips = TrainingClips(train, trial.geometry, recipe, trial.seed, self.training.seconds_per_video)
         order = _order(trial, learner.epoch + 1, videos, team)
         # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
         with closing(_load(clips, order, self.training.loader_workers)) as items:
@@ -168,18 +176,22 @@ class _Attempt:
         return learner
 
     def _scored(self, learner: Learner, val: Manifest, damaged: Ledger) -> Metrics:
-        tested = TestViews(val, self.trial.geometry, [self.trial.views])
-        order = own_videos(len(val.videos), self.team)
-        with closing(_load(tested, order, self.training.loader_workers)) as views:
+        views = self.trial.views
+        at_once = learner.at_once * self.trial.recipe.batchnorm_group  # what fits to train on fits to test on
+        run = -(-at_once // views.per_video)
+        short, seconds = self.trial.recipe.short_videos, self.training.seconds_per_video
+        tested = TestViews(val, self.trial.geometry, [views], short, seconds)
+        order = own_videos(len(val.videos), self.team, run)
+        with closing(_load(tested, order, self.training.loader_workers)) as videos:
             evaluation = evaluate(
                 learner.model,
-                views,
+                videos,
                 damaged,
                 device=self.device,
-                # What fits to train on fits to test on.
-                clips_at_once=learner.at_once * self.trial.recipe.batchnorm_group,
+                clips_at_once=at_once,
                 precision=self.trial.recipe.precision,
                 team=self.team,
+                run=run,
             )
         return evaluation.metrics[0]
 
@@ -190,6 +202,7 @@ def score(
     manifest: Manifest,
     views: Sequence[Views],
     *,
+    short_videos: ShortVideos = "loop",
     damage_share: float = 0.01,
     loader_workers: int = 0,
     threads: int | None = None,
@@ -197,15 +210,16 @@ def score(
 ) -> tuple[Evaluation, tuple[str, ...]]:
     """Scores of the network of `geometry` with `weights` (safetensors) on a manifest, and the videos left out.
 
-    Every video is decoded once and scored from each of `views`. The other arguments are those of VideoTraining. Raises
-    UsageError for weights of another network, or a GPU that is not there.
+    Every video is decoded once and scored from each of `views`. short_videos: as in the recipe. The other arguments are
+    those of VideoTraining. Raises UsageError for weights of another network, or a GPU that is not there.
     """
     keep_freed_memory()
     model = build(geometry).to(find_device(device))
     checkpoint.load_weights(weights, model)
     damaged = Ledger(len(manifest.videos), damage_share)
     order = range(len(manifest.videos))
-    with fixed_threads(threads), closing(_load(TestViews(manifest, geometry, views), order, loader_workers)) as loaded:
+    tested = TestViews(manifest, geometry, views, short_videos)
+    with fixed_threads(threads), closing(_load(tested, order, loader_workers)) as loaded:
         return evaluate(model, loaded, damaged, device=find_device(device)), damaged.videos
 
 
@@ -258,6 +272,24 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             libc.mallopt(option, LARGEST_INT)
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Within it a GPU computes the same bits each time, by kernels that may be slower; where there are none, PyTorch
+    warns. A CPU does so by itself."""
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+    # A debugging aid that writes to every new tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from expander.cli.ava import ava
 from expander.cli.convert import convert
 from expander.cli.data import data_app
 from expander.cli.export import export, report
-from expander.cli.finetune import finetune_app
+from expander.cli.finetune import app as finetune
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
 from expander.cli.prepare import prepare
@@ -31,8 +31,8 @@ for command in (plan, cost, search, resume, status, export, train, report, conve
 data_app.command("prepare")(prepare)
 app.command("test")(evaluate)
 app.add_typer(data_app, name="data")
-finetune_app.command("ava")(ava)
-app.add_typer(finetune_app, name="finetune")
+finetune.command("ava")(ava)
+app.add_typer(finetune, name="finetune")
 
 
 def main() -> None:

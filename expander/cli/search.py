@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_space, make_folder
 from expander.cli.output import Json, notes, print_json
 from expander.cli.progress import MeasuringAloud, Progress
@@ -136,6 +137,7 @@ def read_videos(space: SearchSpace) -> Videos:
     manifests = read_pair(train, val)
     for manifest in manifests:
         check_classes(manifest, space.basis.classes)
+    warn_of_leaks(*manifests)
     return Videos(train, val, fingerprint(*manifests), manifests[0].classes)
 
 
@@ -146,7 +148,7 @@ def meter_of(space: SearchSpace) -> DeviceMeter:
     """
     from trainers.measure import DeviceMeter
 
-    return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus else "cpu")
+    return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus_per_trial else "cpu")
 
 
 def versions() -> dict[str, str]:
@@ -326,12 +328,21 @@ def _dispatcher(
         return
     meter, resources = meter_of(space), space.resources
     training = _nothing if videos is None else _training(space, videos, runs, meter)
+    team: dict[str, Any] = {"workers": resources.workers, "least": resources.least_workers}
     if name == "inline":
-        yield InlineDispatcher(training, meter)
+        yield InlineDispatcher(training, meter, on_gpus=resources.gpus_per_trial > 0, threads=meter.threads, **team)
         return
     from trainers.dispatch.cluster import RayDispatcher
 
-    with RayDispatcher(training, meter, cpus=resources.cpus, gpus=resources.gpus, address=address) as made:
+    with RayDispatcher(
+        training,
+        meter,
+        cpus=resources.cpus,
+        gpus=resources.gpus_per_worker,
+        shared=None if videos is None else runs,
+        address=address,
+        **team,
+    ) as made:
         yield made
 
 
@@ -349,8 +360,8 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         threads=meter.threads,
         device=meter.name,
         micro_batches=MicroBatches(resources.micro_batch, resources.gradient_checkpointing),
-        compile=resources.compile,
-        gpus=resources.gpus,
+        gpus=resources.gpus_per_trial,
+        seconds_per_video=space.data.seconds_per_video,
     )
 
 

@@ -22,7 +22,15 @@ from expander.search import Decision, gaps, regularisation
 from expander.units import duration, human
 
 if TYPE_CHECKING:
-    from results.records import CandidateRecord, InstanceRecord, SearchRecord, SearchState, SearchSummary, StepRecord
+    from results.records import (
+        CandidateRecord,
+        DamagedRecord,
+        InstanceRecord,
+        SearchRecord,
+        SearchState,
+        SearchSummary,
+        StepRecord,
+    )
     from results.store import SearchStore
 
 Name = Annotated[str, typer.Argument(help="Name of the search.")]
@@ -43,12 +51,14 @@ class Snapshot:
     steps: tuple[StepRecord, ...]
     instances: tuple[InstanceRecord, ...]
     decisions: tuple[Decision, ...]
+    damaged: tuple[DamagedRecord, ...]
     left: float | None
 
 
 def status(
     name: Annotated[str | None, typer.Argument(help="Name of the search; without it all are listed.")] = None,
     store: StoreUrl = DEFAULT_STORE,
+    damaged: Annotated[bool, typer.Option("--damaged", help="List the videos that its trials could not read.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep showing it until the search ends; Ctrl-C quits and stops nothing.")
     ] = False,
@@ -60,6 +70,8 @@ def status(
     """Show the searches in a store, or where one of them stands."""
     if every is not None and not watch:
         raise UsageError("--every says how often --watch looks; give --watch too")
+    if damaged and (name is None or watch):
+        raise UsageError("--damaged lists the videos of one search: give its NAME, and no --watch")
     from expander.cli.watch import keep_watching
     from results.store import open_store
 
@@ -74,6 +86,8 @@ def status(
                 document().print(searches_table(opened.url, summaries))
         elif as_json:
             print_json(status_document(opened.search(name)))
+        elif damaged:
+            _print_damaged(opened.search(name).damaged())
         else:
             print_status(opened.search(name))
 
@@ -82,7 +96,7 @@ def take(search: SearchStore) -> Snapshot:
     """Read where a search stands."""
     steps, state = search.steps(), search.effective_state
     left = seconds_left(steps[-1], search.epoch_seconds()) if steps and state == "running" else None
-    return Snapshot(search.record_of, state, steps, search.instances(), search.decisions(), left)
+    return Snapshot(search.record_of, state, steps, search.instances(), search.decisions(), search.damaged(), left)
 
 
 def status_document(search: SearchStore) -> dict[str, Any]:
@@ -107,7 +121,13 @@ def document_of(taken: Snapshot) -> dict[str, Any]:
         "regularisation": [asdict(change) for change in regularisation(record.space, taken.decisions)],
         "steps": [_step_document(step) for step in taken.steps],
         "instances": [_instance_document(instance) for instance in taken.instances],
+        "damaged": [_damaged_document(video) for video in taken.damaged],
     }
+
+
+def _damaged_document(video: DamagedRecord) -> dict[str, Any]:
+    seen = {"first_seen": video.first_seen.isoformat(), "last_seen": video.last_seen.isoformat()}
+    return {**asdict(video), "trials": list(video.trials), "searches": list(video.searches), **seen}
 
 
 def _frontier(steps: tuple[StepRecord, ...]) -> dict[str, Any] | None:
@@ -234,6 +254,10 @@ def parts(
         found.append(_instance_table(taken.instances, complexity))
         if any(instance.kind == "contraction" for instance in taken.instances):
             found.append(Text("↓ contracted from the step that overshot its bound"))
+    if count := len(taken.damaged):
+        word = "video" if count == 1 else "videos"
+        line = f"{count:,} damaged {word} could not be read; list them with: expander status {record.name} --damaged"
+        found.append(Text(line))
     if taken.state in ("interrupted", "failed"):
         found.append(Text(f"Go on with: expander resume {record.name}"))
     return found
@@ -272,6 +296,17 @@ def _progress(taken: Snapshot) -> list[str]:
     if taken.left is not None:
         lines.append(f"step {step.key} ready in about {duration(taken.left)}: estimated from the epochs so far")
     return lines
+
+
+def _print_damaged(videos: tuple[DamagedRecord, ...]) -> None:
+    console = document()
+    if not videos:
+        console.print("no damaged video has been reported")
+    for video in videos:
+        seen = f"{video.first_seen:%Y-%m-%d %H:%M} to {video.last_seen:%Y-%m-%d %H:%M} UTC"
+        trials = "1 trial" if len(video.trials) == 1 else f"{len(video.trials)} trials"
+        place = f"{video.manifest or 'manifest unknown'}, {trials} of {', '.join(video.searches)}, {seen}"
+        console.print(f"{video.video}: {video.reason} ({place})", markup=False, soft_wrap=True)
 
 
 def _extra_column(complexity: ComplexityName) -> tuple[ComplexityName, ...]:

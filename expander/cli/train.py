@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_config, make_folder
 from expander.cli.output import Json, document, notes, print_json
 from expander.cli.scores import note_damaged, print_scores
@@ -61,6 +62,7 @@ def train(
 ) -> None:
     """Train an exported config from scratch; run again, it goes on from its last checkpoint."""
     loaded = load_config(config, overrides or [])
+    _check_task(loaded, config)
     if "pyslowfast" in loaded.provenance:
         notes().print(
             "PySlowFast's recipe is not taken over: this one is the paper's; change it with --set recipe.KEY=VALUE"
@@ -74,6 +76,7 @@ def train(
     manifests = read_pair(videos, held_out)
     for manifest in manifests:
         check_classes(manifest, loaded.geometry.classes)
+    warn_of_leaks(*manifests)
     if (batch := loaded.recipe.batch) > (given := len(manifests[0].videos)):
         notes().print(
             f"a batch of {batch} clips is more than the {given} training videos, and its rate is scaled to it: the"
@@ -119,6 +122,7 @@ def evaluate(
 ) -> None:
     """Test an exported config with its weights on the videos of a manifest, from one or from several views."""
     loaded = load_config(config)
+    _check_task(loaded, config)
     wanted = (loaded.views,) if views is None else _read_views(views)
     _make_place("--out", out, f"{loaded.name}.json")
     _make_place("--per-video", per_video, f"{loaded.name}.parquet")
@@ -136,6 +140,7 @@ def evaluate(
         weights,
         manifest,
         wanted,
+        short_videos=loaded.recipe.short_videos,
         damage_share=damage_share,
         loader_workers=loader_workers,
         threads=threads,
@@ -149,6 +154,15 @@ def evaluate(
         _write_videos(manifest, wanted, tested, per_video)
     classes = [by_class(videos, manifest.classes) for videos in tested.videos]
     print_scores(loaded.name, scores, classes, damaged, as_json)
+
+
+def _check_task(config: InstanceConfig, source: str) -> None:
+    """Raises UsageError for a network that was fine-tuned for another task than one class a video."""
+    if config.task != "classification":
+        raise UsageError(
+            f"config {source}: its task is {config.task}, with several labels a video; train and test are for one label"
+            f" a video. `expander finetune {config.task}` scores it as it trains it"
+        )
 
 
 def _make_place(option: str, file: Path | None, example: str) -> None:

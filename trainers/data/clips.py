@@ -15,9 +15,9 @@ from torch.utils.data import Dataset
 
 from expander.axis import round_half_up
 from expander.efficientnet3d import AnyGeometry
-from expander.recipe import Recipe
+from expander.recipe import Recipe, ShortVideos
 from expander.trial import Views, shorter_side
-from trainers.data.decode import DamagedVideo, VideoReader
+from trainers.data.decode import SECONDS_PER_VIDEO, DamagedVideo, VideoReader
 from trainers.data.manifest import Manifest, Video
 from trainers.data.video_index import TOLERANCE, VideoIndex
 
@@ -30,11 +30,13 @@ INDEXES_KEPT = 4096
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One training clip. pixels: uint8 (T, S, S, 3). index: its video's place in the manifest."""
+    """One training clip. pixels: uint8 (T, S, S, 3). index: its video's place in the manifest. times: (T,) seconds of
+    its frames from the video's first."""
 
     pixels: Tensor
     label: int
     index: int
+    times: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,39 +67,50 @@ class TrainingClips(Dataset[Clip | Damaged]):
     time where the recipe flips.
 
     Without state: a clip follows from the seed, the epoch and the video's place in the manifest alone, in any process.
-    Both are its key, so that one loader serves every epoch and its processes keep the indexes of the videos.
+    Both are its key, so that one loader serves every epoch and its processes keep the indexes of the videos. seconds:
+    time limit of each video.
     """
 
-    def __init__(self, manifest: Manifest, geometry: AnyGeometry, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        geometry: AnyGeometry,
+        recipe: Recipe,
+        seed: int,
+        seconds: float = SECONDS_PER_VIDEO,
+    ) -> None:
         self.manifest = manifest
         self.geometry = geometry
         self.recipe = recipe
         self.seed = seed
-        self._indexes = Indexes()
+        self._indexes = Indexes(seconds)
 
     def __getitem__(self, key: tuple[int, int]) -> Clip | Damaged:
         epoch, index = key
         video = self.manifest.videos[index]
         try:
-            pixels = self._pixels(video, np.random.default_rng((self.seed, epoch, index)))
+            pixels, times = self._pixels(video, np.random.default_rng((self.seed, epoch, index)))
         except DamagedVideo as damaged:
             return Damaged(str(video.path), damaged.reason, index)
-        return Clip(torch.from_numpy(pixels), video.label, index)
+        return Clip(torch.from_numpy(pixels), video.label, index, times)
 
-    def _pixels(self, video: Video, random: np.random.Generator) -> NDArray[np.uint8]:
+    def _pixels(self, video: Video, random: np.random.Generator) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
         start, jitter, top, left, mirror = random.random(5)
         crop = self.geometry.crop
         low, high = self.recipe.scale_jitter
         side = max(crop, round_half_up((low + jitter * (high - low)) * crop))
         with self._indexes.reader(video.path) as reader:
-            numbers = clip_frames(reader.index, self.geometry, random_start(reader.index, self.geometry, start))
+            short = self.recipe.short_videos
+            begin = random_start(reader.index, self.geometry, start, short)
+            numbers = clip_frames(reader.index, self.geometry, begin, short)
             pixels = np.empty((len(numbers), crop, crop, 3), dtype=np.uint8)
             for number, frame in reader.frames(numbers):
                 picture = reader.rgb(frame, side)
                 # One place for all frames, in shares, as a frame may differ from the others in size.
                 y, x = (int(at * (size - crop + 1)) for at, size in zip((top, left), picture.shape, strict=False))
                 pixels[numbers == number] = picture[y : y + crop, x : x + crop]
-        return np.ascontiguousarray(pixels[:, :, ::-1]) if self.recipe.flip and mirror < 0.5 else pixels
+            times = tuple(reader.index.times[numbers].tolist())
+        return (np.ascontiguousarray(pixels[:, :, ::-1]) if self.recipe.flip and mirror < 0.5 else pixels), times
 
 
 class TestViews(Dataset[ViewedVideo | Damaged]):
@@ -105,16 +118,25 @@ class TestViews(Dataset[ViewedVideo | Damaged]):
 
     'center': one centre crop of 112 γs each; 'left-center-right': three of 128 γs along the longer side. A video
     is decoded once for all of `views`. Where one of them cannot be had it is damaged for all: they are to be compared.
+    short_videos: as in the recipe. seconds: time limit of each video.
     """
 
     __test__ = False  # no test class, for pytest
 
-    def __init__(self, manifest: Manifest, geometry: AnyGeometry, views: Sequence[Views]) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        geometry: AnyGeometry,
+        views: Sequence[Views],
+        short_videos: ShortVideos = "loop",
+        seconds: float = SECONDS_PER_VIDEO,
+    ) -> None:
         self.manifest = manifest
         self.geometry = geometry
         self.views = tuple(views)
+        self.short_videos = short_videos
         self.side = shorter_side(geometry.crop)
-        self._indexes = Indexes()
+        self._indexes = Indexes(seconds)
 
     def __len__(self) -> int:
         return len(self.manifest.videos)
@@ -131,7 +153,7 @@ class TestViews(Dataset[ViewedVideo | Damaged]):
         """`pixels` and `rows` of a ViewedVideo."""
         kinds = list(dict.fromkeys(views.crops for views in self.views))
         with self._indexes.reader(video.path) as reader:
-            frames = [_spread_frames(reader.index, self.geometry, views.clips) for views in self.views]
+            frames = [self._spread(reader.index, views.clips) for views in self.views]
             places = [kinds.index(views.crops) for views in self.views]
             shots = [
                 _Shots(kind, self.geometry, [clips for clips, place in zip(frames, places, strict=True) if place == at])
@@ -143,6 +165,11 @@ class TestViews(Dataset[ViewedVideo | Damaged]):
                     shot.take(number, picture)
         rows = [(place, shots[place].rows(clips)) for clips, place in zip(frames, places, strict=True)]
         return tuple(torch.from_numpy(shot.pixels.reshape(-1, *shot.pixels.shape[2:])) for shot in shots), tuple(rows)
+
+    def _spread(self, index: VideoIndex, clips: int) -> NDArray[np.int64]:
+        """(K, T) numbers of the frames of K clips evenly spread."""
+        starts = spread_starts(index, self.geometry, clips)
+        return np.stack([clip_frames(index, self.geometry, start, self.short_videos) for start in starts])
 
 
 class _Shots:
@@ -187,17 +214,23 @@ def normalise(pixels: Tensor) -> Tensor:
     return pixels.float().mul_(1 / (255 * STD)).sub_(MEAN / STD).movedim(-1, -4)
 
 
-def clip_frames(index: VideoIndex, geometry: AnyGeometry, start: float) -> NDArray[np.int64]:
-    """(T,) numbers of the frames shown at start + k x stride / nominal rate; a video shorter than its clip loops."""
+def clip_frames(
+    index: VideoIndex, geometry: AnyGeometry, start: float, short_videos: ShortVideos = "loop"
+) -> NDArray[np.int64]:
+    """(T,) numbers of the frames shown at start + k x stride / nominal rate; beyond the end as `short_videos` says."""
     times = start + np.arange(geometry.frames) * ((geometry.stride or 0) * index.spacing)
-    return index.shown(times)
+    return index.shown(times, short_videos)
 
 
-def random_start(index: VideoIndex, geometry: AnyGeometry, share: float) -> float:
-    """Seconds at which the clip starts: `share` in [0, 1) picks a frame, of those from which it fits or of all."""
+def random_start(index: VideoIndex, geometry: AnyGeometry, share: float, short_videos: ShortVideos = "loop") -> float:
+    """Seconds at which the clip starts: `share` in [0, 1) picks a frame of those from which it fits.
+
+    Where it fits from none, one of all in a video that loops; one that holds its last frame is shown from its first.
+    """
     latest = _latest_start(index, geometry)
-    fitting = np.searchsorted(index.times, latest + TOLERANCE * index.spacing, side="right")
-    return float(index.times[int(share * (fitting or len(index.times)))])
+    fitting = int(np.searchsorted(index.times, latest + TOLERANCE * index.spacing, side="right"))
+    choices = fitting or (len(index.times) if short_videos == "loop" else 1)
+    return float(index.times[int(share * choices)])
 
 
 def spread_starts(index: VideoIndex, geometry: AnyGeometry, clips: int) -> NDArray[np.float64]:
@@ -206,25 +239,20 @@ def spread_starts(index: VideoIndex, geometry: AnyGeometry, clips: int) -> NDArr
     return np.linspace(0, latest, clips) if clips > 1 else np.array([latest / 2])
 
 
-def _spread_frames(index: VideoIndex, geometry: AnyGeometry, clips: int) -> NDArray[np.int64]:
-    """(K, T) numbers of the frames of K clips evenly spread."""
-    return np.stack([clip_frames(index, geometry, start) for start in spread_starts(index, geometry, clips)])
-
-
 def _latest_start(index: VideoIndex, geometry: AnyGeometry) -> float:
-    """Seconds; negative (by more than a rounding of time stamps) where the clip is longer than the video."""
-    return float(index.times[-1]) - (geometry.frames - 1) * (geometry.stride or 0) * index.spacing
+    return index.latest_start(geometry.frames, geometry.stride or 0)
 
 
 class Indexes:
     """The indexes of the videos read last, so that the next epoch spares the pass over their packets."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._kept: OrderedDict[Path, VideoIndex] = OrderedDict()
 
     def reader(self, path: Path) -> VideoReader:
         """An open reader of the video; raises DamagedVideo."""
-        reader = VideoReader(path, self._kept.get(path))
+        reader = VideoReader(path, self._kept.get(path), self._seconds)
         self._kept[path] = reader.index
         self._kept.move_to_end(path)
         if len(self._kept) > INDEXES_KEPT:

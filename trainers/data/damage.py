@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from expander.errors import DataError
+from expander.trial import Damage
 from trainers.data.clips import Damaged
 
 NAMED = 5
@@ -13,17 +14,28 @@ logger = logging.getLogger(__name__)
 
 
 class Ledger:
-    """Damaged videos of one trial. total: videos that it reads; share: of these, how many may be damaged, in [0, 1]."""
+    """Damaged videos of one trial. total: videos that it reads; share: of these, how many may be damaged, in [0, 1].
 
-    def __init__(self, total: int, share: float) -> None:
+    manifest: 'train' or 'val', which lists them. before: the entries of another manifest, which an error takes along.
+    """
+
+    def __init__(self, total: int, share: float, manifest: str = "train", before: tuple[Damage, ...] = ()) -> None:
         self.total = total
         self.share = share
+        self.manifest = manifest
+        self.before = before
         self._reasons: dict[str, str] = {}
 
     @property
     def videos(self) -> tuple[str, ...]:
         """'path: reason' of each damaged video, sorted; its first reason where it had several."""
         return tuple(f"{path}: {reason}" for path, reason in sorted(self._reasons.items()))
+
+    @property
+    def entries(self) -> tuple[Damage, ...]:
+        """Each damaged video, also those of `before`."""
+        own = (Damage(self.manifest, path, reason) for path, reason in sorted(self._reasons.items()))
+        return (*self.before, *own)
 
     def add(self, damaged: Damaged) -> None:
         """Count a video, once. Raises DataError when more than the share are damaged."""
@@ -33,7 +45,9 @@ class Ledger:
             if damaged.index >= 0:
                 logger.info("damaged video %s: %s", damaged.path, damaged.reason)
         if len(self._reasons) > self.share * self.total:
-            raise DataError(self._message())
+            error = DataError(self._message())
+            error.ledger = self.entries
+            raise error
 
     def _message(self) -> str:
         count = len(self._reasons)

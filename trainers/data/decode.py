@@ -16,14 +16,16 @@ from typing import Self
 
 import av
 import numpy as np
-from av.stream import Disposition
+from av.stream import Discard, Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from trainers.data.video_index import VideoIndex, index_of
 
-# A video that takes longer is damaged. Ten seconds of 1080p take five.
+# A video that takes longer is damaged, unless a space says otherwise. Ten seconds of 1080p take five.
 SECONDS_PER_VIDEO = 120.0
+# Of one frame, a little over 8K: what a decoder may be made to allocate by a header.
+MAX_PIXELS = 8192 * 4352
 # Scaled to the wanted shorter side, a narrower picture would fill the memory with its longer side.
 MAX_ASPECT = 32
 # H.264 packets of these units alone (slices, SEI, delimiters, filler), marked as no reference, can be left out without
@@ -52,14 +54,15 @@ class DamagedVideo(Exception):
 class VideoReader:
     """One open video. A context manager; raises DamagedVideo for everything that is wrong with the file.
 
-    index: of an earlier reading of the same file, to be spared the pass over its packets. seconds: the time limit, by
-    default that of a clip or the views of a video.
+    index: of an earlier reading of the same file, to be spared the pass over its packets. seconds: time limit, from
+    here to the last frame; it is looked at between packets and within each read of the file, but not while the decoder
+    is busy with one packet, whose size MAX_PIXELS bounds.
     """
 
-    def __init__(self, path: Path, index: VideoIndex | None = None, seconds: float | None = None) -> None:
+    def __init__(self, path: Path, index: VideoIndex | None = None, seconds: float = SECONDS_PER_VIDEO) -> None:
         self.path = path
-        self._seconds = SECONDS_PER_VIDEO if seconds is None else seconds
-        self._deadline = time.monotonic() + self._seconds
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
         self._scaler = VideoReformatter()
         self._pushed_back: av.Packet[av.VideoStream] | None = None
         self._open()
@@ -179,8 +182,7 @@ class VideoReader:
                 corrupt = packet.is_corrupt
             except _UNREADABLE as error:
                 if position >= damage_from:
-                    reason = f"packet {position} of {len(self.index.stamps)} cannot be decoded: {_words(error)}"
-                    raise DamagedVideo(self.path, reason) from error
+                    raise DamagedVideo(self.path, self._undecodable(position, error)) from error
                 continue
             if corrupt and position >= damage_from:
                 raise DamagedVideo(self.path, f"packet {position} of {len(self.index.stamps)} is cut off or damaged")
@@ -188,6 +190,11 @@ class VideoReader:
             yield from self._codec.decode(None)
         except _UNREADABLE as error:
             raise DamagedVideo(self.path, f"its last frames cannot be decoded: {_words(error)}") from error
+
+    def _undecodable(self, position: int, error: Exception) -> str:
+        reason = f"packet {position} of {len(self.index.stamps)} cannot be decoded: {_words(error)}"
+        # A decoder that refuses a frame's size forgets the size.
+        return reason if self._codec.width else f"{reason} (no frame size, or one of more than {MAX_PIXELS:,} pixels)"
 
     def _is_optional(self, packet: av.Packet[av.VideoStream]) -> bool:
         """Whether no other frame needs the packet, as its H.264 units say."""
@@ -237,6 +244,8 @@ class VideoReader:
         packet, self._pushed_back = self._pushed_back, None
         try:
             packet = packet or next(self._demuxer, None)
+        except av.error.ExitError as error:
+            raise self._too_slow() from error
         except _UNREADABLE as error:
             raise DamagedVideo(
                 self.path, f"cannot be read on after packet {self._position}: {_words(error)}"
@@ -251,7 +260,14 @@ class VideoReader:
             raise DamagedVideo(self.path, "is not a file" if os.path.exists(self.path) else "does not exist")
         try:
             # With the protocol named, a colon in a file's name is no protocol. Broken metadata is no damage.
-            self._container = av.open(f"file:{self.path}", metadata_errors="ignore")
+            self._container = av.open(
+                f"file:{self.path}",
+                metadata_errors="ignore",
+                options={"max_pixels": str(MAX_PIXELS)},  # opening a file may decode its first frames
+                timeout=self._seconds,
+            )
+        except av.error.ExitError as error:
+            raise self._too_slow() from error
         except _UNREADABLE as error:
             raise DamagedVideo(self.path, _unopened(self.path, error)) from error
         try:
@@ -270,12 +286,19 @@ class VideoReader:
         self._codec = self._stream.codec_context
         if self._codec is None:
             raise DamagedVideo(self.path, "is of a codec for which PyAV has no decoder")
+        if self._codec.width * self._codec.height > MAX_PIXELS:
+            size = f"{self._codec.width} x {self._codec.height} pixels"
+            raise DamagedVideo(self.path, f"claims frames of {size}; more than {MAX_PIXELS:,} are not decoded")
+        for stream in self._container.streams:
+            if stream is not self._stream:
+                stream.discard = Discard.all  # sound is not even read
         extradata = self._codec.extradata or b""
         # Bytes of the length before each unit, in files of the kind of MP4 and Matroska (ISO 14496-15, 5.2.4.1).
         is_avc = self._codec.name == "h264" and len(extradata) > 4 and extradata[0] == 1
         self._unit_prefix = (extradata[4] & 3) + 1 if is_avc else 0
         self._codec.thread_count = 1
         self._codec.thread_type = "NONE"
+        self._codec.options = {"max_pixels": str(MAX_PIXELS)}  # frames can grow after the first
         self._demuxer = self._container.demux(self._stream)
         self._position = 0
         self._pushed_back = None
@@ -300,7 +323,10 @@ class VideoReader:
 
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
-            raise DamagedVideo(self.path, f"took more than {self._seconds:.0f} s to read")
+            raise self._too_slow()
+
+    def _too_slow(self) -> DamagedVideo:
+        return DamagedVideo(self.path, f"took more than {self._seconds:g} s to read")
 
 
 def _unopened(path: Path, error: Exception) -> str:

@@ -10,6 +10,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from expander.recipe import ShortVideos
+
 # Time stamps are rounded (to 1/1000 s in Matroska, to 1/100 s in GIF): a frame is shown from a quarter of the nominal
 # spacing before its time stamp on.
 TOLERANCE = 0.25
@@ -48,10 +50,17 @@ class VideoIndex:
         """Seconds from the first frame's beginning to the last one's end."""
         return float(self.times[-1]) + self.spacing
 
-    def shown(self, seconds: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Number of the frame shown at each time; a video begins anew at its end."""
-        wrapped = np.mod(seconds + TOLERANCE * self.spacing, self.duration)
-        shown: NDArray[np.int64] = np.searchsorted(self.times, wrapped, side="right") - 1
+    def latest_start(self, frames: int, stride: int) -> float:
+        """Seconds at which a clip can start at the latest; negative (by more than a rounding of time stamps) where it
+        is longer than the video."""
+        return float(self.times[-1]) - (frames - 1) * stride * self.spacing
+
+    def shown(self, seconds: NDArray[np.floating], after_end: ShortVideos = "loop") -> NDArray[np.int64]:
+        """Number of the frame shown at each time; at its end a video begins anew, or holds its last frame."""
+        times = seconds + TOLERANCE * self.spacing
+        if after_end == "loop":
+            times = np.mod(times, self.duration)
+        shown: NDArray[np.int64] = np.searchsorted(self.times, times, side="right") - 1
         return shown
 
     def runs(self, numbers: Sequence[int]) -> list[tuple[int, int]]:

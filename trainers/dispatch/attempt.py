@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
+import sys
 import traceback
 from collections.abc import Callable
 
-from expander.errors import ExpanderError
+from expander.errors import DataError, ExpanderError
 from expander.trial import Completed, Event, Failed, Started, Training, Trial
+
+# Carries out one attempt, wherever it is called, and tells its events; returns whether the trial completed.
+Attempt = Callable[[Trial, Callable[[Event], None]], bool]
+# linux/prctl.h
+PR_SET_PDEATHSIG = 1
 
 
 def attempt(training: Training, trial: Trial, tell: Callable[[Event], None]) -> bool:
     """Train once; `tell` is given a Started, every Epoch and exactly one outcome. Returns whether it completed."""
-    tell(Started(trial.id, f"{socket.gethostname()}:{os.getpid()}"))
+    tell(Started(trial.id, this_place()))
     try:
         outcome: Completed | Failed = training(trial, tell)
     except Exception as error:  # noqa: BLE001  whatever a training raises is the trial's outcome
@@ -27,4 +35,19 @@ def failed(trial: str, error: Exception) -> Failed:
     # Our own errors are sentences; anyone else's first line needs its class to be understood.
     ours = isinstance(error, ExpanderError)
     line = str(error) if ours else f"{type(error).__name__}: {error}".strip().splitlines()[0].removesuffix(": ")
-    return Failed(trial, line, "".join(traceback.format_exception(error)))
+    ledger = error.ledger if isinstance(error, DataError) else ()
+    return Failed(trial, line, "".join(traceback.format_exception(error)), ledger)
+
+
+def this_place() -> str:
+    """Where this process is, as 'host:pid'."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def die_with_parent() -> None:
+    """On Linux, have the kernel kill this process the moment its parent does, as a killed coordinator's raylet.
+
+    It would notice by itself, but seconds later, and until then write the checkpoints that a resumed search reads.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -8,7 +8,8 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,8 +19,14 @@ from expander.coordinator import Meter
 from expander.cost import MeasuredName, described
 from expander.errors import TrialError, UsageError
 from expander.geometry import Geometry
-from expander.trial import Completed, Event, Failed, Training, Trial
+from expander.trial import Completed, Event, Failed, Trial
+from trainers.dispatch.attempt import attempt
 from trainers.dispatch.experiment import Experiment, Measured
+from trainers.dispatch.machines import check_machines
+from trainers.dispatch.member import TeamTraining
+from trainers.dispatch.ray_team import RayLauncher, remove_groups
+from trainers.dispatch.seats import Seats
+from trainers.dispatch.together import attempt_together
 
 # Read by Ray Tune: no result files, no tables on stdout, no tracebacks in the log (they are in each Failed), and no
 # change of directory in a worker, which would give a relative path another meaning there. Read by Ray: no statistics
@@ -34,37 +41,54 @@ ENVIRONMENT = {
 # Processes that Tune keeps from one step to the next: its spare, and the one that has reported the last outcome.
 WARM = 2
 CONNECT_SECONDS = 10
+# A resource of every cluster's first machine, and of none else: who holds a trial of several workers takes a sliver.
+HEAD = "node:__internal_head__"
 
 
 class RayDispatcher:
     """A context manager: entering starts a local Ray or joins the cluster at `address`, leaving ends it or quits.
 
-    meter: measures in a worker, as it is there; must pickle. cpus, gpus: what one trial takes of a machine; fractions
-    share. address: 'host:port', 'auto', or None for
-    RAY_ADDRESS where that is set, else a local Ray. Entering raises UsageError, before anything is trained, when there
-    is no such cluster or no machine in it that could ever hold a trial.
+    training: is given a team where a trial has several workers; must pickle. meter: measures in a worker, as it is
+    there; must pickle. cpus, gpus: what one worker takes of a machine; fractions share. workers: processes of a trial.
+    least: as few go on with a trial where others are lost; None has it fail. shared: the folder of the trials' files,
+    which every machine must see. address: 'host:port', 'auto', or None for RAY_ADDRESS where that is set, else a local
+    Ray. Entering raises UsageError, before anything is trained, when there is no such cluster, when it could never hold
+    a trial, and when a machine of it does not see the folder.
 
     One Tune experiment lasts as long as the dispatcher, because a process that has imported torch costs seconds: the
     same processes train one trial after the other, in this step and the next. One in which a trial has failed is
-    replaced, since an error in CUDA or exhausted memory would outlive the trial.
+    replaced, since an error in CUDA or exhausted memory would outlive the trial. A trial of several workers is held by
+    such a process too, which takes nothing of the cluster itself: its workers are new with each trial.
     """
 
     def __init__(
-        self, training: Training, meter: Meter, *, cpus: float, gpus: float, address: str | None = None
+        self,
+        training: TeamTraining,
+        meter: Meter,
+        *,
+        cpus: float,
+        gpus: float,
+        workers: int = 1,
+        least: int | None = None,
+        shared: Path | None = None,
+        address: str | None = None,
     ) -> None:
         self.meter = _RayMeter(self)
         self._training = training
         self._meter = meter
-        self._cpus = cpus
-        self._gpus = gpus
+        self._seats = Seats(cpus, gpus, workers, least)
+        self._shared = shared
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._experiment: Experiment | None = None
+        self._measures = False
 
     def __enter__(self) -> RayDispatcher:
         os.environ.update(ENVIRONMENT)
-        _connect(self._address, threads=max(1, int(self._cpus)))
+        _connect(self._address, threads=max(1, int(self._seats.cpus)))
         try:
-            slots = self._slots()
+            slots = self._seats.check()
+            if self._shared is not None:
+                check_machines(self._shared)
             if self._address == "local":
                 # A part of Ray's start rather than of the first step. A cluster may be busy: there, nobody waits.
                 self._begin().warm_up(min(slots, WARM))
@@ -100,36 +124,38 @@ class RayDispatcher:
         """What one of the processes that train measures, which holds what a trial does; without a name only where."""
         reply = None
         try:
-            reply = self._begin().measure(name, geometry)
+            reply = self._begin(measure=True).measure(name, geometry)
         finally:
             if reply is None:
                 self._end()
         return reply
 
-    def _slots(self) -> int:
-        """How many trials fit on the cluster at once."""
-        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-        machines = [node["Resources"] for node in nodes if node["Alive"]]
-        slots = sum(_fit(machine, self._cpus, self._gpus) for machine in machines)
-        if slots == 0:
-            found = "; ".join(
-                f"{machine.get('CPU', 0):g} cpus and {machine.get('GPU', 0):g} gpus" for machine in machines
-            )
-            raise UsageError(
-                f"the space asks for {self._cpus:g} cpus and {self._gpus:g} gpus a trial, more than any machine of the "
-                f"Ray cluster has ({found}); set resources.cpus and resources.gpus to what fits"
-            )
-        return slots
-
-    def _begin(self) -> Experiment:
+    def _begin(self, *, measure: bool = False) -> Experiment:
+        """The experiment that carries trials out; or, where that holds none of the cluster, one that measures."""
+        if self._team and self._measures != measure:
+            self._end()
         if self._experiment is None:
-            self._experiment = Experiment(self._training, self._meter, self._cpus, self._gpus)
+            self._measures = measure
+            if self._team and not measure:
+                remove_groups()  # of what was stopped before
+                launcher = RayLauncher(self._training, self._seats, self._shared)
+                self._experiment = Experiment(
+                    partial(attempt_together, launcher), self._meter, {HEAD: 0.001}, self._seats.trials
+                )
+            else:
+                self._experiment = Experiment(partial(attempt, self._training), self._meter, self._seats.resources)
         return self._experiment
+
+    @property
+    def _team(self) -> bool:
+        return self._seats.workers > 1
 
     def _end(self) -> None:
         if self._experiment is not None:
             self._experiment.end()
             self._experiment = None
+            if self._team:
+                remove_groups()
 
     def _leave(self) -> None:
         try:
@@ -218,9 +244,3 @@ def _probe(address: str) -> None:
             f"--ray-address {address}: no Ray cluster answers there ({error}); expected host:port as "
             "'ray start --head' prints it, 'auto', or nothing for a local Ray"
         ) from error
-
-
-def _fit(machine: dict[str, float], cpus: float, gpus: float) -> int:
-    """How many trials fit on one machine."""
-    asked = {"CPU": cpus, "GPU": gpus}
-    return int(min(machine.get(kind, 0) / amount for kind, amount in asked.items() if amount))

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import re
-import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,8 +22,9 @@ from expander.coordinator import Meter
 from expander.cost import MeasuredName
 from expander.errors import ExpanderError, TrialError
 from expander.geometry import Geometry
-from expander.trial import Completed, Event, Failed, Training, Trial
-from trainers.dispatch.attempt import attempt, failed
+from expander.trial import Completed, Event, Failed, Trial
+from trainers.dispatch.attempt import Attempt, die_with_parent, failed
+from trainers.dispatch.reason import reason
 
 # More than any step has trials: what runs at once is a matter of resources alone.
 PENDING = 1000
@@ -35,8 +32,6 @@ PENDING = 1000
 LOOK_SECONDS = 1.0
 # A fit that ends is begun anew, so often: then Tune cannot work here.
 FITS = 1000
-# linux/prctl.h
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -50,12 +45,16 @@ class Measured:
 class Experiment:
     """A tune.Tuner.fit() in a thread of its own: Ctrl-C finds the main thread waiting for events, not inside Tune.
 
-    training, meter: must pickle. cpus, gpus: of one trial. Ray must be connected for as long as the experiment lasts.
+    attempt, meter: must pickle. resources: that each process holds, by Ray's names. most: how many trials may run at
+    once now. Ray must be connected for as long as the experiment lasts.
     """
 
-    def __init__(self, training: Training, meter: Meter, cpus: float, gpus: float) -> None:
+    def __init__(
+        self, attempt: Attempt, meter: Meter, resources: dict[str, float], most: Callable[[], int] | None = None
+    ) -> None:
         self._link = _Link()
-        self._trainable = tune.with_resources(_trainable(training, meter), {"cpu": cpus, "gpu": gpus})
+        self._most = most or (lambda: PENDING)
+        self._trainable = tune.with_resources(_trainable(attempt, meter), tune.PlacementGroupFactory([resources]))
         self._thread = Thread(target=self._fit, name="Ray Tune", daemon=True)
         self._thread.start()
 
@@ -130,7 +129,10 @@ class Experiment:
         return tune.Tuner(
             self._trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_Feed(self._link), num_samples=-1, max_concurrent_trials=PENDING, reuse_actors=True
+                search_alg=_Feed(self._link, self._most),
+                num_samples=-1,
+                max_concurrent_trials=PENDING,
+                reuse_actors=True,
             ),
             run_config=tune.RunConfig(name="trials", storage_path=scratch, verbose=0, callbacks=[_Watch(self._link)]),
         )
@@ -171,7 +173,7 @@ class _Link:
         result = self.running[job].last_result if job in self.running else {}
         # A process that dies before its first report leaves a result without a place, now and then.
         worker = f"{result['hostname']}:{result['pid']}" if {"hostname", "pid"} <= set(result) else "that was starting"
-        self.tell(job, Failed(self.live[job]["id"], _reason(worker, text), text))
+        self.tell(job, Failed(self.live[job]["id"], reason(worker, text), text))
 
     def lose_all(self, text: str) -> None:
         """End the attempts that had begun, and queue the others anew."""
@@ -186,9 +188,10 @@ class _Link:
 class _Feed(Searcher):
     """Suggests what is in the queue."""
 
-    def __init__(self, link: _Link) -> None:
+    def __init__(self, link: _Link, most: Callable[[], int]) -> None:
         super().__init__()
         self._link = link
+        self._most = most
 
     def suggest(self, trial_id: str) -> Any:
         """The next config, None where there is none; or wait for one, where Tune has nothing else to do.
@@ -196,6 +199,8 @@ class _Feed(Searcher):
         Tune itself would look once a second. Waiting here, before it has dealt with the end of the last trial, also
         keeps that trial's process for the next step.
         """
+        if self._link.live and len(self._link.live) >= self._most():
+            return None
         try:
             config = self._link.todo.get(block=not self._link.live)
         except Empty:
@@ -251,35 +256,17 @@ class _Watch(TrialProgressCallback):
                 self._link.lose(trial.trial_id, Path(trial.error_file).read_text() if trial.error_file else "")
 
 
-def _reason(worker: str, text: str) -> str:
-    """One line for people out of Ray's page. Ray does not know which signal ended a process."""
-    if "low on memory" in text:
-        return (
-            f"Ray stopped the worker {worker} because its machine ran out of memory; let fewer trials share a machine "
-            "(larger resources.cpus) or train with a smaller batch"
-        )
-    if raised := re.findall(r"^[\w.]+(?:Error|Exception)\b.*", text, re.MULTILINE):
-        return f"the worker {worker} failed outside of the training: {raised[-1]}"
-    if "worker process has died" in text:
-        return (
-            f"the worker {worker} died without a word: killed by a signal, often for want of memory, or by a crash "
-            "outside of Python; Ray's logs on that machine may say more"
-        )
-    lines = text.strip().splitlines() or ["Ray does not say why"]
-    return f"the worker {worker} ended without an outcome: {lines[-1].strip()}"
-
-
-def _trainable(training: Training, meter: Meter) -> Callable[[dict[str, Any]], None]:
-    """What a worker runs: one attempt; or, without a trial, a measurement, or the import of what `training` needs."""
+def _trainable(attempt: Attempt, meter: Meter) -> Callable[[dict[str, Any]], None]:
+    """What a worker runs: one attempt; or, without a trial, a measurement, or the import of what `attempt` needs."""
 
     def tell(event: Event | Measured | None) -> None:
         tune.report({"event": event})
 
     def train(config: dict[str, Any]) -> None:
-        _die_with_parent()
+        die_with_parent()
         done = True
         if config["trial"] is not None:
-            done = attempt(training, Trial.from_dict(config["trial"]), tell)
+            done = attempt(Trial.from_dict(config["trial"]), tell)
         elif "name" in config:
             tell(reply := _measured(meter, config["name"], config["geometry"]))
             done = isinstance(reply, Measured)
@@ -305,12 +292,3 @@ def _meet(place: Path, processes: int) -> None:
     (place / str(os.getpid())).touch()
     while len(list(place.iterdir())) < processes:
         time.sleep(0.05)
-
-
-def _die_with_parent() -> None:
-    """On Linux, have the kernel kill this process the moment its raylet dies, as that of a killed coordinator does.
-
-    It would notice by itself, but seconds later, and until then write the checkpoints that a resumed search reads.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 
+import torch
+
 from expander.coordinator import Meter
-from expander.trial import Completed, Event, Failed, Training, Trial
-from trainers.dispatch.attempt import attempt
+from expander.errors import UsageError
+from expander.trial import Completed, Event, Failed, Trial
+from trainers.dispatch.attempt import Attempt, attempt
+from trainers.dispatch.local_team import LocalLauncher
+from trainers.dispatch.member import TeamTraining
+from trainers.dispatch.together import attempt_together
 
 # A stopped training may swallow the first request, for example inside a finaliser: it is asked again.
 PATIENCE_SECONDS = 5
@@ -21,26 +28,48 @@ class InlineDispatcher:
 
     The training has a thread of its own, so that an epoch is with the caller the moment it is reported and Ctrl-C,
     which Python delivers to the main thread, finds that thread waiting here and not inside the training.
+
+    workers: processes of a trial, started here where they are several, with `threads` threads and, where `on_gpus`, a
+    GPU each: UsageError where there are not so many. least: None has a trial fail where one of its processes is lost.
     """
 
-    def __init__(self, training: Training, meter: Meter) -> None:
+    def __init__(
+        self,
+        training: TeamTraining,
+        meter: Meter,
+        *,
+        workers: int = 1,
+        least: int | None = None,
+        threads: int = 1,
+        on_gpus: bool = False,
+    ) -> None:
         self.meter = meter
         self._training = training
+        self._attempt: Attempt = partial(attempt, training)
+        if workers > 1:
+            found = torch.cuda.device_count()
+            if on_gpus and found < workers:
+                raise UsageError(
+                    f"a trial of the space takes {workers} GPUs, and this machine has {found}; set"
+                    f" resources.gpus_per_trial to at most that, or train on a cluster, with --dispatcher ray"
+                )
+            launcher = LocalLauncher(training, workers, threads, on_gpus, elastic=least is not None)
+            self._attempt = partial(attempt_together, launcher)
 
     def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
         """Train `trials` as the protocol `expander.coordinator.Dispatcher` says."""
         for trial in trials:
             while True:
-                outcome = yield from self._attempt(trial)
+                outcome = yield from self._carry_out(trial)
                 if isinstance(outcome, Completed) or not again(outcome):
                     break
 
-    def _attempt(self, trial: Trial) -> Generator[Event, None, Completed | Failed]:
+    def _carry_out(self, trial: Trial) -> Generator[Event, None, Completed | Failed]:
         events: SimpleQueue[Event] = SimpleQueue()
 
         def train() -> None:
             with suppress(SystemExit):
-                attempt(self._training, trial, events.put)
+                self._attempt(trial, events.put)
 
         thread = Thread(target=train, name=f"trial {trial.id}", daemon=True)
         thread.start()

@@ -50,8 +50,9 @@ class GroupStatistics:
         self._device = device
         self._rows = torch.zeros(0, 2, sum(self._widths), device=device)
         self._counts = torch.zeros(0, dtype=torch.float64)
-        # Sums over the clips so far: of means and of mean squares, by layer and channel. They are subtracted: float64.
-        self.sums = torch.zeros(2, sum(self._widths), dtype=torch.float64, device=device)
+        # Sums over the clips so far, by layer and channel: of means, of mean squares, and of elements, which a member
+        # of a team that has computed no clip does not know. The first two are subtracted: float64.
+        self.sums = torch.zeros(3, sum(self._widths), dtype=torch.float64, device=device)
 
     @contextmanager
     def of(self, sizes: Sequence[int]) -> Iterator[None]:
@@ -75,6 +76,7 @@ class GroupStatistics:
             elements = positions * clips
             self.sums[0] += clips * mean
             self.sums[1] += clips * (unbiased * ((elements - 1) / elements) + mean * mean)
+            self.sums[2] += elements
 
     def enter(self, clips: int) -> None:
         """The sums are of `clips` clips: let their moments enter the running statistics, by the layers' momentum."""
@@ -98,12 +100,12 @@ class GroupStatistics:
 
     def _moments(self, clips: int) -> tuple[Tensor, Tensor]:
         """Mean and unbiased variance over all elements, in float32."""
-        mean, square = self.sums / clips
-        elements = self._positions() * clips
+        mean, square = self.sums[:2] / clips
+        elements = self.sums[2]
         return mean.float(), ((square - mean * mean) * (elements / (elements - 1))).clamp(min=0).float()
 
     def _positions(self) -> Tensor:
-        """Elements of one clip and channel, for every channel of every layer."""
+        """Elements of one clip and channel, for every channel of every layer; after a forward pass."""
         if not len(self._counts):
             counts = [float(layer.positions) for layer in self.layers for _ in range(layer.num_features)]
             self._counts = torch.tensor(counts, dtype=torch.float64).to(self._device)

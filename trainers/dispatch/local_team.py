@@ -1,0 +1,123 @@
+"""Teams of processes on this machine, without Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from threading import Thread
+
+import torch
+import torch.distributed as dist
+
+from expander.trial import Trial
+from trainers.dispatch.member import PATIENCE_SECONDS, TeamTraining, take_part
+from trainers.dispatch.wire import Post
+
+
+@dataclass(frozen=True)
+class LocalLauncher:
+    """Starts teams of `workers` processes here, with `threads` threads for OpenMP and, where `on_gpus`, a GPU each.
+
+    elastic: a team that loses a process is followed by one as large, since the room is still there.
+    """
+
+    training: TeamTraining
+    workers: int
+    threads: int
+    on_gpus: bool
+    elastic: bool
+    host = "127.0.0.1"
+
+    def launch(self, trial: Trial, post: Post) -> _LocalMembers:
+        """Start the processes."""
+        return _LocalMembers(self, trial, post)
+
+    def reason(self, worker: str, said: str) -> str:
+        """Why a worker was lost."""
+        return f"the worker {worker} died without a word: {said or 'it is not known how'}"
+
+
+class _LocalMembers:
+    """Running processes. They meet at a file, which needs no free port."""
+
+    def __init__(self, launcher: LocalLauncher, trial: Trial, post: Post) -> None:
+        self.size = launcher.workers
+        self._folder = tempfile.TemporaryDirectory(prefix="expander-team-", ignore_cleanup_errors=True)
+        meeting = Path(self._folder.name) / "meeting"
+        self._processes: list[BaseProcess] = []
+        # A process that has imported torch and is forked for each member: a new one would import it for seconds.
+        context = get_context("forkserver")
+        context.set_forkserver_preload(["trainers.train"])
+        for rank in range(self.size):
+            process = context.Process(
+                target=_run, args=(launcher, trial, post, meeting.as_uri(), rank), name=f"member {rank}", daemon=False
+            )
+            self._processes.append(process)
+            process.start()
+
+    def run(self) -> bool:
+        """Whether some train and none has failed."""
+        codes = [process.exitcode for process in self._processes]
+        return None in codes and not any(codes)
+
+    def end(self, group: str | None) -> str:
+        """Kill those that still run; returns how the first of the others ended, where that was by a signal."""
+        said = next((_ended(process.exitcode) for process in self._processes if (process.exitcode or 0) < 0), "")
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.join()
+            process.close()
+        self._folder.cleanup()
+        return said
+
+
+def _ended(code: int | None) -> str:
+    name = signal.Signals(-(code or 0)).name
+    return f"ended by {name}, often for want of memory or by a crash outside of Python"
+
+
+def _die_with_coordinator() -> None:
+    """A member that outlived a killed coordinator would write the checkpoints that a resumed search reads.
+
+    The kernel would end it with its parent (`die_with_parent`), but that is the process which forks, and that one stays
+    as long as there are members.
+    """
+    coordinator = parent_process()
+    assert coordinator is not None
+    wait([coordinator.sentinel])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _run(launcher: LocalLauncher, trial: Trial, post: Post, meeting: str, rank: int) -> None:
+    """What one process runs: it joins the team and takes part."""
+    Thread(target=_die_with_coordinator, name="watch", daemon=True).start()
+    # Ctrl-C reaches every process of a terminal; the one that holds the trial ends these.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = str(launcher.threads)
+    torch.set_num_threads(launcher.threads)
+    if launcher.on_gpus:
+        torch.cuda.set_device(rank)
+    else:
+        # A machine whose own name does not resolve has this interface all the same.
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
+    dist.init_process_group(
+        "nccl" if launcher.on_gpus else "gloo",
+        init_method=meeting,
+        rank=rank,
+        world_size=launcher.workers,
+        timeout=timedelta(seconds=PATIENCE_SECONDS),
+    )
+    try:
+        take_part(launcher.training, trial, post, shared=None)
+    except Exception:  # noqa: BLE001  it has been told; here it would be printed
+        os._exit(1)  # at once: the others may wait for this one in the group that an orderly end would leave
+    dist.destroy_process_group()

@@ -1,0 +1,168 @@
+"""Teams of Ray Train: it places the workers, on one machine or several, and makes their process group."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+from ray.util.placement_group import (
+    PlacementGroup,
+    get_current_placement_group,
+    placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
+
+from expander.trial import Trial
+from trainers.dispatch.attempt import die_with_parent
+from trainers.dispatch.member import PATIENCE_SECONDS, TeamTraining, take_part
+from trainers.dispatch.reason import reason
+from trainers.dispatch.seats import Seats
+from trainers.dispatch.wire import Post
+
+# Read by Ray Train as a run begins: its second version; a look at the workers every half second, that one which is
+# killed is noticed; no measurements for Prometheus; and the folder of the coordinator stays that of each worker.
+ENVIRONMENT = {
+    "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+# How long an elastic team waits for the room of a larger one. What a lost worker had is free at once; that its machine
+# is gone, Ray knows after some 15 seconds.
+ROOM_SECONDS = 20.0
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class RayLauncher:
+    """Starts teams with `seats` from within a process on the cluster, which dies with them.
+
+    shared: a folder that all workers must see.
+    """
+
+    training: TeamTraining
+    seats: Seats
+    shared: Path | None
+
+    @property
+    def host(self) -> str:
+        """The address of this machine in the cluster."""
+        return str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
+
+    @property
+    def elastic(self) -> bool:
+        """Whether a team may be followed by a smaller one."""
+        return self.seats.least is not None
+
+    def launch(self, trial: Trial, post: Post) -> _RayMembers:
+        """Begin a run of Ray Train."""
+        return _RayMembers(self, self._room() if self.elastic else self.seats.workers, trial, post)
+
+    def reason(self, worker: str, said: str) -> str:
+        """Why a worker was lost, out of Ray's page."""
+        return reason(worker, said)
+
+    def _room(self) -> int:
+        """The largest team that can be placed now; waits until there is one."""
+        most = self.seats.workers
+        while True:
+            begun = time.monotonic()
+            while self.seats.on_cluster() >= most and time.monotonic() - begun < ROOM_SECONDS:
+                if self._fits(most):
+                    return most
+            for size in range(most - 1, (self.seats.least or most) - 1, -1):
+                if self.seats.on_cluster() >= size and self._fits(size):
+                    return size
+
+    def _fits(self, size: int) -> bool:
+        group = placement_group([self.seats.resources] * size)
+        try:
+            return bool(group.wait(LOOK_SECONDS))
+        finally:
+            remove_placement_group(group)
+
+
+class _Trainer(ray.train.torch.TorchTrainer):
+    """Without the process that removes what a dead run has reserved: `RayDispatcher` does, and that one needs Ray's
+    dashboard to know, and stays for good where there is none."""
+
+    def _create_default_callbacks(self) -> list[Any]:
+        made = super()._create_default_callbacks()  # type: ignore[misc]
+        return [callback for callback in made if type(callback).__name__ != "PlacementGroupCleanerCallback"]
+
+
+class _RayMembers:
+    """One run. Neither its retries nor its checkpoints are used: any end of a worker ends it."""
+
+    def __init__(self, launcher: RayLauncher, size: int, trial: Trial, post: Post) -> None:
+        os.environ.update(ENVIRONMENT)
+        self.size = size
+        self._said = ""
+        self._thread = Thread(target=self._fit, args=(launcher, trial, post), name="Ray Train", daemon=True)
+        self._thread.start()
+
+    def run(self) -> bool:
+        """Whether the run goes on."""
+        return self._thread.is_alive()
+
+    def end(self, group: str | None) -> str:
+        """Take back what it reserved, with which its workers end; Ray Train's words where it has failed."""
+        if group is not None:
+            remove_group(group)
+        self._thread.join()
+        return self._said
+
+    def _fit(self, launcher: RayLauncher, trial: Trial, post: Post) -> None:
+        training, shared = launcher.training, launcher.shared
+
+        def work() -> None:
+            die_with_parent()
+            group = get_current_placement_group()
+            assert group is not None
+            take_part(training, trial, post, shared, group.id.hex())
+
+        backend = "nccl" if launcher.seats.gpus else "gloo"
+        with TemporaryDirectory(prefix="expander-ray-", ignore_cleanup_errors=True) as scratch:
+            trainer = _Trainer(
+                work,
+                torch_config=ray.train.torch.TorchConfig(backend=backend, timeout_s=PATIENCE_SECONDS),
+                scaling_config=ray.train.ScalingConfig(
+                    num_workers=self.size,
+                    use_gpu=launcher.seats.gpus > 0,
+                    resources_per_worker=launcher.seats.resources,
+                ),
+                run_config=ray.train.RunConfig(
+                    name=trial.id,
+                    storage_path=scratch,
+                    failure_config=ray.train.FailureConfig(max_failures=0, max_preemption_failures=0),  # type: ignore[call-arg]
+                ),
+            )
+            try:
+                trainer.fit()
+            except Exception as error:  # noqa: BLE001  whatever ends a run is told with the trial's outcome
+                self._said = str(error)
+
+
+def remove_group(group: str) -> None:
+    """Take back what Ray has reserved under this id, and end what runs in it; nothing where that is done."""
+    known = placement_group_table().get(group)
+    if known is not None and known["state"] != "REMOVED":
+        remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(group))))
+
+
+def remove_groups() -> None:
+    """Take back all that was reserved for this coordinator: Ray does so only when its whole job ends."""
+    job = ray.get_runtime_context().get_job_id()
+    # The id of a group ends with that of the job which made it.
+    for group in placement_group_table():
+        if group.endswith(job):
+            remove_group(group)

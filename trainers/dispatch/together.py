@@ -1,0 +1,134 @@
+"""One attempt at a trial by several processes: on Ray or on this machine, one after another as some are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Protocol
+
+from expander.trial import Completed, Event, Failed, Started, Trial
+from trainers.dispatch.wire import Gone, Here, Leave, Message, Post, Switchboard
+
+# How often who waits for a word looks whether there is still somebody to say one.
+LOOK_SECONDS = 0.2
+# So many teams in a row that are lost without an epoch between them: then the trial itself ends its workers.
+BARREN = 2
+
+
+class Members(Protocol):
+    """The processes of a team."""
+
+    size: int
+
+    def run(self) -> bool:
+        """Whether they still train; not so, once one of them is lost."""
+
+    def end(self, group: str | None) -> str:
+        """End those that are left, and return what is known of those that were lost. group: as its members told."""
+
+
+class Launcher(Protocol):
+    """Starts teams."""
+
+    @property
+    def host(self) -> str:
+        """An address of this machine that the members reach."""
+
+    @property
+    def elastic(self) -> bool:
+        """Whether a team that loses a member is followed by another."""
+
+    def launch(self, trial: Trial, post: Post) -> Members:
+        """Start a team: as large as it should be or, elastic, as there is room for. Waits for room."""
+
+    def reason(self, worker: str, said: str) -> str:
+        """One line for people: why `worker` was lost, given what `Members.end` said."""
+
+
+def attempt_together(launcher: Launcher, trial: Trial, tell: Callable[[Event], None]) -> bool:
+    """As `attempt`, with a team. An elastic team that loses a member is followed by another, from the last checkpoint.
+
+    Then a further Started is told, with the workers that go on. Returns whether the trial completed.
+    """
+    barren = 0
+    while True:
+        heard = _train(launcher, trial, tell)
+        if heard.outcome is not None:
+            return isinstance(heard.outcome, Completed)
+        barren = 1 if heard.epochs else barren + 1
+        if not launcher.elastic or barren > BARREN:
+            tell(Failed(trial.id, heard.reason(launcher, barren), heard.said))
+            return False
+
+
+@dataclass
+class _Heard:
+    """What a team has told. places: 'host:pid' by rank. died: ranks that ended without a last word, first first."""
+
+    size: int
+    places: tuple[str, ...] = ()
+    group: str | None = None
+    epochs: int = 0
+    outcome: Completed | Failed | None = None
+    left: set[int] = field(default_factory=set)
+    died: list[int] = field(default_factory=list)
+    lost: str | None = None
+    said: str = ""
+
+    def take(self, rank: int, message: Message, trial: Trial, tell: Callable[[Event], None]) -> None:
+        """Note a message, and tell what others should know at once: all but a failure, which waits for the end."""
+        match message:
+            case Here():
+                self.places, self.group = message.places, message.group
+                tell(Started(trial.id, shown(message.places)))
+            case Leave():
+                self.left.add(rank)
+                self.lost = self.lost or message.lost
+            case Gone():
+                if rank not in self.left:
+                    self.died.append(rank)
+            case Failed():
+                # Where all members fail alike, one tells it.
+                self.outcome = self.outcome or message
+            case Completed():
+                self.outcome = message
+                tell(message)
+            case epoch:
+                self.epochs += 1
+                tell(epoch)
+
+    def reason(self, launcher: Launcher, barren: int) -> str:
+        """Why the team was lost, in one line."""
+        often = f", {barren} times without an epoch in between" if barren > BARREN else ""
+        if self.lost and not self.died:
+            return f"the {self.size} workers lost each other{often}: {self.lost}"
+        one = self.places[self.died[0]] if self.died and self.places else "that was starting"
+        return launcher.reason(f"{one}, one of {self.size},", self.said) + often
+
+
+def _train(launcher: Launcher, trial: Trial, tell: Callable[[Event], None]) -> _Heard:
+    """One team, from its start until none of its processes is left."""
+    board = Switchboard(launcher.host)
+    members, heard = None, _Heard(0)
+    try:
+        members = launcher.launch(trial, board.post)
+        heard.size = members.size
+        while members.run():
+            if (word := board.next(LOOK_SECONDS)) is not None:
+                heard.take(*word, trial, tell)
+    finally:
+        heard.said = members.end(heard.group) if members else ""
+        under_way = list(board.close())
+    for word in under_way:
+        heard.take(*word, trial, tell)
+    if isinstance(heard.outcome, Failed):
+        # Told only now, when nobody is left to write what the next attempt reads.
+        tell(heard.outcome)
+    return heard
+
+
+def shown(places: Sequence[str]) -> str:
+    """Places by host: 'here:17,18 there:40'."""
+    by_host = groupby((place.rpartition(":") for place in places), key=lambda parts: parts[0])
+    return " ".join(f"{host}:{','.join(pid for _, _, pid in parts)}" for host, parts in by_host)
