@@ -275,6 +275,9 @@ def _conflicts(space: SearchSpace) -> list[Conflict]:
     if smallest > largest:
         found.append((("recipe", "scale_jitter"), f"[{smallest}, {largest}] runs backwards; give [smallest, largest]"))
     found += _watch_conflicts(space.watch)
+    if space.recipe.precise_batchnorm == 1:
+        text = "1 clip has no variance; give 0 to keep the running statistics, or some hundreds of clips"
+        found.append((("recipe", "precise_batchnorm"), text))
     limit, crop = space.limits.crop, space.basis.crop
     if limit is not None and limit < crop:
         text = f"{limit} is under the basis' {crop}; give at least that, or null for no limit"

@@ -121,17 +121,18 @@ def test_written_detections_are_read_back_in_the_official_form(tmp_path):
     assert ava.read_proposals(write(tmp_path / "found.csv", *lines))[0].score == 0.503
 
 
-def test_videos_are_found_by_name_anywhere_below_the_root_and_missing_ones_are_named(tmp_path):
+def test_videos_are_found_by_name_anywhere_below_the_root(tmp_path):
     for name in ("a/film.mp4", "b/other.mkv", "b/twice.mkv", "c/twice.mp4", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    samples = [ava.Sample((name, 1), ()) for name in ("other", "film", "other")]
+    samples = [ava.Sample((name, 1), ()) for name in ("other", "film", "other", "notes")]
     paths = ava.find_videos(samples, tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path in paths] == ["b/other.mkv", "a/film.mp4", "b/other.mkv"]
-    with pytest.raises(ManifestError) as raised:
-        ava.find_videos([ava.Sample((name, 1), ()) for name in ("notes", "twice")], tmp_path)
-    assert "video notes is not below this folder" in str(raised.value)
-    assert "video twice is there twice: b/twice.mkv and c/twice.mp4" in str(raised.value)
+    assert [path.relative_to(tmp_path).as_posix() for path in paths[:3]] == ["b/other.mkv", "a/film.mp4", "b/other.mkv"]
+    assert not paths[3].exists()  # damaged, once it is read
+    with pytest.raises(ManifestError, match=r"video twice is there twice: b/twice\.mkv and c/twice\.mp4"):
+        ava.find_videos([ava.Sample(("twice", 1), ())], tmp_path)
+    with pytest.raises(ManifestError, match="nowhere: is no folder"):
+        ava.find_videos(samples, tmp_path / "nowhere")
 
 
 @needs_official

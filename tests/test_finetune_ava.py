@@ -166,6 +166,23 @@ def test_too_many_damaged_videos_end_the_training(files, tmp_path):
         DetectionTraining(TINY, RECIPE, Schedule(2, 0, 1), None)(files.read(), tmp_path / "out", lambda done: None)
 
 
+def test_damaged_videos_that_are_allowed_stay_known_after_a_stop(files, tmp_path):
+    (tmp_path / "videos" / "a.mkv").write_bytes(b"")
+    recipe = replace(RECIPE, batchnorm_group=4, batch=8)
+    training = DetectionTraining(TINY, recipe, Schedule(2, 0, 1), None, damage_share=0.5)
+
+    def kill(done):
+        raise Killed
+
+    with pytest.raises(Killed):
+        training(files.read(), tmp_path / "out", kill)
+    score, damaged = training(files.read(), tmp_path / "out", lambda done: None)
+    # In training and in validation.
+    assert damaged == (f"{tmp_path / 'videos' / 'a.mkv'}: is empty",) * 2
+    # What it should have found is missed.
+    assert (score.boxes, score.detections) == (4, 4)
+
+
 def test_no_box_left_is_said_with_the_reasons(files, tmp_path):
     (tmp_path / "labels.pbtxt").write_text('item { name: "fly" id: 5 }\n')
     with pytest.raises(DataError, match=r"truth\.csv: no box is left"):

@@ -16,8 +16,8 @@ from expander.cli.train import Config, DamageShare, Device, Threads, Workers
 from expander.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from trainers.detection.checkpoint import Round
     from trainers.detection.frame_ap import FrameMeanAP
+    from trainers.detection.train import Round
 
 # A.1: the others of the recipe are those of Kinetics.
 WEIGHT_DECAY = "recipe.weight_decay=1e-7"
@@ -58,6 +58,8 @@ def ava(
 ) -> None:
     """Train a detector of actions from an instance's weights, scored by AVA's frame mAP; run again, it goes on."""
     loaded = load_config(config, [WEIGHT_DECAY, *(overrides or [])])
+    if loaded.task != "classification":
+        raise UsageError(f"config {config}: it is fine-tuned for {loaded.task} already; give the one from before")
     if warmup > iterations:
         raise UsageError(f"--warmup {warmup} is more than --iterations {iterations}; expected at most as many")
     if weights is None:

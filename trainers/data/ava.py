@@ -141,8 +141,11 @@ def proposed_samples(
 def find_videos(samples: Iterable[Sample], root: Path) -> tuple[Path, ...]:
     """The file of each sample's video: anywhere below `root`, by its name without suffix.
 
-    Raises ManifestError naming the videos that are not there, or are there twice.
+    One that is not there has a path that does not exist: like a video that cannot be read, it is counted when it is
+    needed. Raises ManifestError for a folder that is none, and naming the videos that are there twice.
     """
+    if not root.is_dir():
+        raise ManifestError(f"{root}: is no folder; expected the one of the videos")
     found: dict[str, list[Path]] = defaultdict(list)
     for folder, folders, files in os.walk(root):
         folders.sort()
@@ -150,14 +153,14 @@ def find_videos(samples: Iterable[Sample], root: Path) -> tuple[Path, ...]:
             if file.lower().endswith(SUFFIXES):
                 found[file.rpartition(".")[0]].append(Path(folder, file))
     names = [sample.key[0] for sample in samples]
-    mistakes = []
-    for name in sorted(set(names)):
-        if len(found[name]) != 1:
-            places = " and ".join(str(path.relative_to(root)) for path in found[name][:2])
-            mistakes.append(f"video {name} is {'there twice: ' + places if places else 'not below this folder'}")
+    mistakes = [
+        f"video {name} is there twice: {found[name][0].relative_to(root)} and {found[name][1].relative_to(root)}"
+        for name in sorted(set(names))
+        if len(found[name]) > 1
+    ]
     if mistakes:
         raise ManifestError(report(root, mistakes, f"a folder of videos: {', '.join(SUFFIXES)}"))
-    return tuple(found[name][0] for name in names)
+    return tuple(found[name][0] if found[name] else root / f"{name}{SUFFIXES[0]}" for name in names)
 
 
 def detection_lines(detections: Iterable[Labelled]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from expander.recipe import Recipe
 from expander.trial import shorter_side
 from trainers.data.ava import Sample
 from trainers.data.clips import Damaged, Indexes
-from trainers.data.decode import DamagedVideo, VideoReader
+from trainers.data.decode import SECONDS_PER_VIDEO, DamagedVideo, VideoReader
 from trainers.data.video_index import VideoIndex
 
 
@@ -56,7 +56,7 @@ class TrainingKeyFrames(Dataset[KeyFrameClip | Damaged]):
         self.geometry = geometry
         self.recipe = recipe
         self.seed = seed
-        self._indexes = Indexes()
+        self._indexes = Indexes(SECONDS_PER_VIDEO)
 
     def __getitem__(self, key: tuple[int, int]) -> KeyFrameClip | Damaged:
         epoch, index = key
@@ -81,7 +81,7 @@ class TestKeyFrames(Dataset[KeyFrameClip | Damaged]):
         self.frames = frames
         self.geometry = geometry
         self.whole_frame = whole_frame
-        self._indexes = Indexes()
+        self._indexes = Indexes(SECONDS_PER_VIDEO)
 
     def __len__(self) -> int:
         return len(self.frames.samples)

@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
-from expander.errors import DataError
+from expander.errors import DataError, UsageError
 from expander.recipe import Recipe
 from expander.trial import content_id
-from trainers.batches import epoch_order
+from trainers import checkpoint
 from trainers.checkpoint import save_weights, write_atomically
 from trainers.data import ava
 from trainers.data.clips import Damaged
 from trainers.data.damage import Ledger
-from trainers.detection import checkpoint
-from trainers.detection.checkpoint import DetectorState, Round
 from trainers.detection.clips import KeyFrames, TestKeyFrames, TrainingKeyFrames
 from trainers.detection.detect import detect
 from trainers.detection.frame_ap import FrameMeanAP, KeyFrame, Labelled, frame_mean_ap
 from trainers.detection.learner import DetectionLearner
 from trainers.detection.network import detector
 from trainers.detection.schedule import Schedule
+from trainers.finetune.loop import keys, load
 from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
 
 WEIGHTS = "detector.safetensors"
 DETECTIONS = "detections.csv"
+STEM = "detector"  # of the names of checkpoints
 
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
+
+@dataclass(frozen=True)
+class Round:
+    """The iterations up to a validation. loss: mean over these iterations; rate: of the last; score: frame mAP."""
+
+    iteration: int
+    loss: float
+    rate: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ class _Run:
         self.rounds: list[Round] = []
         # The id is of the weights' content: after these were read, so that a missing file is named by their reader.
         self.id = training.id(data)
-        self._go_on_from(checkpoint.latest(out, self.id))
+        self._go_on()
 
     def finish(self, report: Callable[[Round], None]) -> tuple[FrameMeanAP, tuple[str, ...]]:
         """Train to the end and score."""
@@ -169,7 +174,7 @@ class _Run:
                 score, detections = self._validate()
                 self.rounds.append(Round(end, loss, rate, score.mean))
                 write_atomically(self.out / DETECTIONS, "".join(ava.detection_lines(detections)).encode())
-                checkpoint.save(self.out, self._state())
+                checkpoint.save_values(self.out, STEM, end, self._values())
                 report(self.rounds[-1])
                 begin = end
         if score is None:  # finished before
@@ -189,7 +194,7 @@ class _Run:
     def _validate(self) -> tuple[FrameMeanAP, tuple[Labelled, ...]]:
         val, training = self.data.val, self.training
         items = TestKeyFrames(val, training.geometry, whole_frame=training.whole_frame)
-        with closing(_load(items, range(len(val.samples)), training.loader_workers)) as clips:
+        with closing(load(items, range(len(val.samples)), training.loader_workers)) as clips:
             found = detect(
                 self.learner.model,
                 clips,
@@ -203,52 +208,37 @@ class _Run:
 
     def _clips(self, begin: int) -> Generator[Any, None, None]:
         """The training clips from iteration `begin` on, one after the other."""
-        training, samples = self.training, len(self.data.train.samples)
+        training, batch = self.training, self.training.recipe.batch
         items = TrainingKeyFrames(self.data.train, training.geometry, training.recipe, training.seed)
-        batch = training.recipe.batch
-        order = _order(training.seed, samples, begin * batch, training.schedule.iterations * batch)
-        return _load(items, order, training.loader_workers)
+        order = keys(training.seed, len(self.data.train.samples), begin * batch)
+        return load(items, islice(order, (training.schedule.iterations - begin) * batch), training.loader_workers)
 
-    def _state(self) -> DetectorState:
+    def _values(self) -> dict[str, Any]:
+        """What a checkpoint keeps. No random state: every draw follows from the seed and what it is for."""
         learner = self.learner
-        states = (learner.model.state_dict(), learner.optimizer.state_dict(), learner.scaler.state_dict())
-        damaged = dict(line.split(": ", 1) for line in self.damaged.videos)
-        return DetectorState(self.id, *states, tuple(self.rounds), damaged)
+        return {
+            "id": self.id,
+            "model": learner.model.state_dict(),
+            "optimizer": learner.optimizer.state_dict(),
+            "scaler": learner.scaler.state_dict(),
+            "rounds": [asdict(each) for each in self.rounds],
+            "damaged": {each.video: each.reason for each in self.damaged.entries},
+        }
 
-    def _go_on_from(self, state: DetectorState | None) -> None:
-        if state is None:
+    def _go_on(self) -> None:
+        """Take the state of the newest checkpoint, if there is one."""
+        found = checkpoint.newest(self.out, STEM)
+        if found is None:
             return
-        self.learner.model.load_state_dict(state.model)
-        self.learner.optimizer.load_state_dict(dict(state.optimizer))
-        self.learner.scaler.load_state_dict(dict(state.scaler))
-        self.rounds = list(state.rounds)
-        for path, reason in state.damaged.items():
-            self.damaged.add(Damaged(path, reason, index=-1))
-
-
-def _order(seed: int, samples: int, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Keys (epoch, place) of the clips from number `begin` to `end` of an endless row of shuffled epochs."""
-    epoch, skipped = divmod(begin, samples)
-    left = end - begin
-    while left > 0:
-        places = epoch_order(seed, epoch + 1, samples)[skipped:]
-        yield from ((epoch + 1, place) for place in islice(places, left))
-        left -= len(places)
-        epoch, skipped = epoch + 1, 0
-
-
-def _load(items: Dataset[T], order: Iterable[Any] | Sequence[int], workers: int) -> Generator[T, None, None]:
-    """`items` in `order`, one by one; decoded ahead where there are workers, which end when it is closed."""
-    # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
-    yield from DataLoader(
-        items,
-        batch_size=None,
-        sampler=order,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        generator=torch.Generator(),
-    )
-
-
-def _as_it_is(item: T) -> T:
-    return item
+        path, values = found
+        if values["id"] != self.id:
+            raise UsageError(
+                f"{path} is of a training with another config, weights, data or settings; give those again to go on,"
+                " or another --out to begin anew"
+            )
+        self.learner.model.load_state_dict(values["model"])
+        self.learner.optimizer.load_state_dict(values["optimizer"])
+        self.learner.scaler.load_state_dict(values["scaler"])
+        self.rounds = [Round(**each) for each in values["rounds"]]
+        for video, reason in values["damaged"].items():
+            self.damaged.add(Damaged(video, reason, index=-1))
