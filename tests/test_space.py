@@ -193,6 +193,11 @@ limits:
     ]
 
 
+def test_precise_batchnorm_needs_more_than_one_clip(tmp_path):
+    text = "recipe: {precise_batchnorm: 1}"
+    assert mistakes(tmp_path, text).startswith("s.yaml:1: recipe.precise_batchnorm: 1 clip has no variance; give 0")
+
+
 def test_nothing_is_said_of_what_a_wrong_value_takes_part_in(tmp_path):
     # The crop of the basis is unknown here: whether the limit is under it, or the bound under its cost, is not for now.
     text = "basis: {crop: small}\nlimits: {crop: 24}\nregimes: {bounds: {A: 1e6}}"
