@@ -134,9 +134,11 @@ def test_a_killed_training_ends_with_the_same_weights(files, tmp_path):
 
 def test_other_settings_than_those_of_the_checkpoints_are_refused(files, tmp_path):
     data = files.read()
-    DetectionTraining(TINY, RECIPE, Schedule(1, 0, 1), None)(data, tmp_path / "out", lambda done: None)
+    DetectionTraining(TINY, RECIPE, Schedule(1, 0, 1), None, threads=1)(data, tmp_path / "out", lambda done: None)
     with pytest.raises(UsageError, match="another config, weights, data or settings"):
-        DetectionTraining(TINY, RECIPE, Schedule(1, 0, 1), None, seed=1)(data, tmp_path / "out", lambda done: None)
+        DetectionTraining(TINY, RECIPE, Schedule(1, 0, 1), None, seed=1, threads=1)(
+            data, tmp_path / "out", lambda done: None
+        )
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(files, tmp_path, caplog):
@@ -152,7 +154,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(files, tmp_path,
 
 
 def test_the_detections_are_written_as_avas_csv(files, tmp_path):
-    training = DetectionTraining(TINY, RECIPE, Schedule(1, 0, 1), None, whole_frame=True)
+    training = DetectionTraining(TINY, RECIPE, Schedule(1, 0, 1), None, whole_frame=True, threads=1)
     score, _ = training(files.read(), tmp_path / "out", lambda done: None)
     lines = (tmp_path / "out" / "detections.csv").read_text().splitlines()
     assert len(lines) == score.detections == 2 * 2 * 2  # videos, boxes, classes
@@ -169,7 +171,7 @@ def test_too_many_damaged_videos_end_the_training(files, tmp_path):
 def test_damaged_videos_that_are_allowed_stay_known_after_a_stop(files, tmp_path):
     (tmp_path / "videos" / "a.mkv").write_bytes(b"")
     recipe = replace(RECIPE, batchnorm_group=4, batch=8)
-    training = DetectionTraining(TINY, recipe, Schedule(2, 0, 1), None, damage_share=0.5)
+    training = DetectionTraining(TINY, recipe, Schedule(2, 0, 1), None, damage_share=0.5, threads=1)
 
     def kill(done):
         raise Killed
