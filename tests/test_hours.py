@@ -202,7 +202,7 @@ def test_half_a_gpu_puts_two_trials_on_one() -> None:
 
 def test_what_a_trial_holds_is_what_the_space_says() -> None:
     assert share_of(KINETICS) == Share(gpus=1, readers=7)
-    several = space_of(resources={"gpus": 8, "loader_workers": 7})
+    several = space_of(resources={"gpus_per_trial": 8, "loader_workers": 7})
     assert share_of(several) == Share(gpus=8, readers=56)
     with pytest.raises(
         UsageError,
@@ -219,7 +219,7 @@ VALUES: dict[str, Any] = {
     "limits": {"width": 1.0},
     "regimes": {"bounds": {"T-M": 9e6}},
     "recipe": {"epochs": 3, "batch": 8},
-    "resources": {"gpus": 1, "loader_workers": 2},
+    "resources": {"gpus_per_trial": 1, "loader_workers": 2},
 }
 VIDEOS = {
     "id": "da7a" * 4,
