@@ -2,23 +2,32 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import SHARED
+from conftest import SHARED, environment
 from sklearn.metrics import average_precision_score
 
 from expander.cli.files import load_config
 from expander.errors import ManifestError, UsageError
 from expander.recipe import Recipe
+from expander.trial import Views
 from results.export import write_config
+from trainers import checkpoint
 from trainers.checkpoint import save_weights
 from trainers.data.charades import Action, clip_target, read_charades
 from trainers.data.clips import Clip, Damaged, ViewedVideo
 from trainers.data.damage import Ledger
+from trainers.finetune import charades
 from trainers.finetune.average_precision import average_precision
-from trainers.finetune.charades import charades_recipe, video_scores
+from trainers.finetune.charades import charades_geometry, charades_recipe, train_charades, video_scores
+from trainers.finetune.recipe import FinetuneRecipe
 from trainers.networks.build import build
 
 INTERVALS = SHARED / "data" / "intervals"
@@ -57,6 +66,38 @@ def test_a_mistake_is_named_with_line_and_column(tmp_path, actions):
         read_charades(path, one_video(tmp_path))
 
 
+def test_all_mistakes_of_the_csv_stand_in_one_message(tmp_path):
+    path = charades_csv(tmp_path / "c.csv", [("AB12C", "c200 0 1; c001 2 1"), ("", ""), ("a/b", "sit 0 1")])
+    with pytest.raises(ManifestError) as raised:
+        read_charades(path, one_video(tmp_path))
+    found = [line for line in str(raised.value).splitlines() if line.startswith(str(path))]
+    assert [line.split(": ")[1] for line in found] == [
+        "line 2, column actions",
+        "line 2, column actions",
+        "line 3, column id",
+        "line 4, column id",
+        "line 4, column actions",
+    ]
+    assert "c000 to c156" in found[0]
+
+
+def test_a_csv_without_its_columns_and_a_wrong_folder_are_named(tmp_path):
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("id,labels\nAB12C,c000 0 1\n")
+    with pytest.raises(ManifestError, match="line 1: no column actions; the official header is id,subject"):
+        read_charades(wrong, one_video(tmp_path))
+    path = charades_csv(tmp_path / "c.csv", [("AB12C", "")])
+    with pytest.raises(ManifestError, match="none of its first 1 videos exists"):
+        read_charades(path, tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("mark", ["\x85", "\u2028", "\x0c"])
+def test_only_a_line_break_ends_a_row(tmp_path, mark):
+    path = tmp_path / "c.csv"
+    path.write_text(f"{HEADER}\r\nAB12C,S,Room,6,7,Yes,a{mark}script,,,c092 1 2,9.5\r\n", encoding="utf-8", newline="")
+    assert read_charades(path, one_video(tmp_path)).actions == ((Action(92, 1.0, 2.0),),)
+
+
 def test_a_video_that_stands_twice_is_a_mistake(tmp_path):
     path = charades_csv(tmp_path / "c.csv", [("AB12C", ""), ("AB12C", "")])
     with pytest.raises(ManifestError, match="line 3, column id: 'AB12C' stands in line 2 too"):
@@ -78,6 +119,13 @@ def test_average_precision_is_the_mean_of_the_precision_at_each_video_of_the_cla
     assert np.isnan(found.of_class[1])
     assert found.of_class[2] == pytest.approx((1 / 2 + 2 / 4) / 2)
     assert found.mean == pytest.approx((5 / 6 + 1 / 2) / 2)
+    assert found.chance == 0.5
+
+
+def test_of_many_videos_random_scores_give_about_chance():
+    random = np.random.default_rng(0)
+    found = average_precision(random.random((4000, 20)), random.random((4000, 20)) < np.linspace(0.02, 0.4, 20))
+    assert found.mean == pytest.approx(found.chance, rel=0.05)
 
 
 def test_a_video_without_labels_ranks_behind_all_others():
@@ -161,6 +209,7 @@ def test_it_is_fine_tuned_on_real_videos_with_overlapping_intervals(tmp_path, ex
     arguments += ["--set", "recipe.iterations=2", "--set", "recipe.batch=4"]
     told = json.loads(expander(*arguments).stdout)
     assert 0 < told["map"] <= 1
+    assert told["chance"] == pytest.approx(16 / 72)  # nine classes, eight videos
     assert (told["videos"], told["damaged"]) == (8, [])
     written = load_config(told["config"])
     assert (written.task, written.geometry.classes) == ("charades", 157)
@@ -184,3 +233,62 @@ def test_weights_of_another_network_are_refused_with_the_tensors_named(tmp_path)
     classifier = fitting.head.classifier.weight.detach().clone()
     load_backbone(weights, fitting)
     assert torch.equal(fitting.head.classifier.weight, classifier)
+
+
+def test_efficientnet3d_is_fine_tuned_too(tmp_path):
+    config = load_config("EfficientNet3D-B0", ["geometry.classes=6", "geometry.widths=[8, 8, 8, 8, 8, 8, 8]"])
+    save_weights(tmp_path / "kinetics.safetensors", build(config.geometry))
+    geometry = charades_geometry(config.geometry)
+    assert (geometry.stride, geometry.classes) == (2 * config.geometry.stride, 157)
+    charades.load_backbone(tmp_path / "kinetics.safetensors", build(geometry))
+
+
+def fine_tune(folder, videos, told):
+    """A tiny X3D on the synthetic videos, their class and another one as its two actions."""
+    kinetics, weights = tiny(folder)
+    manifests = []
+    for split in ("train", "val"):
+        rows = [line.split() for line in (videos / f"{split}.csv").read_text().splitlines()]
+        actions = [f"c{int(label):03d} 0 0.4;c{int(label) + 9:03d} 0.3 9" for _, label in rows]
+        names = [Path(file) for file, _ in rows]
+        assert len({name.parent for name in names}) == 1
+        listed = [(name.stem, own) for name, own in zip(names, actions, strict=True)]
+        manifests.append(read_charades(charades_csv(folder / f"{split}.csv", listed), videos / names[0].parent))
+    recipe = FinetuneRecipe(iterations=5, batch=4, base_rate=0.02, decay_at=(3,), batchnorm_group=2)
+    geometry = charades_geometry(load_config(kinetics).geometry)
+    return train_charades(
+        "synthetic", geometry, recipe, weights, *manifests, Views(2), folder / "run", told, threads=1, every=2
+    )
+
+
+def test_a_killed_one_ends_with_the_same_weights_and_scores(tmp_path, videos):
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    whole = fine_tune(tmp_path / "whole", videos.train.parent, lambda progress: None)
+    command = [sys.executable, __file__, tmp_path / "killed", videos.train.parent]
+    assert subprocess.run(command, env=environment()).returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "run" / checkpoint.WEIGHTS).exists()
+    told = []
+    resumed = fine_tune(tmp_path / "killed", videos.train.parent, told.append)
+    assert [progress.iteration for progress in told] == [4, 5]
+    assert np.array_equal(resumed.scores, whole.scores)
+    files = [tmp_path / name / "run" / checkpoint.WEIGHTS for name in ("whole", "killed")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def kill_in_iteration_4():
+    """Two groups an iteration; the last checkpoint is of iteration 2."""
+    loss, calls = charades.charades_loss, []
+
+    def counted(model, clips):
+        calls.append(len(clips))
+        if len(calls) == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return loss(model, clips)
+
+    charades.charades_loss = counted
+
+
+if __name__ == "__main__":
+    kill_in_iteration_4()
+    fine_tune(Path(sys.argv[1]), Path(sys.argv[2]), lambda progress: None)

@@ -67,12 +67,14 @@ def charades(
         raise Interrupted("training stopped; the same command goes on from the last checkpoint") from None
     name = f"{loaded.name}-charades"
     write_atomically(out / f"{name}.safetensors", (folder / WEIGHTS).read_bytes())
-    known = scored.after.of_class[scored.after.of_class == scored.after.of_class]
+    after, before = scored.after, scored.before
+    known = int((after.of_class >= 0).sum())  # nan, which JSON has not, where no class has a video
     values: dict[str, Any] = {
         "name": name,
-        "map": scored.after.mean if len(known) else None,
-        "map_before": scored.before.mean if len(known) else None,
-        "classes_scored": len(known),
+        "map": after.mean if known else None,
+        "map_before": before.mean if known else None,
+        "chance": after.chance if known else None,
+        "classes_scored": known,
         "videos": len(scored.scores),
     }
     trained = {
@@ -118,7 +120,8 @@ def _print(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(values)
         return
-    score, before = (f"{value:.2%}" if value is not None else "-" for value in (values["map"], values["map_before"]))
-    line = f"{values['name']}: mAP {score} (before {before}) over {values['classes_scored']} classes"
+    figures = (values[key] for key in ("map", "map_before", "chance"))
+    score, before, chance = (f"{value:.2%}" if value is not None else "-" for value in figures)
+    line = f"{values['name']}: mAP {score} (before {before}, chance {chance}) over {values['classes_scored']} classes"
     document().print(f"{line}, {values['videos']:,} videos", markup=False)
     note_damaged(values["damaged"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +78,8 @@ def read_charades(path: Path, root: Path) -> CharadesManifest:
     """The videos of the csv, at root/ID.mp4 (.mkv, .webm and .avi too). Raises ManifestError with every mistake, and
     where none of the first videos is at the root."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+        # Not splitlines: it also ends a line at U+0085 or U+2028, which may stand in a description.
+        lines = io.StringIO(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read: {error}; give the path of Charades' csv") from error
     mistakes: list[str] = []
@@ -96,7 +98,7 @@ def read_charades(path: Path, root: Path) -> CharadesManifest:
 
 
 def _rows(
-    lines: Sequence[str], folders: VideoFolders, mistakes: list[str]
+    lines: Iterable[str], folders: VideoFolders, mistakes: list[str]
 ) -> Iterator[tuple[Video, tuple[Action, ...]]]:
     rows = csv.DictReader(lines)
     missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]

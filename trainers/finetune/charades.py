@@ -27,7 +27,7 @@ from trainers.finetune.average_precision import AveragePrecision, average_precis
 from trainers.finetune.loop import Finetuning, Loss, Progress, finetune, load
 from trainers.finetune.recipe import FinetuneRecipe
 from trainers.networks.build import build
-from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
+from trainers.train import DeviceName, deterministic, find_device, fixed_threads, keep_freed_memory
 
 CLASSIFIER = "head.classifier."
 CLIPS_AT_ONCE = 8
@@ -88,7 +88,8 @@ def train_charades(
     """Fine-tune the network of `geometry` from `weights`, and score it before and after; see `Finetuning`."""
     keep_freed_memory()
     place = find_device(device)
-    with fixed_threads(threads), torch.random.fork_rng([place] if place.type == "cuda" else []):
+    random = torch.random.fork_rng([place] if place.type == "cuda" else [])
+    with fixed_threads(threads), random, deterministic(place):
         torch.manual_seed(seed)
         model = build(geometry, recipe.of_network)
         load_backbone(weights, model)
