@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Double, Text, select, text
@@ -11,12 +12,15 @@ from sqlalchemy.types import TypeEngine
 
 from expander.errors import StoreError
 from expander.trial import content_id
-from results import reading
-from results.schema import VERSION, DamagedRow, MeasurementRow, SearchRow, StoreInfo, TrialRow
+from results.lease import LEASE_SECONDS
+from results.owner import Owner, this_process
+from results.schema import VERSION, DamagedRow, MeasurementRow, SearchRow, StoreInfo, TrialRow, UtcDateTime
 
 OLDEST = 1
 # Others commit each change of a table by itself: a failure would leave the store between two versions.
 TRANSACTIONAL = ("sqlite", "postgresql")
+# Before version 4 a coordinator on another host was taken for dead once it had written nothing for so long.
+SILENCE = timedelta(minutes=10)
 # What tells who runs a search; a store of any version has these columns.
 HELD_BY = (
     *(SearchRow.name, SearchRow.state, SearchRow.last_event_at),
@@ -61,6 +65,8 @@ def upgrade(session: Session, shown: str) -> None:
         _to_version_2(session)
     if before < 3:
         _to_version_3(session)
+    if before < 4:
+        _to_version_4(session)
     session.get_one(StoreInfo, 1).version = VERSION
     logging.getLogger(__name__).warning(
         "the store %s was of version %d and is now of version %d: earlier programs do not read it any more",
@@ -90,6 +96,19 @@ def _to_version_3(session: Session) -> None:
     _add_training_scores(session)
     _rename_gpus(session)
     _add_ledger(session)
+
+
+def _to_version_4(session: Session) -> None:
+    """Leases; nobody holds a search, since an upgrade is refused while one is run."""
+    dialect = session.get_bind().dialect
+    number, instant = Double().compile(dialect=dialect), UtcDateTime().compile(dialect=dialect)
+    for column in (
+        "lease_number INTEGER NOT NULL DEFAULT 0",
+        "lease_token TEXT",
+        f"heartbeat_at {instant}",
+        f"lease_seconds {number} NOT NULL DEFAULT {LEASE_SECONDS:g}",
+    ):
+        session.execute(text(f"ALTER TABLE searches ADD COLUMN {column}"))
 
 
 def _add_pace(session: Session) -> None:
@@ -139,9 +158,17 @@ def _add_ledger(session: Session) -> None:
 def _refuse_held(session: Session, shown: str, version: int) -> None:
     # Locked, so that none is resumed by the earlier program before this transaction ends.
     rows = session.scalars(select(SearchRow).options(load_only(*HELD_BY)).order_by(SearchRow.id).with_for_update())
-    held = [row.name for row in rows if row.state == "running" and reading.is_held(row)]
+    held = [row.name for row in rows if row.state == "running" and _is_held(row)]
     if held:
         raise StoreError(
             f"the store {shown} is of version {version}, and cannot be brought to version {VERSION} while"
             f" {', '.join(held)} is run by the program that wrote it: wait for it, or stop it with Ctrl-C"
         )
+
+
+def _is_held(row: SearchRow) -> bool:
+    if row.host is None or row.pid is None:
+        return False
+    if row.host != this_process().host:
+        return datetime.now(UTC) - row.last_event_at <= SILENCE
+    return not Owner(row.host, row.pid, row.process_started).dead
