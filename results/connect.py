@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, inspect, make_url, select
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from expander.errors import StoreError, StoreUrlError, UsageError
-from results.schema import VERSION, Base, StoreInfo
-from results.upgrade import OLDEST, upgrade
+from results.schema import OLDEST, VERSION, Base, RevisionRow, StoreInfo
 
 # How long a write waits for another process' write before it gives up, and a server for its connection.
 BUSY_SECONDS = 30
@@ -47,6 +46,37 @@ class Database:
         """The same over connections of its own, for another thread; None where it is in memory and has but one."""
         return None if isinstance(self._engine.pool, StaticPool) else Database(self._url)
 
+    @contextmanager
+    def migrating(self) -> Iterator[Session]:
+        """As `writing`, for changes of the tables: SQLite checks foreign keys at the end, as it copies tables."""
+        with self._in_words("change"), self._writer.connect() as connection:
+            # Outside of a transaction, where alone SQLite lets them be switched; on the driver's own connection, as
+            # SQLAlchemy's would begin one.
+            driver = connection.connection if self.dialect == "sqlite" else None
+            if driver is not None:
+                driver.execute("PRAGMA foreign_keys = OFF")
+            try:
+                with Session(connection) as session, session.begin():
+                    yield session
+                    if driver is not None and session.execute(text("PRAGMA foreign_key_check")).first() is not None:
+                        raise StoreError(f"the store {self.shown} has rows that point to nothing, and stays as it is")
+            finally:
+                if driver is not None:
+                    driver.execute("PRAGMA foreign_keys = ON")
+
+    @property
+    def dialect(self) -> str:
+        """What kind of database it is, as SQLAlchemy calls it: 'sqlite', 'postgresql'."""
+        return self._engine.dialect.name
+
+    def refuse_later(self, version: int) -> None:
+        """Raise StoreError where `version` is one that only a later program, or none, can have written."""
+        if not OLDEST <= version <= VERSION:
+            raise StoreError(
+                f"the store {self.shown} is of version {version}, this program reads version {VERSION}: use the program"
+                " that wrote it, or name another store with --store"
+            )
+
     def close(self) -> None:
         """Give every connection back."""
         self._engine.dispose()
@@ -60,40 +90,40 @@ class Database:
             raise StoreError(f"cannot {deed} the store {self.shown}: {' '.join(str(reason).split())}") from error
 
 
-def connect(text: str, *, create: bool) -> Database:
-    """The store at the URL `text`; an absent one is made when `create`, else a UsageError; an earlier one is upgraded.
+def connect(given: str, *, create: bool) -> Database:
+    """The store at the URL `given`, of this version; an absent one is made when `create`, else a UsageError.
 
     Raises StoreError for a wrong URL, a server that cannot be reached and a store of another version.
     """
-    url = _parsed(text)
-    database = Database(url)
+    database, version = reach(given, create=create)
     try:
-        if create:
-            _make_folder(database)
-        elif database.file is not None and not database.file.exists():
-            raise _absent(database)
-        _check(database, create)
+        database.refuse_later(version)
+        if version < VERSION:
+            raise StoreError(
+                f"the store {database.shown} is of version {version}, this program reads version {VERSION}: bring it"
+                f" there with `expander store upgrade --store {database.shown}`, which keeps a copy of a SQLite file"
+            )
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _check(database: Database, create: bool) -> None:
-    version = _version(database)
-    if version is None and not create:
-        raise _absent(database)
-    if version is None:
-        version = _make(database)
-    if OLDEST <= version < VERSION:
-        with database.writing() as session:
-            upgrade(session, database.shown)
-        version = VERSION
-    if version != VERSION:
-        raise StoreError(
-            f"the store {database.shown} is of version {version}, this program reads version {VERSION}: use the program"
-            " that wrote it, or name another store with --store"
-        )
+def reach(given: str, *, create: bool = False) -> tuple[Database, int]:
+    """As `connect`, of whatever version it is, which is returned too."""
+    database = Database(_parsed(given))
+    try:
+        if create:
+            _make_folder(database)
+        elif database.file is not None and not database.file.exists():
+            raise _absent(database)
+        version = _version(database)
+        if version is None and not create:
+            raise _absent(database)
+        return database, _make(database) if version is None else version
+    except BaseException:
+        database.close()
+        raise
 
 
 def _version(database: Database) -> int | None:
@@ -120,6 +150,7 @@ def _make(database: Database) -> int:
             if _version_in(session, database.shown) is None:
                 Base.metadata.create_all(session.connection(), checkfirst=False)
                 session.add(StoreInfo(id=1, version=VERSION, created_at=datetime.now(UTC)))
+                session.add(RevisionRow(version_num=str(VERSION)))
     except StoreError:
         # Servers let two programs make the same tables and fail the later; then the store is there.
         if (version := _version(database)) is None:
@@ -143,12 +174,12 @@ def _make_folder(database: Database) -> None:
         raise StoreUrlError(f"cannot make the folder of the store {database.shown}: {error}") from error
 
 
-def _parsed(text: str) -> URL:
+def _parsed(given: str) -> URL:
     try:
-        url = make_url(text)
+        url = make_url(given)
     except (ArgumentError, ValueError) as error:
         raise StoreUrlError(
-            f"{_redacted(text)} is no URL of a store; expected sqlite:///runs/store.db or"
+            f"{_redacted(given)} is no URL of a store; expected sqlite:///runs/store.db or"
             " postgresql+psycopg://user:password@host/name"
         ) from error
     # Only psycopg comes with our extra; a bare scheme means another driver in some versions of SQLAlchemy.
@@ -217,7 +248,7 @@ def _shown(url: URL) -> str:
     return url.set(query=query).render_as_string(hide_password=True)
 
 
-def _redacted(text: str) -> str:
+def _redacted(given: str) -> str:
     """A URL that cannot be parsed, without whatever may be its user and password."""
-    scheme, separator, rest = text.partition("://")
-    return repr(f"{scheme}{separator}***@{text.rpartition('@')[2]}" if "@" in rest else text)
+    scheme, separator, rest = given.partition("://")
+    return repr(f"{scheme}{separator}***@{given.rpartition('@')[2]}" if "@" in rest else given)

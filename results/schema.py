@@ -21,8 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-# Raised whenever a table changes; `results.upgrade` brings a store here, and one of a later version is refused.
+# Raised whenever a table changes, with a migration that brings a store of the version before here
+# (results/migrations/versions); a store of a later version is refused.
 VERSION = 4
+OLDEST = 1
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -77,6 +79,14 @@ class StoreInfo(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     version: Mapped[int]
     created_at: Mapped[datetime]
+
+
+class RevisionRow(Base):
+    """One row: the version again, where Alembic looks for it."""
+
+    __tablename__ = "alembic_version"
+
+    version_num: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
 class SearchRow(Base):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from expander.axis import Factors
 from expander.complexity import measure
+from expander.cost import MeasuredName
 from expander.errors import UsageError
 from expander.geometry import Basis, Geometry, realise
 from trainers import measure as measuring
@@ -96,16 +97,27 @@ def test_latency_is_the_median_of_warm_passes_in_evaluation(
 
 
 @pytest.mark.parametrize("name", ["latency", "memory"])
-def test_measuring_leaves_the_process_as_it_was(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_measuring_leaves_the_process_as_it_was(name: MeasuredName) -> None:
     torch.manual_seed(1)
     random.seed(1)
     before = torch.get_rng_state(), random.getstate(), torch.get_num_threads(), dict(os.environ)
     with torch.no_grad():
-        DeviceMeter(threads=3, name="cpu").measure("latency" if name == "latency" else "memory", SMALL)
+        DeviceMeter(threads=3, name="cpu").measure(name, SMALL)
         assert not torch.is_grad_enabled()
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1:] == (random.getstate(), torch.get_num_threads(), dict(os.environ))
-    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["latency", "memory"])
+def test_measuring_writes_nothing(name: MeasuredName) -> None:
+    # In a process of its own: the profiler decides at its first use whether it writes lines to stderr.
+    program = (
+        "from expander.geometry import Geometry\n"
+        "from trainers.measure import DeviceMeter\n"
+        f"DeviceMeter(threads=1, name='cpu').measure({name!r}, Geometry.from_dict({SMALL.as_dict()!r}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 @pytest.mark.parametrize("name", ["latency", "memory"])

@@ -1,0 +1,1 @@
+"""How the tables of a store became what `results.schema` says: Alembic's folder, one file a version of the store."""
