@@ -302,10 +302,12 @@ class SearchStore:
         one stands.
         """
         with self._database.writing() as session:
-            row, now = self._locked(session), clock(session)
-            self._refuse_rival(row, now)
+            row, now, me = self._locked(session), clock(session), this_process()
             before = lease_of(row)
-            granted = lease.grant(row, this_process(), seconds, now)
+            # This process' own claims follow each other: the earlier one writes no more.
+            if before is not None and before.owner != me:
+                self._refuse_rival(row, now)
+            granted = lease.grant(row, me, seconds, now)
             row.state, row.reason, row.last_event_at = "running", None, datetime.now(UTC)
             self._stop_attempts(session)
         self._lease, self._lost = granted, Flag()
