@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
-from test_store import DATA, SPACE, SPAWN, kill_unwaited, new_search, new_url, process, received, score_of, whole_search
+from test_store import DATA, SPACE, SPAWN, kill_unwaited, new_search, new_url, process, received, whole_search
 
 from expander.coordinator import Dispatcher
 from expander.errors import UsageError
@@ -311,7 +311,7 @@ class TestKeeping:
 
 @dataclass(frozen=True)
 class Cheap:
-    """Trains by sleeping; scores what the trial's name says. Its folder tells who wrote which epoch."""
+    """Trains by sleeping. Its folder tells who wrote which epoch."""
 
     folder: Path
     seconds: float
@@ -328,13 +328,14 @@ class Cheap:
             with (self.folder / "written").open("a") as file:
                 file.write(f"{self.claim.number} {trial.id} {number}\n")
             report(Epoch(trial.id, number, 2, loss=1.0, top1=0.5, rate=0.1, seconds=self.seconds))
-        return Completed(trial.id, Metrics(score_of(trial.id), 1.0, 1 / 3, 9), self.seconds)
+        # As `test_store.score_of`, a module that a Ray worker does not have.
+        metrics = Metrics(int(trial.id[:8], 16) / 2**32, 1.0, 1 / 3, 9)
+        return Completed(trial.id, metrics, self.seconds, train_top1=0.7)
 
 
-def resume(url: str, folder: Path, host: str | None, ray: bool, log: Path, sender: Any) -> None:
-    """In a process of its own: `expander resume first`, whose trials are `Cheap`."""
+def resume(url: str, folder: Path, host: str | None, epoch: float, on_ray: bool, log: Path, sender: Any) -> None:
+    """In a process of its own: `expander resume first`, whose trials are `Cheap`, with so many seconds an epoch."""
     from expander.cli import main
-    from trainers.dispatch.cluster import RayDispatcher
     from trainers.dispatch.inline import InlineDispatcher
 
     cli = importlib.import_module("expander.cli.search")
@@ -343,10 +344,15 @@ def resume(url: str, folder: Path, host: str | None, ray: bool, log: Path, sende
 
     @contextmanager
     def dispatcher(store: SearchStore, *_: object) -> Iterator[Dispatcher]:
-        training, meter = Cheap(folder, 0.1, cli._claim_of(store)), cli._Recorded("")
-        if not ray:
+        training, meter = Cheap(folder, epoch, cli._claim_of(store)), cli._Recorded("")
+        if not on_ray:
             yield InlineDispatcher(training, meter)
             return
+        import ray.cloudpickle
+
+        from trainers.dispatch.cluster import RayDispatcher
+
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         with RayDispatcher(training, meter, cpus=1, gpus=0) as made:
             yield made
 
@@ -374,9 +380,11 @@ class Resumed:
 
 
 @contextmanager
-def resumed(url: str, folder: Path, name: str, host: str | None = None, *, ray: bool = False) -> Iterator[Resumed]:
+def resumed(
+    url: str, folder: Path, name: str, *, host: str | None = None, epoch: float = 0.07, on_ray: bool = False
+) -> Iterator[Resumed]:
     log = folder / f"{name}.log"
-    with process(resume, url, folder, host, ray, log) as (child, _):
+    with process(resume, url, folder, host, epoch, on_ray, log) as (child, _):
         yield Resumed(child, log)
 
 
@@ -406,16 +414,15 @@ def leased(store: SqlStore, seconds: float) -> SearchStore:
 
 
 class TestTakingOver:
-    @pytest.mark.parametrize("host", [None, "node-9"])
     def test_a_stopped_coordinator_that_wakes_after_it_was_taken_over_ends_and_changes_nothing(
-        self, host: str | None, store: SqlStore, url: str, tmp_path: Path
+        self, store: SqlStore, url: str, tmp_path: Path
     ) -> None:
-        search = leased(store, 3)
+        search, host = leased(store, 3), None if url.startswith("sqlite") else "node-9"
         with resumed(url, tmp_path, "old") as old:
             wait_for(lambda: len(lines(tmp_path)) >= 3 or not old.child.is_alive())
             stop_between_writes(old.child.pid, url)
             wait_for(lambda: search.effective_state == "interrupted")
-            with resumed(url, tmp_path, "new", host) as new:
+            with resumed(url, tmp_path, "new", host=host) as new:
                 wait_for(lambda: any(number == "2" for number, *_ in lines(tmp_path)))
                 before = len(lines(tmp_path))
                 os.kill(old.child.pid, signal.SIGCONT)
@@ -431,12 +438,13 @@ class TestTakingOver:
         assert {number for number, *_ in lines(tmp_path)[before:]} == {"2"}
         assert all(candidate.failures == 0 for step in search.steps() for candidate in step.candidates)
 
+    @pytest.mark.parametrize("url", ["sqlite-file"], indirect=True)
     def test_a_killed_coordinator_is_followed_at_once_and_the_search_ends_as_it_would_have(
         self, store: SqlStore, url: str, tmp_path: Path
     ) -> None:
         search = leased(store, 1000)
-        with resumed(url, tmp_path, "old") as old:
-            wait_for(lambda: len(lines(tmp_path)) >= 3 or not old.child.is_alive())
+        with resumed(url, tmp_path, "old", epoch=1) as old:
+            wait_for(lambda: len(lines(tmp_path)) >= 1 or not old.child.is_alive())
             with resumed(url, tmp_path, "second") as second:
                 assert second.ends() == 2
                 assert f"error: search 'first' is run by process {old.child.pid} on" in second.said
@@ -445,3 +453,34 @@ class TestTakingOver:
                 assert new.ends() == 0, new.said
                 assert f"over from process {old.child.pid} on {socket.gethostname()}, which is dead" in new.said
         assert search.decisions() == whole_search()
+
+    @pytest.mark.ray
+    @pytest.mark.slow
+    @pytest.mark.parametrize("url", ["sqlite-file"], indirect=True)
+    def test_trials_on_ray_end_with_the_coordinator_that_was_taken_over(
+        self, store: SqlStore, url: str, tmp_path: Path
+    ) -> None:
+        search = leased(store, 3)
+        with resumed(url, tmp_path, "old", on_ray=True) as old:
+            wait_for(lambda: len(lines(tmp_path)) >= 2 or not old.child.is_alive())
+            stop_between_writes(old.child.pid, url)
+            theirs = descendants(old.child.pid)
+            assert any("ray::" in name for name in theirs.values())
+            wait_for(lambda: search.effective_state == "interrupted")
+            with resumed(url, tmp_path, "new") as new:
+                wait_for(lambda: any(number == "2" for number, *_ in lines(tmp_path)))
+                os.kill(old.child.pid, signal.SIGCONT)
+                assert old.ends() == 1, old.said
+                assert "was taken over by process" in old.said
+                wait_for(lambda: not [pid for pid in theirs if Path(f"/proc/{pid}").exists()])
+                assert new.ends() == 0, new.said
+        assert search.decisions() == whole_search()
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The processes below one, and their command lines."""
+    found: dict[int, str] = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found[int(child)] = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
+        found |= descendants(int(child))
+    return found
