@@ -23,9 +23,10 @@ from sqlalchemy.exc import DBAPIError
 from test_store import DATA, SPACE, SPAWN, kill_unwaited, new_search, new_url, process, received, whole_search
 
 from expander.coordinator import Dispatcher
-from expander.errors import UsageError
+from expander.errors import StoreError, UsageError
 from expander.space import CoordinatorSection
 from expander.trial import Completed, Epoch, Metrics, Trial
+from results import connect
 from results.owner import this_process
 from results.store import SearchStore, SqlStore, open_store
 
@@ -195,6 +196,23 @@ class TestHolding:
                 assert abs((datetime.now(UTC) - heard).total_seconds()) < 30
                 child.kill()
                 assert wait_for(lambda: refused(search) is None) < 10
+
+
+def test_a_coordinator_that_is_stopped_in_a_transaction_keeps_nobody_from_the_search(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "STALLED_SECONDS", 1)
+    with closing(open_store(server.empty(), create=True)) as store:
+        search, rival = new_search(store), store.search("first")
+
+        def write() -> None:
+            with store._database.writing() as session:
+                search._locked(session)
+                # SIGSTOP is the same to the server: a client that says nothing.
+                assert rival.claim() is None
+
+        with pytest.raises(StoreError, match="idle-in-transaction"):
+            write()
 
 
 class Relay:
