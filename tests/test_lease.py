@@ -23,6 +23,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from test_store import DATA, SPACE, SPAWN, kill_unwaited, new_search, new_url, process, received, whole_search
 
+from expander.cli.status import parts, status_document, take
 from expander.coordinator import Dispatcher
 from expander.errors import StoreError, UsageError
 from expander.space import CoordinatorSection
@@ -30,6 +31,7 @@ from expander.trial import Completed, Epoch, Metrics, Trial
 from results import connect
 from results.owner import this_process
 from results.store import SearchStore, SqlStore, open_store
+from results.upgrade import _refuse_held
 
 if TYPE_CHECKING:
     from servers import PostgresServer
@@ -112,6 +114,16 @@ def refused(search: SearchStore) -> str | None:
     return None
 
 
+def held_in(url: str) -> bool:
+    """Whether an upgrade of a store of this version is refused, because a search in it is run."""
+    with closing(connect.connect(url, create=False)) as database, database.writing() as session:
+        try:
+            _refuse_held(session, url, 4)
+        except StoreError as error:
+            return "while first is run by the program that wrote it" in str(error)
+    return False
+
+
 class TestHolding:
     def test_of_two_claims_at_the_same_moment_exactly_one_wins(self, store: SqlStore, url: str) -> None:
         names = [str(number) for number in range(10)]
@@ -143,14 +155,24 @@ class TestHolding:
                 " UTC, last heard of "
             )
             assert "once it has been silent for 3 seconds" in told
-            assert search.effective_state == "running"
+            taken = take(search)
+            assert (taken.state, taken.holder and taken.holder.owner) == ("running", first.owner)
+            assert (
+                f"run by process {child.pid} on {socket.gethostname()} since {first.claimed:%F %T} UTC, last heard"
+                in (str(parts(taken, [])))
+            )
+            shown = status_document(search)["coordinator"]
+            assert (shown["pid"], shown["lease"], shown["since"]) == (child.pid, 1, first.claimed.isoformat())
+            assert shown["last_heard_of"] > first.heard.isoformat()
 
     def test_a_killed_coordinator_is_taken_over_at_once_on_its_host(self, store: SqlStore, url: str) -> None:
         search = new_search(store)
         with process(hold, url, 1000, None, 0, "first") as (child, receiver):
             received(receiver)
             assert "is run by" in (refused(search) or "")
+            assert held_in(url)
             kill_unwaited(child)
+            assert not held_in(url)
             assert search.effective_state == "interrupted"
             taken = search.claim()
             assert taken is not None
