@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import typer
 from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_space, make_folder
 from expander.cli.output import Json, notes, print_json
+from expander.cli.password import VARIABLE
 from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
 from expander.coordinator import Dispatcher, measured, run_search
@@ -230,6 +232,7 @@ def _carry_on(
     as_json: bool,
 ) -> None:
     """Claim the search, run the loop to its end and say what came of it."""
+    os.environ.pop(VARIABLE, None)  # workers have no business with the store, and would inherit its password
     stopped = store.effective_state == "failed"
     store.claim()
     try:

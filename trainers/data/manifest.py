@@ -41,7 +41,8 @@ class Manifest:
 
 @dataclass(frozen=True)
 class ManifestSource:
-    """Where a manifest is and where its videos are (by default in its own folder). Its form is told by its content:
+    """Where a manifest is and where its videos are (by default in its own folder), below which all must be. Its form is
+    told by its content:
 
     - `path label` or `path,label` lines; the label is after the last white space or comma, the path may be quoted.
     - Kinetics' csv (label, youtube_id, time_start, time_end) or json; its videos are `<id>_<start>_<end>.mp4` (times in
@@ -148,7 +149,11 @@ def _manifest(
         raise ManifestError(
             report(source.path, [f"{entry.where}: label {entry.label!r} is {fix}" for entry in unknown], listing.form)
         )
-    videos = tuple(Video(entry.path, number_of[entry.label], entry.name, entry.where) for entry in listing.entries)
+    # Normalised: what is opened must be what was found to be below the root, and '..' means elsewhere after a link.
+    videos = tuple(
+        Video(Path(os.path.normpath(entry.path)), number_of[entry.label], entry.name, entry.where)
+        for entry in listing.entries
+    )
     _check_root(source, videos, listing.form)
     return Manifest(source.path, videos, classes, listing.form)
 
