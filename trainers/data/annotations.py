@@ -24,15 +24,15 @@ VIDEO_SUFFIXES = (
 )
 
 
-def read_annotations(path: Path, root: Path | None) -> Listing:
+def read_annotations(path: Path, root: Path | None, *, outside_root: bool = False) -> Listing:
     """The videos that a file or a folder of classes lists; paths in a file start from `root`, by default its folder.
 
-    Raises ManifestError with every mistake, and what the file was taken for.
+    outside_root: they may lead out of there. Raises ManifestError with every mistake, and what the file was taken for.
     """
     mistakes: list[str] = []
     start = Path(os.path.abspath(root or path.parent))
     listing = _listing(path, start, mistakes)
-    if not path.is_dir():  # what a folder of classes holds is below that folder
+    if not outside_root and not path.is_dir():  # what a folder of classes holds is below that folder
         mistakes += outside(listing.entries, start)
     mistakes += conflicts(listing.entries)
     if not listing.entries and not mistakes:

@@ -73,12 +73,9 @@ class VideoFolders:
 
 
 def name_below(path: str, root: Path) -> str:
-    """The path from the absolute root, where it is below it, without '.', '..' and doubled slashes.
-
-    A root of '/' allows any path rather than being where all start: absolute paths stay what they are.
-    """
+    """The path from the absolute root, where it is below it, without '.', '..' and doubled slashes."""
     full, above = os.path.normpath(os.path.join(root, path)), os.path.join(root, "")
-    return full.removeprefix(above) if full.startswith(above) and above != "/" else posixpath.normpath(path)
+    return full.removeprefix(above) if full.startswith(above) else posixpath.normpath(path)
 
 
 def outside(entries: Iterable[Entry], root: Path) -> tuple[str, ...]:
@@ -91,11 +88,10 @@ def outside(entries: Iterable[Entry], root: Path) -> tuple[str, ...]:
     left = [(entry.where, path) for entry in entries if not (path := os.path.normpath(entry.path)).startswith(above)]
     if not left:
         return ()
-    holds_all = os.path.commonpath([root, *(os.path.dirname(path) for _, path in left)])
     others = f" (and {len(left) - 1:,} more)" if len(left) > 1 else ""
     return (
-        f"{left[0][0]}: {left[0][1]}{others} is outside of {root}, where the paths of the list start; where you trust"
-        f" the list, give a folder that holds all of it, such as {holds_all}, as --root or data.root",
+        f"{left[0][0]}: {left[0][1]}{others} is outside of {root}, where the paths of the list start; correct it, or"
+        " allow it where you trust the list, with --outside-root or data.outside_root: true",
     )
 
 
