@@ -43,6 +43,7 @@ ENVIRONMENT = {
 # Processes that Tune keeps from one step to the next: its spare, and the one that has reported the last outcome.
 WARM = 2
 CONNECT_SECONDS = 10
+LOOPBACK = ("127.0.0.1", "localhost")
 # Whether this Ray knows clusters at all, which those for Windows and macOS do not unless told to.
 CLUSTERS: bool = ray_constants.ENABLE_RAY_CLUSTER
 # A resource of every cluster's first machine, and of none else: who holds a trial of several workers takes a sliver.
@@ -210,8 +211,9 @@ def _connect(address: str, threads: int) -> None:
         )
     if address not in ("local", "auto"):
         _probe(address)
-    # Ray listens on every address of a machine unless its own is this one; its switch for Windows makes it so.
-    ray_constants.ENABLE_RAY_CLUSTER = CLUSTERS and address != "local"
+    # Ray listens on every address of a machine, and looks for itself at its outer one, unless this switch for Windows
+    # says that there are no clusters.
+    ray_constants.ENABLE_RAY_CLUSTER = CLUSTERS and address.partition(":")[0] not in ("local", *LOOPBACK)
     if address != "local":
         _authenticate(address)
     # Only messages pass through the object store, for which Ray would reserve a third of the memory.
