@@ -302,6 +302,9 @@ class Relay:
         self.cut()
         self._flows.set()
 
+    def through(self, url: str) -> str:
+        return url.replace(f":{self._to[1]}/", f":{self._port}/")
+
 
 @pytest.fixture
 def relay(server: PostgresServer) -> Iterator[Relay]:
@@ -371,7 +374,9 @@ class Cheap:
         fence = Fence(self.folder / trial.id, self.claim)
         fence.begin()
         for number in (1, 2):
-            time.sleep(self.seconds)
+            until = time.monotonic() + self.seconds
+            while time.monotonic() < until:
+                time.sleep(0.01)
             fence.check()
             with (self.folder / "written").open("a") as file:
                 file.write(f"{self.claim.number} {trial.id} {number}\n")
@@ -520,6 +525,19 @@ class TestTakingOver:
                 assert new.ends() == 0, new.said
                 assert f"over from process {old.child.pid} on {socket.gethostname()}, which is dead" in new.said
         assert search.decisions() == whole_search()
+
+    @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+    def test_a_coordinator_whose_server_has_vanished_stops_its_trials_and_says_so(
+        self, store: SqlStore, url: str, relay: Relay, tmp_path: Path
+    ) -> None:
+        search = leased(store, 3)
+        with resumed(relay.through(url), tmp_path, "cut", epoch=DEADLINE_SECONDS) as cut:
+            wait_for(lambda: any(c.state == "running" for step in search.steps() for c in step.candidates))
+            relay.freeze()
+            assert cut.ends() == 1, cut.said
+            assert "this process stops before another may take the search over" in cut.said
+            assert "Traceback" not in cut.said
+        assert search.record_of.state == "running"
 
 
 def descendants(pid: int) -> dict[int, str]:
