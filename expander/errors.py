@@ -7,6 +7,7 @@ ExpanderError            exit 1
 │   └── ManifestError    exit 2    a manifest that is wrong
 ├── StoreError           exit 1    the SQL store
 │   └── StoreUrlError    exit 2    a URL that names no store
+├── FileError            exit 2    a file that cannot be written, or read back: a full disk, a mount that is gone
 ├── TrialError           exit 1    one training that cannot go on
 ├── StepFailed           exit 1    a step without the outcomes that its decision needs
 └── Interrupted          exit 130  Ctrl-C
@@ -53,6 +54,19 @@ class StoreUrlError(StoreError):
     """A URL that no store can be at."""
 
     exit_code = 2
+
+
+class FileError(ExpanderError):
+    """A file that cannot be written, or read back; whatever was there is unchanged. Its cause is the OSError.
+
+    number: that one's errno, kept where the error is sent to another process.
+    """
+
+    exit_code = 2
+
+    def __init__(self, text: str, number: int | None = None) -> None:
+        super().__init__(text)
+        self.number = number
 
 
 class TrialError(ExpanderError):

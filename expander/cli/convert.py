@@ -43,6 +43,9 @@ def convert(
     """Write the weights of a network as another tool reads them. Every tensor fits, or nothing is written."""
     _check_out(weights, out, to)
     loaded = load_config(config)
+    from results.config import check_weights
+
+    check_weights(loaded, weights)
     if isinstance(loaded.geometry, Geometry):
         values, said = _converted(loaded, loaded.geometry, weights, source, to, out)
     elif to in DEPLOYED:

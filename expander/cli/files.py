@@ -14,6 +14,7 @@ from yaml.composer import ComposerError
 
 from expander.cli.output import notes
 from expander.errors import SpaceError, UsageError
+from expander.files import cannot
 from expander.space import SearchSpace, read_space
 from expander.strict import Key
 
@@ -177,15 +178,13 @@ def _drop_outdated(values: dict[str, Any], override: str) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` where it is missing. Raises UsageError where nothing can be written to it."""
+    """Make `folder` where it is missing. Raises FileError where nothing can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UsageError(
-            f"nothing can be written to {folder}: {error.strerror}; give a folder that you may write to"
-        ) from None
+        raise cannot("written to", folder, error) from error
 
 
 def _locate_data(values: Any, folder: Path) -> None:

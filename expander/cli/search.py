@@ -85,7 +85,7 @@ def search(
     searched, source = load_space(space, given)
     videos = None if searched.prescribed else read_videos(searched)
     if videos is not None:
-        make_folder(runs)
+        make_folder(runs / "trials")
     from results.store import open_store
 
     with closing(open_store(store, create=True)) as opened:

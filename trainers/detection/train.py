@@ -14,10 +14,11 @@ import torch
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import DataError, UsageError
+from expander.files import write_whole
 from expander.recipe import Recipe
 from expander.trial import content_id
 from trainers import checkpoint
-from trainers.checkpoint import save_weights, write_atomically
+from trainers.checkpoint import save_weights
 from trainers.data import ava
 from trainers.data.clips import Damaged
 from trainers.data.damage import Ledger
@@ -173,7 +174,7 @@ class _Run:
                 loss, rate = self._train(clips, begin, end)
                 score, detections = self._validate()
                 self.rounds.append(Round(end, loss, rate, score.mean))
-                write_atomically(self.out / DETECTIONS, "".join(ava.detection_lines(detections)).encode())
+                write_whole(self.out / DETECTIONS, "".join(ava.detection_lines(detections)).encode())
                 checkpoint.save_values(self.out, STEM, end, self._values())
                 report(self.rounds[-1])
                 begin = end

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from torch import Tensor
 
 from expander.errors import TrialError
-from expander.trial import Completed, Epoch, Trial
+from expander.trial import Completed, Told, Trial
 from trainers.dispatch.attempt import failed, this_place
 from trainers.dispatch.wire import Here, Leave, Post, dial
 from trainers.team import ALONE, Distributed, Team
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 300
 class TeamTraining(Protocol):
     """A training that may have a team: every member calls it with the same trial, and the leader reports."""
 
-    def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE, /) -> Completed:
+    def __call__(self, trial: Trial, report: Callable[[Told], None], team: Team = ALONE, /) -> Completed:
         """Train `trial`; all members return the same."""
 
 
@@ -116,4 +116,4 @@ def _others() -> Iterator[None]:
         raise MembersLost(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 
-def _nothing(_: Epoch) -> None: ...
+def _nothing(_: Told) -> None: ...
