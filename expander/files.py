@@ -102,6 +102,15 @@ def make_folder(folder: Path, *, parents: bool = True) -> None:
         folder.mkdir(parents=parents, exist_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise FileError where no file can be made in `folder`; removes what killed writers have left there."""
+    with _in_words(folder, "written to"):
+        _sweep(folder)
+        descriptor, temporary = _begin(folder)
+        os.close(descriptor)
+        temporary.unlink()
+
+
 def cannot(deed: str, path: Path, error: OSError) -> FileError:
     """The error in words: what was found, and what to do. deed: 'written', 'read'."""
     reason = error.strerror or str(error)
@@ -118,7 +127,7 @@ def _advice(folder: Path, number: int | None) -> str:
         return (
             f"{missing}; its file system may have been unmounted or lost: mount it again, and the same command goes on"
         )
-    return "; give a folder that you may write to"
+    return "; give a file in a folder that you may write to"
 
 
 def _left(folder: Path) -> str:

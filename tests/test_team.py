@@ -18,7 +18,7 @@ import torch
 from expander.errors import TrialError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
-from expander.trial import Trial, Views
+from expander.trial import Epoch, Trial, Views
 from trainers.batches import batches, own_groups, own_places
 from trainers.data.clips import Clip
 from trainers.data.damage import Ledger
@@ -205,6 +205,7 @@ class Members:
 
     def __init__(self, training, size, folder, trial=TRIAL):
         folder.mkdir(parents=True, exist_ok=True)
+        (training.runs / "trials").mkdir(parents=True, exist_ok=True)
         name = uuid.uuid4().hex
         (folder / f"{name}.job").write_bytes(pickle.dumps((training, trial)))
         script = Path(__file__).with_name("team_member.py")
@@ -244,6 +245,7 @@ def trained(training, size, folder, trial=TRIAL):
 @pytest.fixture(scope="module")
 def alone(training, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
+    (folder / "trials").mkdir()
     epochs = []
     completed = replace(training, runs=folder)(TRIAL, epochs.append)
     return epochs, completed
@@ -309,9 +311,12 @@ def test_a_step_that_runs_out_of_memory_is_taken_again_in_smaller_pieces(
         return real(self, batch, held)
 
     monkeypatch.setattr(Learner, "_compute", compute)
+    (tmp_path / "trials").mkdir()
     large = replace(training, runs=tmp_path, micro_batches=MicroBatches(8))
-    epochs = []
-    large(TRIAL, epochs.append)
+    told = []
+    large(TRIAL, told.append)
+    epochs = [each for each in told if isinstance(each, Epoch)]
+    assert len(epochs) == len(told) - 1  # and the warning
     assert [epoch.loss for epoch in epochs] == pytest.approx([epoch.loss for epoch in straight], abs=1e-5)
     assert sizes[0] == 2
     assert sizes[-1] == 1
@@ -319,6 +324,8 @@ def test_a_step_that_runs_out_of_memory_is_taken_again_in_smaller_pieces(
 
 
 def test_a_group_that_never_fits_says_what_would_help(training, tmp_path, monkeypatch):
+    (tmp_path / "trials").mkdir()
+
     def compute(self, batch, held):
         raise torch.OutOfMemoryError("made up")
 

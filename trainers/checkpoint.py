@@ -10,7 +10,7 @@ import hashlib
 import io
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -76,22 +76,24 @@ def save_values(folder: Path, stem: str, number: int, values: Mapping[str, Any])
     header = f"x3d-expander checkpoint 2 sha256 {hashlib.sha256(payload).hexdigest()}\n".encode()
     path = folder / f"{stem}-{number:05d}.checkpoint"
     write_whole(path, header, payload)
-    earlier = [old for old in _newest_first(folder, stem) if old.name <= path.name]
-    # Later ones are damaged, or this training would have gone on from them.
-    later = set(_newest_first(folder, stem)) - set(earlier)
-    for old in (*earlier[KEPT:], *later):
+    known = _newest_first(folder, stem)
+    # Those after it are damaged, or this training would have gone on from them.
+    after = known.index(path)
+    for old in (*known[:after], *known[after + KEPT :]):
         files.remove(old)
     return path
 
 
 def make_folder(runs: Path, trial: str) -> Path:
-    """The folder of a trial below `runs`/trials, made where it is missing. Raises FileError.
+    """The folder of a trial below `runs`/trials, made where it is missing. Raises FileError, also where it is there and
+    takes no file: better now than after an epoch.
 
     `runs`/trials is whoever's who begins a search: where it is missing a mount may have vanished, and what was written
     in its place would be lost with the next one.
     """
     folder = runs / TRIALS / trial
     files.make_folder(folder, parents=False)
+    files.check_writable(folder)
     return folder
 
 
@@ -201,10 +203,10 @@ def load_completed(folder: Path, trial: str) -> Completed | None:
     return completed
 
 
-def _newest_first(folder: Path, stem: str) -> Iterator[Path]:
+def _newest_first(folder: Path, stem: str) -> list[Path]:
     matches = ((path, re.fullmatch(rf"{stem}-(\d+)\.checkpoint", path.name)) for path in folder.glob(f"{stem}-*"))
     numbered = [(int(match[1]), path) for path, match in matches if match]
-    yield from (path for _, path in sorted(numbered, reverse=True))
+    return [path for _, path in sorted(numbered, reverse=True)]
 
 
 def _read(path: Path) -> dict[str, Any]:
