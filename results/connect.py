@@ -98,7 +98,10 @@ class Database:
         helps = next((what for said, what in FILE_TROUBLES.items() if said in reason), None)
         if self.file is None or helps is None:
             return ""
-        return f"; nothing of this was written, and what was before is kept: {helps}, and the same command goes on"
+        return (
+            f"; nothing of this was written, and what was before is kept: {helps}, and do it again; a search goes on"
+            " with `expander resume`"
+        )
 
 
 def connect(given: str, *, create: bool) -> Database:
