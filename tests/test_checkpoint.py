@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from expander.errors import TrialError, UsageError
+from expander.errors import FileError, TrialError, UsageError
 from expander.files import write_whole
 from expander.trial import Completed, Epoch, Metrics
 from trainers import checkpoint
@@ -65,11 +65,21 @@ def flipped(content):
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [torn, flipped, lambda content: b"", lambda content: b"\n" + content],
-    ids=["torn", "flipped", "empty", "header"],
-)
+DAMAGES = {
+    "torn": torn,
+    "flipped": flipped,
+    "empty": lambda content: b"",
+    "header": lambda content: b"\n" + content,
+    "torn in the header": lambda content: content[:40],
+    "torn after the header": lambda content: content[: content.index(b"\n") + 1],
+    "torn before the last byte": lambda content: content[:-1],
+    "longer": lambda content: content + b"\0",
+    "another's checksum": lambda content: content.replace(content[35:45], b"0123456789", 1),
+    "zeros": lambda content: bytes(len(content)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(damage, tmp_path, caplog):
     checkpoint.save(tmp_path, state(1))
     newest = checkpoint.save(tmp_path, state(2))
@@ -203,6 +213,41 @@ def test_the_outcome_of_another_trial_is_refused(tmp_path):
     checkpoint.save_completed(tmp_path, completed(tmp_path, "fedcba9876543210"))
     with pytest.raises(TrialError, match="belongs to trial fedcba9876543210"):
         checkpoint.load_completed(tmp_path, TRIAL)
+
+
+def test_what_is_trained_after_both_were_damaged_is_kept(tmp_path):
+    for epochs in (3, 4):
+        checkpoint.save(tmp_path, state(epochs)).write_bytes(b"")
+    first = checkpoint.save(tmp_path, state(1))
+    assert checkpoint.latest(tmp_path, TRIAL).epoch == 1
+    assert list(tmp_path.iterdir()) == [first]
+
+
+def test_a_checkpoint_that_may_be_sound_but_cannot_be_read_starts_nothing_over(tmp_path):
+    checkpoint.save(tmp_path, state(1))
+    (tmp_path / "epoch-00002.checkpoint").mkdir()
+    with pytest.raises(FileError, match=r"epoch-00002\.checkpoint cannot be read: Is a directory"):
+        checkpoint.latest(tmp_path, TRIAL)
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        (checkpoint.COMPLETED, b"0.5", b"0.6"),
+        (checkpoint.COMPLETED, b"a.mp4", b"b.mp4"),
+        (checkpoint.WEIGHTS, b"", b""),
+    ],
+)
+def test_an_outcome_is_not_believed_where_it_or_its_weights_are_not_what_was_written(
+    file, before, after, tmp_path, caplog
+):
+    checkpoint.save_weights(tmp_path / checkpoint.WEIGHTS, network())
+    checkpoint.save_completed(tmp_path, completed(tmp_path))
+    content = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(content.replace(before, after, 1) if before else flipped(content))
+    assert checkpoint.load_completed(tmp_path, TRIAL) is None
+    assert str(tmp_path / file) in caplog.text
+    assert "checksum" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"trial": ', b"[]"])
