@@ -292,6 +292,15 @@ def test_a_mistake_ends_every_member(training, tmp_path):
     assert all("the loss is nan" in text or "the loss is inf" in text for text in texts)
 
 
+def test_what_the_leader_alone_meets_every_member_says(training, tmp_path):
+    taken = tmp_path / "runs" / "trials" / TRIAL.id / "weights.safetensors" / "taken"
+    taken.mkdir(parents=True)
+    members = Members(replace(training, runs=tmp_path / "runs"), 2, tmp_path)
+    texts = [process.communicate(timeout=120)[1] for process in members.processes]
+    assert all(process.returncode == 1 for process in members.processes)
+    assert all(f"FileError: {taken.parent} cannot be written: Is a directory" in text for text in texts)
+
+
 def test_too_much_damage_ends_every_member(training, tmp_path):
     members = Members(replace(training, runs=tmp_path / "runs", damage_share=0.01), 2, tmp_path)
     texts = [process.communicate(timeout=120)[1] for process in members.processes]
