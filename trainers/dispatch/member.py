@@ -10,11 +10,12 @@ from typing import Protocol, TypeVar
 
 from torch import Tensor
 
+from expander import files
 from expander.errors import TrialError
 from expander.trial import Completed, Told, Trial
 from trainers.dispatch.attempt import failed, this_place
 from trainers.dispatch.wire import Here, Leave, Post, dial
-from trainers.team import ALONE, Distributed, Team
+from trainers.team import ALONE, Distributed, Team, led
 
 T = TypeVar("T")
 
@@ -66,11 +67,15 @@ def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | N
 
 
 def check_shared(folder: Path, team: Team) -> None:
-    """Raise TrialError where a member does not see what the leader writes into `folder`."""
-    marker = folder / team.share(f".seen-{secrets.token_hex(8)}")
-    if team.rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        marker.touch()
+    """Raise TrialError where a member does not see what the leader writes into `folder`, FileError where it cannot."""
+
+    def mark() -> Path:
+        files.make_folder(folder)
+        marker = folder / f".seen-{secrets.token_hex(8)}"
+        files.write_whole(marker)
+        return marker
+
+    marker = led(team, mark)
     leader = team.share(this_place())
     found = team.gather((this_place(), marker.exists()))
     if team.rank == 0:
