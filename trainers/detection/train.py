@@ -14,7 +14,7 @@ import torch
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import DataError, UsageError
-from expander.files import write_whole
+from expander.files import make_folder, write_whole
 from expander.recipe import Recipe
 from expander.trial import content_id
 from trainers import checkpoint
@@ -131,8 +131,9 @@ class DetectionTraining:
 
         Goes on from the last checkpoint in `out`. Weights and detections, an official csv, are left there. Raises
         UsageError for other weights or settings than those of `out`, DataError for too many damaged videos, TrialError
-        for a loss that is not a number.
+        for a loss that is not a number, FileError where `out` cannot be written to.
         """
+        make_folder(out)
         device = find_device(self.device)
         keep_freed_memory()
         with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
