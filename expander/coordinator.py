@@ -12,7 +12,7 @@ from expander.cost import Cost, MeasuredName
 from expander.geometry import Geometry
 from expander.search import Decision, Instance, Step, decide, ending, instances, next_step, prescribe, prescribed_axis
 from expander.space import SearchSpace
-from expander.trial import Event, Failed, Outcome, Trial
+from expander.trial import Event, Failed, Outcome, Trial, Warned
 
 
 class Store(Protocol):
@@ -138,5 +138,6 @@ def _train(
 
     with closing(dispatcher.run(todo, again)) as events:
         for event in events:
-            store.record(event)
+            if not isinstance(event, Warned):
+                store.record(event)
             watch(step, event)

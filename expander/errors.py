@@ -8,6 +8,7 @@ ExpanderError            exit 1
 ├── StoreError           exit 1    the SQL store
 │   ├── StoreUrlError    exit 2    a URL that names no store
 │   └── LeaseLost        exit 1    another process runs the search now, or may soon
+├── FileError            exit 2    a file that cannot be written, or read back: a full disk, a mount that is gone
 ├── TrialError           exit 1    one training that cannot go on
 ├── StepFailed           exit 1    a step without the outcomes that its decision needs
 └── Interrupted          exit 130  Ctrl-C
@@ -58,6 +59,19 @@ class StoreUrlError(StoreError):
 
 class LeaseLost(StoreError):
     """This process may not write to its search any more: another one runs it now, or may soon."""
+
+
+class FileError(ExpanderError):
+    """A file that cannot be written, or read back; whatever was there is unchanged. Its cause is the OSError.
+
+    number: that one's errno, kept where the error is sent to another process.
+    """
+
+    exit_code = 2
+
+    def __init__(self, text: str, number: int | None = None) -> None:
+        super().__init__(text)
+        self.number = number
 
 
 class TrialError(ExpanderError):

@@ -141,6 +141,14 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """What an attempt warns of while it goes on, such as a damaged checkpoint; for people, and recorded nowhere."""
+
+    trial: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Damage:
     """A video that a trial could not read. manifest: 'train' or 'val'. video: its path. reason: one line for people."""
 
@@ -190,6 +198,7 @@ class Failed:
 
 
 Outcome = Completed | Failed
-Event = Started | Epoch | Completed | Failed
+Told = Epoch | Warned  # by a training, as it goes on
+Event = Started | Told | Completed | Failed
 # What a dispatcher carries out: trains one trial, reporting each epoch; raises when it cannot go on.
-Training = Callable[[Trial, Callable[[Epoch], None]], Completed]
+Training = Callable[[Trial, Callable[[Told], None]], Completed]

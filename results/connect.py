@@ -17,6 +17,14 @@ from results.schema import OLDEST, VERSION, Base, RevisionRow, StoreInfo
 
 # How long a write waits for another process' write before it gives up, and a server for its connection.
 BUSY_SECONDS = 30
+# What SQLite says of a file system that does not let it write, and what helps.
+MOUNTED = "see that its folder is mounted, writable and on a sound disk that is not full"
+FILE_TROUBLES = {
+    "database or disk is full": "free some space on its disk",
+    "attempt to write a readonly database": "have its file and its folder writable",
+    "disk I/O error": MOUNTED,
+    "unable to open database file": MOUNTED,
+}
 CONNECT_SECONDS = 10
 # A server ends a write that says nothing for so long; shorter than others wait for it.
 STALLED_SECONDS = 15
@@ -89,7 +97,18 @@ class Database:
             yield
         except SQLAlchemyError as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(f"cannot {deed} the store {self.shown}: {' '.join(str(reason).split())}") from error
+            text = " ".join(str(reason).split())
+            raise StoreError(f"cannot {deed} the store {self.shown}: {text}{self._advice(text)}") from error
+
+    def _advice(self, reason: str) -> str:
+        """What to do where a SQLite file cannot be written; nothing where it is something else."""
+        helps = next((what for said, what in FILE_TROUBLES.items() if said in reason), None)
+        if self.file is None or helps is None:
+            return ""
+        return (
+            f"; nothing of this was written, and what was before is kept: {helps}, and do it again; a search goes on"
+            " with `expander resume`"
+        )
 
 
 def connect(given: str, *, create: bool) -> Database:

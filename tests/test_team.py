@@ -18,7 +18,7 @@ import torch
 from expander.errors import TrialError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
-from expander.trial import Trial, Views
+from expander.trial import Epoch, Trial, Views
 from trainers.batches import batches, own_groups, own_places
 from trainers.data.clips import Clip
 from trainers.data.damage import Ledger
@@ -205,6 +205,7 @@ class Members:
 
     def __init__(self, training, size, folder, trial=TRIAL):
         folder.mkdir(parents=True, exist_ok=True)
+        (training.runs / "trials").mkdir(parents=True, exist_ok=True)
         name = uuid.uuid4().hex
         (folder / f"{name}.job").write_bytes(pickle.dumps((training, trial)))
         script = Path(__file__).with_name("team_member.py")
@@ -244,6 +245,7 @@ def trained(training, size, folder, trial=TRIAL):
 @pytest.fixture(scope="module")
 def alone(training, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
+    (folder / "trials").mkdir()
     epochs = []
     completed = replace(training, runs=folder)(TRIAL, epochs.append)
     return epochs, completed
@@ -290,6 +292,15 @@ def test_a_mistake_ends_every_member(training, tmp_path):
     assert all("the loss is nan" in text or "the loss is inf" in text for text in texts)
 
 
+def test_what_the_leader_alone_meets_every_member_says(training, tmp_path):
+    taken = tmp_path / "runs" / "trials" / TRIAL.id / "weights.safetensors" / "taken"
+    taken.mkdir(parents=True)
+    members = Members(replace(training, runs=tmp_path / "runs"), 2, tmp_path)
+    texts = [process.communicate(timeout=120)[1] for process in members.processes]
+    assert all(process.returncode == 1 for process in members.processes)
+    assert all(f"FileError: {taken.parent} cannot be written: Is a directory" in text for text in texts)
+
+
 def test_too_much_damage_ends_every_member(training, tmp_path):
     members = Members(replace(training, runs=tmp_path / "runs", damage_share=0.01), 2, tmp_path)
     texts = [process.communicate(timeout=120)[1] for process in members.processes]
@@ -309,9 +320,12 @@ def test_a_step_that_runs_out_of_memory_is_taken_again_in_smaller_pieces(
         return real(self, batch, held)
 
     monkeypatch.setattr(Learner, "_compute", compute)
+    (tmp_path / "trials").mkdir()
     large = replace(training, runs=tmp_path, micro_batches=MicroBatches(8))
-    epochs = []
-    large(TRIAL, epochs.append)
+    told = []
+    large(TRIAL, told.append)
+    epochs = [each for each in told if isinstance(each, Epoch)]
+    assert len(epochs) == len(told) - 1  # and the warning
     assert [epoch.loss for epoch in epochs] == pytest.approx([epoch.loss for epoch in straight], abs=1e-5)
     assert sizes[0] == 2
     assert sizes[-1] == 1
@@ -319,6 +333,8 @@ def test_a_step_that_runs_out_of_memory_is_taken_again_in_smaller_pieces(
 
 
 def test_a_group_that_never_fits_says_what_would_help(training, tmp_path, monkeypatch):
+    (tmp_path / "trials").mkdir()
+
     def compute(self, batch, held):
         raise torch.OutOfMemoryError("made up")
 

@@ -197,13 +197,15 @@ def videos(tmp_path_factory):
 
 @pytest.fixture
 def training(videos, tmp_path):
+    (tmp_path / "runs" / "trials").mkdir(parents=True)
     return VideoTraining(*videos, runs=tmp_path / "runs", threads=1, device="cpu")
 
 
 @pytest.fixture(scope="session")
 def uninterrupted(videos, tmp_path_factory):
     """The trial's outcome, its epochs and its folder."""
-    training = VideoTraining(*videos, runs=tmp_path_factory.mktemp("uninterrupted"), threads=1, device="cpu")
+    (runs := tmp_path_factory.mktemp("uninterrupted")).joinpath("trials").mkdir()
+    training = VideoTraining(*videos, runs=runs, threads=1, device="cpu")
     epochs = []
     return training(trial(), epochs.append), epochs, training.runs / "trials" / trial().id
 
@@ -248,7 +250,7 @@ def test_a_finished_trial_is_returned_and_not_trained_again(uninterrupted, video
 def test_a_trial_without_its_outcome_is_only_scored_again(uninterrupted, training):
     completed, _, folder = uninterrupted
     again = training.runs / "trials" / trial().id
-    again.mkdir(parents=True)
+    again.mkdir()
     last = folder / "epoch-00003.checkpoint"
     (again / last.name).write_bytes(last.read_bytes())
     epochs = []

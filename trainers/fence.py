@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from expander.errors import TrialError
-from trainers.checkpoint import write_atomically
+from expander.files import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Fence:
         if last is not None and last[0].claimed > self.claim.claimed:
             raise TrialError(self._told(last[0]))
         text = json.dumps(asdict(self.claim) | {"attempt": self.attempt}, indent=2)
-        write_atomically(self._path(self.claim), text.encode())
+        write_whole(self._path(self.claim), text.encode())
 
     def check(self) -> None:
         """Raises TrialError where this is no longer the last attempt. To be called before anything is written.

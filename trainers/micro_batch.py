@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from expander.errors import TrialError
+from expander.errors import FileError, TrialError
+from expander.files import sealed, unsealed, write_whole
 from expander.trial import Trial, content_id
-from trainers.checkpoint import write_atomically
 from trainers.data.clips import normalise
 from trainers.networks.build import build
 from trainers.networks.layers import recompute_blocks
@@ -109,21 +108,23 @@ def key_of(trial: Trial, device: str, wanted: MicroBatches, most: int) -> str:
 def remembered(folder: Path, key: str) -> MicroBatch | None:
     """What `remember` wrote; None for what it never did, and where the file is damaged."""
     try:
-        values = json.loads((folder / FILE).read_text())[key]
+        values = unsealed((folder / FILE).read_bytes())[key]
         return MicroBatch(int(values["groups"]), bool(values["recompute"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def remember(folder: Path, key: str, micro: MicroBatch) -> None:
-    """Keep it for trials like this one. Of two that write at once one is forgotten, and found again later."""
+    """Keep it for trials like this one. Of two that write at once one is forgotten, and found again later; so is what
+    cannot be written, as on a full disk."""
     try:
-        known = json.loads((folder / FILE).read_text())
+        known = unsealed((folder / FILE).read_bytes())
     except (OSError, ValueError):
         known = {}
-    known = known if isinstance(known, dict) else {}
-    values = {**known, key: {"groups": micro.groups, "recompute": micro.recompute}}
-    write_atomically(folder / FILE, json.dumps(values, indent=2).encode())
+    try:
+        write_whole(folder / FILE, sealed({**known, key: {"groups": micro.groups, "recompute": micro.recompute}}))
+    except FileError as error:
+        logger.warning("the micro-batch that fits is looked for again by the next trial: %s", error)
 
 
 def _fits(trial: Trial, device: torch.device, micro: MicroBatch) -> bool:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -19,8 +20,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import TrialError, UsageError
+from expander.files import remove
 from expander.recipe import ShortVideos
-from expander.trial import Completed, Epoch, Metrics, Trial, Views
+from expander.trial import Completed, Epoch, Metrics, Told, Trial, Views
 from trainers import checkpoint
 from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
@@ -34,7 +36,7 @@ from trainers.learner import DoesNotFit, Learner
 from trainers.micro_batch import MicroBatch, MicroBatches, too_large
 from trainers.networks.build import build
 from trainers.processor import processor_name
-from trainers.team import ALONE, Team
+from trainers.team import ALONE, Team, led
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -71,23 +73,25 @@ class VideoTraining:
     seconds_per_video: float = SECONDS_PER_VIDEO
     claim: Claim | None = None
 
-    def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
+    def __call__(self, trial: Trial, report: Callable[[Told], None], team: Team = ALONE) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
 
         Every member of `team` calls it with the same trial and returns the same; the leader alone reports, and reads
         and writes the trial's folder. Goes on from the trial's last checkpoint, whatever team wrote it; a trial that
-        finished here returns what it returned then. Raises DataError for manifests or too many damaged videos,
-        TrialError for a loss that is not a number, a network that does not fit, or a later attempt at the same trial.
+        finished here returns what it returned then. What the leader warns of is reported too. Raises DataError for
+        manifests or too many damaged videos, TrialError for a loss that is no number, a network that does not fit, or a
+        later attempt at the same trial, FileError where a checkpoint cannot be written: each on every member.
         """
-        folder, leads = self.runs / "trials" / trial.id, team.rank == 0
-        if completed := team.share(checkpoint.load_completed(folder, trial.id) if leads else None):
-            return completed
-        with keeping_journal(folder, trial, self.loader_workers, versions(), leads=leads) as journal:
-            fence = Fence(folder, self.claim)
-            if leads:
-                fence.begin()
-            completed = _Attempt(self, trial, folder, team, find_device(self.device), report, journal, fence).outcome()
-        return team.share(completed)
+        folder, fence = led(team, lambda: self._begun(trial))
+        with keeping_journal(folder, trial, self.loader_workers, versions(), report, leads=team.rank == 0) as journal:
+            if completed := led(team, lambda: checkpoint.load_completed(folder, trial.id)):
+                return completed
+            led(team, fence.begin)
+            return _Attempt(self, trial, folder, team, find_device(self.device), report, journal, fence).outcome()
+
+    def _begun(self, trial: Trial) -> tuple[Path, Fence]:
+        folder = checkpoint.make_folder(self.runs, trial.id)
+        return folder, Fence(folder, self.claim)
 
 
 @dataclass(frozen=True)
@@ -99,14 +103,9 @@ class _Attempt:
     folder: Path
     team: Team
     device: torch.device
-    report: Callable[[Epoch], None]
+    report: Callable[[Told], None]
     journal: Journal
     fence: Fence
-
-    @property
-    def leads(self) -> bool:
-        """Whether this member writes and reports."""
-        return self.team.rank == 0
 
     def outcome(self) -> Completed:
         """Train and score."""
@@ -119,10 +118,7 @@ class _Attempt:
         random = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
         with fixed_threads(self.training.threads), random, deterministic(self.device):
             learner = self._trained(train)
-            if self.leads:
-                self.fence.check()
-                (self.folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
-                checkpoint.save_weights(self.folder / checkpoint.WEIGHTS, learner.model)
+            led(self.team, lambda: self._keep_weights(learner))
             damaged = Ledger(len(val.videos), share, "val", before=learner.ledger.entries)
             metrics = self._scored(learner, val, damaged)
         completed = Completed(
@@ -137,12 +133,25 @@ class _Attempt:
             gpus=self._gpus(),
             ledger=damaged.entries,
         )
-        if self.leads:
-            self.fence.check()
         self.journal.completed(completed, self.trial.recipe.epochs)
-        if self.leads:
+
+        def keep() -> Completed:
+            self.fence.check()
             checkpoint.save_completed(self.folder, completed)
-        return completed
+            return completed
+
+        return led(self.team, keep)
+
+    def _keep_weights(self, learner: Learner) -> None:
+        self.fence.check()
+        remove(self.folder / checkpoint.COMPLETED)  # one from before is not of these weights
+        checkpoint.save_weights(self.folder / checkpoint.WEIGHTS, learner.model)
+
+    def _keep_epoch(self, learner: Learner, epoch: Epoch) -> None:
+        self.fence.check()
+        checkpoint.save(self.folder, learner.state())
+        self.journal.epoch(epoch)
+        self.report(epoch)
 
     def _gpus(self) -> float | None:
         """GPUs that the trial holds: one a member; None on a CPU."""
@@ -169,19 +178,14 @@ class _Attempt:
         trial, videos, team = self.trial, len(train.videos), self.team
         recipe = trial.recipe
         learner = Learner(trial, self.device, Ledger(videos, self.training.damage_share), team, micro)
-        learner.go_on_from(team.share(checkpoint.latest(self.folder, trial.id) if self.leads else None))
+        learner.go_on_from(led(team, lambda: checkpoint.latest(self.folder, trial.id)))
         self.journal.goes_on(learner.epochs, self.device)
         clips = TrainingClips(train, trial.geometry, recipe, trial.seed, self.training.seconds_per_video)
         order = _order(trial, learner.epoch + 1, videos, team)
         # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
         with closing(_load(clips, order, self.training.loader_workers)) as items:
             while learner.epoch < recipe.epochs:
-                epoch = learner.learn(items, videos)
-                if self.leads:
-                    self.fence.check()
-                    checkpoint.save(self.folder, learner.state())
-                    self.journal.epoch(epoch)
-                    self.report(epoch)
+                led(team, partial(self._keep_epoch, learner, learner.learn(items, videos)))
             if recipe.precise_batchnorm:
                 learner.refine(items, min(videos, recipe.precise_batchnorm))
         return learner

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.composer import ComposerError
 
+from expander import files
 from expander.cli.output import notes
 from expander.errors import SpaceError, UsageError
 from expander.space import SearchSpace, read_space
@@ -97,14 +97,16 @@ def _places(node: yaml.Node, path: Key, where: dict[Key, str], source: str) -> l
 def shipped_spaces() -> list[str]:
     """Names of the search spaces that come with the project."""
     return sorted(
-        entry.name.removesuffix(".yaml") for entry in files("search_spaces").iterdir() if entry.name.endswith(".yaml")
+        entry.name.removesuffix(".yaml")
+        for entry in resources.files("search_spaces").iterdir()
+        if entry.name.endswith(".yaml")
     )
 
 
 def find_space(argument: str) -> tuple[str, str]:
     """The text of a search space and its source: the name of a shipped one, or the absolute path of a file."""
     if argument in shipped_spaces():
-        return (files("search_spaces") / f"{argument}.yaml").read_text(encoding="utf-8"), argument
+        return (resources.files("search_spaces") / f"{argument}.yaml").read_text(encoding="utf-8"), argument
     path = Path(argument)
     if path.is_file():
         return _read(path), str(path.resolve())
@@ -177,15 +179,9 @@ def _drop_outdated(values: dict[str, Any], override: str) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` where it is missing. Raises UsageError where nothing can be written to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"nothing can be written to {folder}: {error.strerror}; give a folder that you may write to"
-        ) from None
+    """Make `folder` where it is missing. Raises FileError where nothing can be written to it."""
+    files.make_folder(folder)
+    files.check_writable(folder)
 
 
 def _locate_data(values: Any, folder: Path) -> None:

@@ -23,7 +23,7 @@ from expander.plan import plan
 from expander.recipe import points
 from expander.search import Decision, Step, regularisation
 from expander.space import SearchSpace
-from expander.trial import Completed, Epoch, Event, Failed, Started
+from expander.trial import Completed, Epoch, Event, Failed, Started, Warned
 from expander.units import duration
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Progress:
                 self._begin(step)
             case Decision():
                 self._decided(step, event)
-            case Started() | Epoch() | Completed() | Failed():
+            case Started() | Epoch() | Warned() | Completed() | Failed():
                 assert self.board is not None
                 self._update(self.board.rows[event.trial], event)
 
@@ -158,6 +158,8 @@ class Progress:
                 if held_up(event) and not cold and not row.advised:
                     row.advised = True
                     self._say(f"  {row.axes}: {self._advice(event)}")
+            case Warned():
+                self._say(f"  {row.axes}: {event.text}")
             case Completed():
                 row.state, row.score = "completed", event.score
                 self._say(f"  {row.axes}: top-1 {event.score:.1%} in {duration(event.seconds)}")

@@ -19,6 +19,7 @@ from expander.cli.files import load_space, make_folder
 from expander.cli.output import Json, notes, print_json
 from expander.cli.password import VARIABLE
 from expander.cli.progress import MeasuringAloud, Progress
+from expander.cli.room import check_folder, check_room
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
 from expander.coordinator import Dispatcher, measured, run_search
 from expander.cost import MeasuredName
@@ -89,7 +90,7 @@ def search(
     searched, source = load_space(space, given)
     videos = None if searched.prescribed else read_videos(searched)
     if videos is not None:
-        make_folder(runs)
+        make_folder(runs / "trials")
     from results.store import open_store
 
     with closing(open_store(store, create=True)) as opened:
@@ -248,7 +249,12 @@ def _carry_on(
             store.forgive()
         data = videos.fingerprint.id if videos else ""
         # Where nothing is left to train or to measure, no Ray is started for it.
-        name = dispatcher if _anything_left(store, space, data) else None
+        left = _next_step(store, space, data)
+        name = dispatcher if left is not None else None
+        if videos is not None and left is not None:
+            check_folder(runs)
+            if isinstance(left, Step):
+                check_room(left, runs)
         with (
             Progress(store, space) as progress,
             _kept(store, progress),
@@ -339,16 +345,16 @@ class _Recorded:
         raise _NotMeasuredYet
 
 
-def _anything_left(store: SearchStore, space: SearchSpace, data: str) -> bool:
-    """Whether a step is left, or cannot be told without measuring."""
+def _next_step(store: SearchStore, space: SearchSpace, data: str) -> Step | _NotMeasuredYet | None:
+    """The step to be taken, None where none is left; or that it cannot be told without measuring."""
     device = store.record_of.device
     if space.measured is not None and device is None:
-        return True
+        return _NotMeasuredYet()
     cost = measured(space.measured, _Recorded(device), store) if space.measured and device else None
     try:
-        return next_step(space, store.decisions(), data, cost) is not None
-    except _NotMeasuredYet:
-        return True
+        return next_step(space, store.decisions(), data, cost)
+    except _NotMeasuredYet as unknown:
+        return unknown
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from expander import files
 from expander.errors import UsageError
 from trainers.dispatch.attempt import this_place
 from trainers.dispatch.member import not_shared
@@ -23,9 +24,9 @@ def check_machines(folder: Path) -> None:
     alive = {node["NodeID"]: node["NodeManagerHostname"] for node in nodes if node["Alive"]}
     if len(alive) < 2:
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     marker = folder / f".seen-{secrets.token_hex(8)}"
-    marker.touch()
+    files.write_whole(marker)
     try:
         asked = {
             _sees.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(marker): name

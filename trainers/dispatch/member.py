@@ -10,11 +10,12 @@ from typing import Protocol, TypeVar
 
 from torch import Tensor
 
+from expander import files
 from expander.errors import TrialError
-from expander.trial import Completed, Epoch, Trial
+from expander.trial import Completed, Told, Trial
 from trainers.dispatch.attempt import failed, this_place
 from trainers.dispatch.wire import Here, Leave, Post, dial
-from trainers.team import ALONE, Distributed, Team
+from trainers.team import ALONE, Distributed, Team, led
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ PATIENCE_SECONDS = 300
 class TeamTraining(Protocol):
     """A training that may have a team: every member calls it with the same trial, and the leader reports."""
 
-    def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE, /) -> Completed:
+    def __call__(self, trial: Trial, report: Callable[[Told], None], team: Team = ALONE, /) -> Completed:
         """Train `trial`; all members return the same."""
 
 
@@ -66,11 +67,15 @@ def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | N
 
 
 def check_shared(folder: Path, team: Team) -> None:
-    """Raise TrialError where a member does not see what the leader writes into `folder`."""
-    marker = folder / team.share(f".seen-{secrets.token_hex(8)}")
-    if team.rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        marker.touch()
+    """Raise TrialError where a member does not see what the leader writes into `folder`, FileError where it cannot."""
+
+    def mark() -> Path:
+        files.make_folder(folder)
+        marker = folder / f".seen-{secrets.token_hex(8)}"
+        files.write_whole(marker)
+        return marker
+
+    marker = led(team, mark)
     leader = team.share(this_place())
     found = team.gather((this_place(), marker.exists()))
     if team.rank == 0:
@@ -116,4 +121,4 @@ def _others() -> Iterator[None]:
         raise MembersLost(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 
-def _nothing(_: Epoch) -> None: ...
+def _nothing(_: Told) -> None: ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
-from expander.trial import Completed, Event, Failed, Started, Trial
+from expander.trial import Completed, Event, Failed, Started, Trial, Warned
 from trainers.dispatch.wire import Gone, Here, Leave, Message, Post, Switchboard
 
 # How often who waits for a word looks whether there is still somebody to say one.
@@ -89,8 +89,11 @@ class _Heard:
                 if rank not in self.left:
                     self.died.append(rank)
             case Failed():
-                # Where all members fail alike, one tells it.
-                self.outcome = self.outcome or message
+                # Where all members fail alike, one tells it; of a failure that is the leader's alone, the leader.
+                if self.outcome is None or rank == 0:
+                    self.outcome = message
+            case Warned():
+                tell(message)
             case Completed():
                 self.outcome = message
                 tell(message)
