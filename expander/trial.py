@@ -12,6 +12,11 @@ from typing import Any, Literal
 from expander.efficientnet3d import AnyGeometry, read_geometry
 from expander.recipe import Recipe
 
+# Raised whenever a trial comes to other results than before, and named here: part of what a trial is. 1: the first that
+# was recorded.
+FIRST_TRAINER = 1
+TRAINER = 1
+
 
 @dataclass(frozen=True)
 class Views:
@@ -45,13 +50,17 @@ def shorter_side(crop: int) -> int:
 
 @dataclass(frozen=True)
 class Trial:
-    """One training: geometry, recipe, data (a fingerprint), views and seed; the same work has the same id."""
+    """One training: geometry, recipe, data (a fingerprint), views and seed; the same work has the same id.
+
+    trainer: the version of the training; no part of the content at its first value, whose trials keep their names.
+    """
 
     geometry: AnyGeometry
     recipe: Recipe
     data: str
     views: Views
     seed: int
+    trainer: int = field(default_factory=lambda: TRAINER)
 
     @cached_property
     def id(self) -> str:
@@ -66,6 +75,7 @@ class Trial:
             "data": self.data,
             "views": self.views.as_dict(),
             "seed": self.seed,
+            **({} if self.trainer == FIRST_TRAINER else {"trainer": self.trainer}),
         }
 
     @staticmethod
@@ -77,6 +87,7 @@ class Trial:
             data=values["data"],
             views=Views(**values["views"]),
             seed=values["seed"],
+            trainer=values.get("trainer", FIRST_TRAINER),
         )
 
 
@@ -112,10 +123,11 @@ class VideoScore:
 
 @dataclass(frozen=True)
 class Started:
-    """An attempt has a worker and begins. worker: where, as 'host:pid'."""
+    """An attempt has a worker and begins. worker: where, as 'host:pid'. versions: of what trains there."""
 
     trial: str
     worker: str
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -34,6 +33,7 @@ from trainers.micro_batch import MicroBatch, MicroBatches, too_large
 from trainers.networks.build import build
 from trainers.processor import processor_name
 from trainers.team import ALONE, Team
+from trainers.versions import versions
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -256,11 +256,6 @@ def _load(items: Dataset[T], order: Iterable[Any], workers: int) -> Generator[T,
         collate_fn=_as_it_is,
         generator=torch.Generator(),
     )
-
-
-def versions() -> dict[str, str]:
-    """What trains: Python and the packages whose version can change a result."""
-    return {"python": platform.python_version()} | {name: version(name) for name in ("torch", "av", "x3d-expander")}
 
 
 def keep_freed_memory() -> None:

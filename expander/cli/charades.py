@@ -49,7 +49,7 @@ def charades(
     from trainers.checkpoint import WEIGHTS, write_atomically
     from trainers.data.charades import CLASS_NAMES, read_charades
     from trainers.finetune.charades import charades_geometry, charades_recipe, train_charades
-    from trainers.train import versions
+    from trainers.versions import versions
 
     recipe = _set(charades_recipe, loaded, of_recipe)
     training, held_out = (read_charades(path, videos) for path in (train, val))

@@ -211,7 +211,7 @@ def _network_scores(
 ) -> NetworkScores:
     from results.scores import NetworkScores, TestedOn
     from trainers.data.manifest import summary
-    from trainers.train import versions
+    from trainers.versions import versions
 
     val = summary(manifest)
     with weights.open("rb") as file:

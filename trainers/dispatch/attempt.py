@@ -8,10 +8,11 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from expander.errors import DataError, ExpanderError
 from expander.trial import Completed, Event, Failed, Started, Training, Trial
+from trainers.versions import refuse_others, versions
 
 # Carries out one attempt, wherever it is called, and tells its events; returns whether the trial completed.
 Attempt = Callable[[Trial, Callable[[Event], None]], bool]
@@ -19,10 +20,16 @@ Attempt = Callable[[Trial, Callable[[Event], None]], bool]
 PR_SET_PDEATHSIG = 1
 
 
-def attempt(training: Training, trial: Trial, tell: Callable[[Event], None]) -> bool:
-    """Train once; `tell` is given a Started, every Epoch and exactly one outcome. Returns whether it completed."""
-    tell(Started(trial.id, this_place()))
+def attempt(
+    training: Training, trial: Trial, tell: Callable[[Event], None], wanted: Mapping[str, str] | None = None
+) -> bool:
+    """Train once; `tell` is given a Started, every Epoch and exactly one outcome. Returns whether it completed.
+
+    wanted: the coordinator's versions; where this process would train otherwise, it fails without training.
+    """
+    tell(Started(trial.id, this_place(), versions()))
     try:
+        refuse_others(wanted, this_place())
         outcome: Completed | Failed = training(trial, tell)
     except Exception as error:  # noqa: BLE001  whatever a training raises is the trial's outcome
         outcome = failed(trial.id, error)

@@ -22,11 +22,12 @@ from expander.geometry import Geometry
 from expander.trial import Completed, Event, Failed, Trial
 from trainers.dispatch.attempt import attempt
 from trainers.dispatch.experiment import Experiment, Measured
-from trainers.dispatch.machines import check_machines
+from trainers.dispatch.machines import check_machines, check_versions
 from trainers.dispatch.member import TeamTraining
 from trainers.dispatch.ray_team import RayLauncher, remove_groups
 from trainers.dispatch.seats import Seats
 from trainers.dispatch.together import attempt_together
+from trainers.versions import versions
 
 # Read by Ray Tune: no result files, no tables on stdout, no tracebacks in the log (they are in each Failed), and no
 # change of directory in a worker, which would give a relative path another meaning there. Read by Ray: no statistics
@@ -53,7 +54,8 @@ class RayDispatcher:
     least: as few go on with a trial where others are lost; None has it fail. shared: the folder of the trials' files,
     which every machine must see. address: 'host:port', 'auto', or None for RAY_ADDRESS where that is set, else a local
     Ray. Entering raises UsageError, before anything is trained, when there is no such cluster, when it could never hold
-    a trial, and when a machine of it does not see the folder.
+    a trial, and when a machine of it does not see the folder or
+    would train otherwise than this process, by its versions.
 
     One Tune experiment lasts as long as the dispatcher, because a process that has imported torch costs seconds: the
     same processes train one trial after the other, in this step and the next. One in which a trial has failed is
@@ -78,6 +80,7 @@ class RayDispatcher:
         self._meter = meter
         self._seats = Seats(cpus, gpus, workers, least)
         self._shared = shared
+        self._wanted = versions()
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._experiment: Experiment | None = None
         self._measures = False
@@ -89,6 +92,7 @@ class RayDispatcher:
             slots = self._seats.check()
             if self._shared is not None:
                 check_machines(self._shared)
+            check_versions(self._wanted)
             if self._address == "local":
                 # A part of Ray's start rather than of the first step. A cluster may be busy: there, nobody waits.
                 self._begin().warm_up(min(slots, WARM))
@@ -138,12 +142,13 @@ class RayDispatcher:
             self._measures = measure
             if self._team and not measure:
                 remove_groups()  # of what was stopped before
-                launcher = RayLauncher(self._training, self._seats, self._shared)
+                launcher = RayLauncher(self._training, self._seats, self._shared, self._wanted)
                 self._experiment = Experiment(
                     partial(attempt_together, launcher), self._meter, {HEAD: 0.001}, self._seats.trials
                 )
             else:
-                self._experiment = Experiment(partial(attempt, self._training), self._meter, self._seats.resources)
+                carried = partial(attempt, self._training, wanted=self._wanted)
+                self._experiment = Experiment(carried, self._meter, self._seats.resources)
         return self._experiment
 
     @property

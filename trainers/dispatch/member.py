@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -11,10 +11,12 @@ from typing import Protocol, TypeVar
 from torch import Tensor
 
 from expander.errors import TrialError
+from expander.inputs import mixing
 from expander.trial import Completed, Epoch, Trial
 from trainers.dispatch.attempt import failed, this_place
 from trainers.dispatch.wire import Here, Leave, Post, dial
 from trainers.team import ALONE, Distributed, Team
+from trainers.versions import not_the_same, versions
 
 T = TypeVar("T")
 
@@ -36,10 +38,18 @@ class MembersLost(Exception):
     """A member cannot reach the others: one has died, or waits for nobody any more."""
 
 
-def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | None, group: str | None = None) -> None:
+def take_part(
+    training: TeamTraining,
+    trial: Trial,
+    post: Post,
+    shared: Path | None,
+    group: str | None = None,
+    wanted: Mapping[str, str] | None = None,
+) -> None:
     """Train as one member of torch.distributed's default process group, and tell `post` of it.
 
-    shared: a folder that all members must see. Raises what the training raises, once that has been told, and
+    shared: a folder that all members must see. wanted: the versions that all members must have, else those of the
+    leader. Raises what the training raises, once that has been told, and
     MembersLost, of which nothing is told as a failure: who started the members decides what becomes of the trial.
     """
     team = _Tied()
@@ -47,9 +57,12 @@ def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | N
         wire.send(team.rank)
         lost = None
         try:
-            places = team.gather(this_place())
+            differs = mixing(team.share(wanted or versions()), versions())
+            found = team.gather((this_place(), differs))
             if team.rank == 0:
-                wire.send(Here(tuple(places), group))
+                wire.send(Here(tuple(place for place, _ in found), group, versions()))
+            if others := {place: changes for place, changes in found if changes}:
+                raise TrialError(not_the_same(others))
             if shared is not None:
                 check_shared(shared, team)
             completed = training(trial, wire.send if team.rank == 0 else _nothing, team)

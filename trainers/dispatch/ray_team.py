@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,12 +47,13 @@ LOOK_SECONDS = 1.0
 class RayLauncher:
     """Starts teams with `seats` from within a process on the cluster, which dies with them.
 
-    shared: a folder that all workers must see.
+    shared: a folder that all workers must see. wanted: the coordinator's versions, which they must have.
     """
 
     training: TeamTraining
     seats: Seats
     shared: Path | None
+    wanted: Mapping[str, str] | None = None
 
     @property
     def host(self) -> str:
@@ -122,13 +124,13 @@ class _RayMembers:
         return self._said
 
     def _fit(self, launcher: RayLauncher, trial: Trial, post: Post) -> None:
-        training, shared = launcher.training, launcher.shared
+        training, shared, wanted = launcher.training, launcher.shared, launcher.wanted
 
         def work() -> None:
             die_with_parent()
             group = get_current_placement_group()
             assert group is not None
-            take_part(training, trial, post, shared, group.id.hex())
+            take_part(training, trial, post, shared, group.id.hex(), wanted)
 
         backend = "nccl" if launcher.seats.gpus else "gloo"
         with TemporaryDirectory(prefix="expander-ray-", ignore_cleanup_errors=True) as scratch:
