@@ -6,7 +6,8 @@ ExpanderError            exit 1
 ├── DataError            exit 1    the videos of a manifest
 │   └── ManifestError    exit 2    a manifest that is wrong
 ├── StoreError           exit 1    the SQL store
-│   └── StoreUrlError    exit 2    a URL that names no store
+│   ├── StoreUrlError    exit 2    a URL that names no store
+│   └── LeaseLost        exit 1    another process runs the search now, or may soon
 ├── TrialError           exit 1    one training that cannot go on
 ├── StepFailed           exit 1    a step without the outcomes that its decision needs
 └── Interrupted          exit 130  Ctrl-C
@@ -53,6 +54,10 @@ class StoreUrlError(StoreError):
     """A URL that no store can be at."""
 
     exit_code = 2
+
+
+class LeaseLost(StoreError):
+    """This process may not write to its search any more: another one runs it now, or may soon."""
 
 
 class TrialError(ExpanderError):

@@ -186,6 +186,12 @@ class WatchSection(Section):
     mlflow: str | None = None
 
 
+class CoordinatorSection(Section):
+    """The process that runs the search."""
+
+    lease_seconds: Annotated[float, Field(ge=1, le=1_000_000)] = 60.0
+
+
 class SearchSpace(Section):
     """A search space. Every section may be left out: what is not said is the paper's."""
 
@@ -203,6 +209,7 @@ class SearchSpace(Section):
     resources: ResourcesSection = ResourcesSection()
     failures: FailuresSection = FailuresSection()
     watch: WatchSection = WatchSection()
+    coordinator: CoordinatorSection = CoordinatorSection()
     seed: Whole = 0
 
     @property
@@ -252,7 +259,7 @@ class SearchSpace(Section):
 
 
 # What a search may change between its steps without mixing results: how its trials are carried out.
-OPERATIONAL = ("description", "resources", "failures", "watch")
+OPERATIONAL = ("description", "resources", "failures", "watch", "coordinator")
 
 
 def read_space(values: object, where: Mapping[Key, str], source: str) -> SearchSpace:

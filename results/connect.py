@@ -26,6 +26,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.shown = _shown(url)
         self.file = _file(url)
+        self._url = url
         self._engine = _engine(url)
         self._writer = self._engine.execution_options(writes=True)
 
@@ -40,6 +41,10 @@ class Database:
         """One transaction that is kept whole when the block ends, and not at all when it raises."""
         with self._in_words("write to"), Session(self._writer) as session, session.begin():
             yield session
+
+    def apart(self) -> Database | None:
+        """The same over connections of its own, for another thread; None where it is in memory and has but one."""
+        return None if isinstance(self._engine.pool, StaticPool) else Database(self._url)
 
     @contextmanager
     def migrating(self) -> Iterator[Session]:
@@ -205,6 +210,8 @@ def _engine(url: URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name == "postgresql":
+        event.listen(engine, "begin", _begin_postgresql)
     return engine
 
 
@@ -219,6 +226,13 @@ def _begin_sqlite(connection: Connection) -> None:
     # the timeout. One that may write therefore takes the lock as it begins, and waits there.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    # A process that is stopped in a transaction must not keep its rows locked: the server ends it for the others.
+    if connection.get_execution_options().get("writes", False):
+        for limit in ("lock_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = '{BUSY_SECONDS}s'")
 
 
 def _file(url: URL) -> Path | None:

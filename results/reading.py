@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer
 
 from expander.axis import Axis
 from expander.trial import Outcome
-from results.owner import Owner, this_process
+from results.lease import clock, effective_state, instant
 from results.records import (
     CandidateRecord,
     CandidateState,
     DamagedRecord,
     InstanceRecord,
-    SearchState,
     SearchSummary,
     StepRecord,
     TrialRecord,
@@ -42,31 +39,6 @@ from results.schema import (
     TrialRow,
 )
 
-# A coordinator on another host cannot be asked whether it lives: silent for longer, it is taken for dead.
-SILENCE = timedelta(minutes=10)
-
-
-def holder(row: SearchRow) -> Owner | None:
-    """The process that holds a search, None where nobody does."""
-    if row.host is None or row.pid is None:
-        return None
-    return Owner(row.host, row.pid, row.process_started)
-
-
-def is_held(row: SearchRow) -> bool:
-    """Whether the process that holds a search lives, as far as this host can tell."""
-    owner = holder(row)
-    if owner is None:
-        return False
-    if owner.host == this_process().host:
-        return owner.alive
-    return datetime.now(UTC) - row.last_event_at <= SILENCE
-
-
-def effective_state(row: SearchRow) -> SearchState:
-    """The state of a search; 'interrupted' where a coordinator that is dead left it running."""
-    return "interrupted" if row.state == "running" and not is_held(row) else cast("SearchState", row.state)
-
 
 def summaries(session: Session) -> tuple[SearchSummary, ...]:
     """Every search, oldest first."""
@@ -84,13 +56,14 @@ def summaries(session: Session) -> tuple[SearchSummary, ...]:
         .outerjoin(DecisionRow, DecisionRow.id == per_search.c.last)
         .order_by(SearchRow.id)
     ).all()
+    now = clock(session)
     names: defaultdict[int, list[str]] = defaultdict(list)
     for search, name in session.execute(select(InstanceRow.search_id, InstanceRow.name).order_by(InstanceRow.bound)):
         names[search].append(name)
     return tuple(
         SearchSummary(
             name=row.name,
-            state=effective_state(row),
+            state=effective_state(row, now),
             created=row.created_at,
             steps=steps or 0,
             axis=Axis(decision.axis) if decision else None,
@@ -189,8 +162,8 @@ def epoch_seconds(session: Session, search: int) -> dict[str, tuple[float, ...]]
 
 def _candidates(session: Session, search: int) -> defaultdict[int, list[CandidateRecord]]:
     """The candidates of every step, by the step's id."""
-    running = session.scalars(select(SearchRow).where(SearchRow.state == "running"))
-    live = {row.id for row in running if effective_state(row) == "running"}
+    running = session.execute(select(SearchRow, instant(session)).where(SearchRow.state == "running"))
+    live = {row.id for row, now in running if effective_state(row, now) == "running"}
     failed: defaultdict[str | None, list[FailureRow]] = defaultdict(list)
     failures = select(FailureRow).where(FailureRow.search_id == search).options(defer(FailureRow.traceback))
     for failure in session.scalars(failures.order_by(FailureRow.id)):

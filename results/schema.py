@@ -23,7 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # Raised whenever a table changes, with a migration that brings a store of the version before here
 # (results/migrations/versions); a store of a later version is refused.
-VERSION = 3
+VERSION = 4
 OLDEST = 1
 
 
@@ -93,8 +93,11 @@ class SearchRow(Base):
     """One named execution of a search space, and the coordinator that holds it.
 
     space: frozen at the start, with its defaults. source, overrides: where it came from. data: fingerprint of the
-    videos, None where nothing is trained. runs: folder of the trials' files. host, pid, process_started: the holder.
-    device: where its complexity is measured, None before that and where nothing is measured.
+    videos, None where nothing is trained. runs: folder of the trials' files. device: where its complexity is measured,
+    None before that and where nothing is measured.
+    host, pid, process_started, claimed_at: who claimed it last, and when. lease_token: of that claim, None once it was
+    given back. lease_number: how often it was claimed. heartbeat_at: when the holder was last heard of. lease_seconds:
+    so long after that nobody else may claim it. claimed_at and heartbeat_at are by `results.lease.clock`.
     """
 
     __tablename__ = "searches"
@@ -114,6 +117,10 @@ class SearchRow(Base):
     pid: Mapped[Count | None]
     process_started: Mapped[str | None]
     claimed_at: Mapped[datetime | None]
+    lease_number: Mapped[int]
+    lease_token: Mapped[str | None]
+    heartbeat_at: Mapped[datetime | None]
+    lease_seconds: Mapped[float]
     last_event_at: Mapped[datetime]
     device: Mapped[str | None]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from threading import Event as Flag
 from typing import Any, overload
 
 from sqlalchemy import delete, func, select, update
@@ -14,15 +16,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from expander.cost import MeasuredName, shown
-from expander.errors import StoreError, UsageError
+from expander.errors import LeaseLost, StoreError, UsageError
 from expander.geometry import Geometry
 from expander.search import Decision, Instance, Step
 from expander.space import OPERATIONAL, SearchSpace
 from expander.throughput import Trained
 from expander.trial import Completed, Damage, Epoch, Event, Failed, Outcome, Started, Trial, content_id
-from results import reading, throughput
+from results import lease, reading, throughput
 from results.connect import Database, connect
-from results.owner import Owner, this_process
+from results.heartbeat import Heartbeat
+from results.lease import LEASE_SECONDS, Lease, clock, lease_of
+from results.owner import this_process
 from results.records import (
     DamagedRecord,
     InstanceRecord,
@@ -105,6 +109,8 @@ class SqlStore:
             versions=dict(versions),
             created_at=now,
             state="created",
+            lease_number=0,
+            lease_seconds=LEASE_SECONDS,
             last_event_at=now,
         )
         with self._database.writing() as session:
@@ -128,9 +134,10 @@ class SqlStore:
         return SearchStore(self._database, found, name)
 
     def discard(self, search: SearchStore) -> None:
-        """Forget a search that has taken no step; nothing where it has taken one."""
+        """Forget a search that has taken no step; nothing where it has taken one, or where a process holds it."""
         with self._database.writing() as session:
-            if not session.scalar(select(func.count()).where(StepRow.search_id == search._id)):
+            held = search._locked(session).lease_token is not None
+            if not held and not session.scalar(select(func.count()).where(StepRow.search_id == search._id)):
                 session.execute(delete(SearchRow).where(SearchRow.id == search._id))
 
     def searches(self) -> tuple[SearchSummary, ...]:
@@ -151,14 +158,16 @@ class SqlStore:
 class SearchStore:
     """One search: the coordinator's Store and Measurements, and what status, report and export read.
 
-    Every write raises UsageError while another process holds the search, and StoreError once one has taken it over.
+    Every write raises UsageError while another process holds the search, and LeaseLost once one has taken it over: both
+    are decided in the write's own transaction, with the search's row locked.
     """
 
     def __init__(self, database: Database, search: int, name: str) -> None:
         self.name = name
         self._database = database
         self._id = search
-        self._owner: Owner | None = None
+        self._lease: Lease | None = None
+        self._lost = Flag()
 
     # The coordinator's Store.
 
@@ -281,27 +290,59 @@ class SearchStore:
 
     # Who runs it.
 
-    def claim(self) -> None:
-        """Become its coordinator, taking over from one that died. Raises UsageError while another one lives."""
-        me = this_process()
+    @property
+    def claimed(self) -> Lease | None:
+        """The lease that `claim` got; None before that, and once it is given back."""
+        return self._lease
+
+    def claim(self, seconds: float = LEASE_SECONDS) -> Lease | None:
+        """Become its coordinator; returns the lease that was taken over, None where the last one was given back.
+
+        seconds: another process may take it over after such a silence. Raises UsageError while the lease of another
+        one stands.
+        """
         with self._database.writing() as session:
-            row = self._row(session)
-            self._refuse_rival(row, me)
-            row.host, row.pid, row.process_started = me.host, me.pid, me.started
-            row.state, row.reason = "running", None
-            row.claimed_at = row.last_event_at = datetime.now(UTC)
+            row, now, me = self._locked(session), clock(session), this_process()
+            before = lease_of(row)
+            # This process' own claims follow each other: the earlier one writes no more.
+            if before is not None and before.owner != me:
+                self._refuse_rival(row, now)
+            granted = lease.grant(row, me, seconds, now)
+            row.state, row.reason, row.last_event_at = "running", None, datetime.now(UTC)
             self._stop_attempts(session)
-        self._owner = me
+        self._lease, self._lost = granted, Flag()
+        return before
+
+    def renew(self) -> None:
+        """Say that this process lives."""
+        with self._database.writing() as session:
+            self._hold(session).heartbeat_at = clock(session)
+
+    @contextmanager
+    def kept(self, say: Callable[[str], None], stop: Callable[[], None]) -> Iterator[Heartbeat]:
+        """Within it the lease is renewed. say, stop: as of `Heartbeat`; `stop` is not called where a write of this
+        object has raised LeaseLost."""
+        assert self._lease is not None
+        apart = self._database.apart()
+        # A store in memory is of this process alone.
+        other = self if apart is None else SearchStore(apart, self._id, self.name)
+        other._lease = self._lease
+        renew = other.renew if apart is not None else lambda: None
+        try:
+            with Heartbeat(renew, self._lease.seconds, self._lost, say=say, stop=stop) as heartbeat:
+                yield heartbeat
+        finally:
+            if apart is not None:
+                apart.close()
 
     def release(self, state: SearchState, reason: str | None = None) -> None:
-        """Stop being its coordinator and say how it stands; nothing where another process has taken it over."""
+        """Stop being its coordinator and say how it stands."""
         with self._database.writing() as session:
-            row = self._row(session)
-            if reading.holder(row) == self._owner:
-                row.state, row.reason = state, _printable(reason)
-                row.host = row.pid = row.process_started = row.claimed_at = None
-                self._stop_attempts(session)
-        self._owner = None
+            row = self._hold(session)
+            row.state, row.reason = state, _printable(reason)
+            row.lease_token = None
+            self._stop_attempts(session)
+        self._lease = None
 
     def forgive(self) -> None:
         """Let failures in steps that are not decided yet no longer count against the retries; their rows stay."""
@@ -342,13 +383,19 @@ class SearchStore:
     def record_of(self) -> SearchRecord:
         """The search as it was started. Raises SpaceError when its space is not valid for this program."""
         with self._database.reading() as session:
-            return search_of(self._row(session))
+            return search_of(session.get_one(SearchRow, self._id))
 
     @property
     def effective_state(self) -> SearchState:
         """Its state; 'interrupted' where a coordinator that is dead left it running."""
         with self._database.reading() as session:
-            return reading.effective_state(self._row(session))
+            return lease.effective_state(session.get_one(SearchRow, self._id), clock(session))
+
+    @property
+    def holder(self) -> Lease | None:
+        """Who runs it, as the store says, or has left it running; None where nobody does."""
+        with self._database.reading() as session:
+            return lease_of(session.get_one(SearchRow, self._id))
 
     def steps(self) -> tuple[StepRecord, ...]:
         """Every step in order, with its candidates and its decision."""
@@ -380,28 +427,24 @@ class SearchStore:
 
     # One transaction's parts.
 
-    def _row(self, session: Session) -> SearchRow:
+    def _locked(self, session: Session) -> SearchRow:
         return session.get_one(SearchRow, self._id, with_for_update=True)
 
     def _hold(self, session: Session) -> SearchRow:
         """The search's row, locked for this write, which is its last event."""
-        row = self._row(session)
-        if self._owner is None:
-            self._refuse_rival(row, this_process())
-        elif reading.holder(row) != self._owner:
-            raise StoreError(
-                f"search {self.name!r} was taken over by process {row.pid} on {row.host}: this process, silent for too"
-                " long, writes no more of it"
-            )
+        row = self._locked(session)
+        if self._lease is None:
+            self._refuse_rival(row, clock(session))
+        elif not self._lease.holds(row):
+            self._lost.set()
+            raise LeaseLost(lease.lost(self.name, row, self._lease))
         row.last_event_at = datetime.now(UTC)
         return row
 
-    def _refuse_rival(self, row: SearchRow, me: Owner) -> None:
-        if reading.holder(row) != me and reading.is_held(row):
-            raise UsageError(
-                f"search {self.name!r} is run by process {row.pid} on {row.host} since {row.claimed_at:%F %T} UTC,"
-                f" last heard of {row.last_event_at:%F %T}: wait for it, or stop it there with Ctrl-C and resume"
-            )
+    def _refuse_rival(self, row: SearchRow, now: datetime) -> None:
+        rival = lease_of(row)
+        if rival is not None and rival.stands(now):
+            raise UsageError(lease.refusal(self.name, rival))
 
     def _step(self, session: Session, key: str) -> StepRow | None:
         return session.scalar(select(StepRow).where(StepRow.search_id == self._id, StepRow.key == key))

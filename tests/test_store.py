@@ -24,12 +24,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import PostgresServer
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from expander.axis import Axis, Factors
 from expander.coordinator import run_search
 from expander.cost import closed_form
-from expander.errors import StepFailed, StoreError, UsageError
+from expander.errors import LeaseLost, StepFailed, StoreError, UsageError
 from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
 from expander.space import SearchSpace, read_space
@@ -781,6 +781,16 @@ def rewrite(url: str, statement: str, **values: object) -> None:
     engine.dispose()
 
 
+def everything(url: str) -> dict[str, list[Any]]:
+    """Every row of a store."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        names = inspect(connection).get_table_names()
+        rows = {name: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))] for name in names}
+    engine.dispose()
+    return rows
+
+
 class TestAcrossProcesses:
     """What holds between processes, and when one is killed; a store in memory has but one."""
 
@@ -874,38 +884,66 @@ class TestAcrossProcesses:
     def test_a_coordinator_on_another_host_is_taken_over_once_it_is_silent(self, url: str) -> None:
         with closing(open_store(url, create=True)) as store:
             search, rival = new_search(store), store.search("first")
-            search.claim()
+            assert search.claim() is None
             rewrite(url, "UPDATE searches SET host = 'node-9', pid = 7")
             with pytest.raises(UsageError, match=r"run by process 7 on node-9 since .* last heard of"):
                 rival.claim()
-            rewrite(url, "UPDATE searches SET last_event_at = :then", then=datetime.now(UTC) - timedelta(minutes=11))
+            rewrite(url, "UPDATE searches SET heartbeat_at = :then", then=datetime.now(UTC) - timedelta(seconds=61))
             assert rival.effective_state == "interrupted"
-            rival.claim()
+            before = rival.claim()
+            assert before is not None
+            assert (before.owner.host, before.owner.pid, before.number) == ("node-9", 7, 1)
             assert rival.effective_state == "running"
 
     def test_a_coordinator_that_was_taken_over_writes_no_more(self, url: str) -> None:
         with closing(open_store(url, create=True)) as store:
-            search, step = new_search(store), first_step()
+            search, rival, step = new_search(store), store.search("first"), first_step()
             search.claim()
             search.enroll(step)
-            rewrite(url, "UPDATE searches SET host = 'node-9', pid = 7")
-            for write in (
+            rewrite(url, "UPDATE searches SET heartbeat_at = :then", then=datetime.now(UTC) - timedelta(seconds=61))
+            rival.claim()
+            writes: list[Callable[[], object]] = [
                 lambda: search.record(completed(step.trials[0].id)),
                 lambda: search.enroll(step),
                 lambda: search.commit(whole_search()[0], ()),
+                lambda: search.settle(()),
+                lambda: search.remember("latency", "a CPU", sized(16), 1.0),
+                lambda: search.measure_on("a CPU"),
+                lambda: search.update_space(SPACE),
+                lambda: search.release("failed", "taken over"),
                 search.forgive,
-            ):
-                with pytest.raises(StoreError, match="'first' was taken over by process 7 on node-9"):
-                    write()
-            search.release("failed", "taken over")
-            assert search.record_of.state == "running"
+                search.renew,
+            ]
+            before = everything(url)
+            # Also once the new one is done.
+            for done in (False, True):
+                for write in writes:
+                    with pytest.raises(
+                        LeaseLost,
+                        match=rf"'first' was taken over by process {os.getpid()} on .*lease 2, .* had lease 1",
+                    ):
+                        write()
+                if not done:
+                    assert everything(url) == before
+                    rival.release("completed")
+            assert search.record_of.state == "completed"
             assert search.outcomes(step) == ()
+
+    def test_a_search_that_another_process_has_claimed_is_not_discarded(self, url: str) -> None:
+        with closing(open_store(url, create=True)) as store:
+            created = new_search(store)
+            store.search("first").claim()
+            rewrite(url, "UPDATE searches SET host = 'node-9', pid = 7")
+            with pytest.raises(UsageError, match="is run by"):
+                created.claim()
+            store.discard(created)
+            assert [summary.name for summary in store.searches()] == ["first"]
 
     def test_a_store_of_another_version_is_refused(self, url: str) -> None:
         open_store(url, create=True).close()
         rewrite(url, "UPDATE store_info SET version = 99")
         for create in (False, True):
-            with pytest.raises(StoreError, match="is of version 99, this program reads version 3"):
+            with pytest.raises(StoreError, match="is of version 99, this program reads version 4"):
                 open_store(url, create=create)
         rewrite(url, "DELETE FROM store_info")
         with pytest.raises(StoreError, match="is of version 0"):

@@ -27,6 +27,7 @@ from trainers.data.damage import Ledger
 from trainers.data.decode import SECONDS_PER_VIDEO
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate, own_videos
+from trainers.fence import Claim, Fence
 from trainers.journal import Journal, keeping_journal
 from trainers.learner import DoesNotFit, Learner
 from trainers.micro_batch import MicroBatch, MicroBatches, too_large
@@ -54,7 +55,8 @@ class VideoTraining:
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
     leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. gpus:
-    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged.
+    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged. claim: of
+    the coordinator that orders it; None lets any number of processes write to the same folder.
     """
 
     train: ManifestSource
@@ -67,6 +69,7 @@ class VideoTraining:
     micro_batches: MicroBatches = AUTOMATIC
     gpus: float = 0.0
     seconds_per_video: float = SECONDS_PER_VIDEO
+    claim: Claim | None = None
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
@@ -74,13 +77,16 @@ class VideoTraining:
         Every member of `team` calls it with the same trial and returns the same; the leader alone reports, and reads
         and writes the trial's folder. Goes on from the trial's last checkpoint, whatever team wrote it; a trial that
         finished here returns what it returned then. Raises DataError for manifests or too many damaged videos,
-        TrialError for a loss that is not a number or a network that does not fit.
+        TrialError for a loss that is not a number, a network that does not fit, or a later attempt at the same trial.
         """
         folder, leads = self.runs / "trials" / trial.id, team.rank == 0
         if completed := team.share(checkpoint.load_completed(folder, trial.id) if leads else None):
             return completed
         with keeping_journal(folder, trial, self.loader_workers, versions(), leads=leads) as journal:
-            completed = _Attempt(self, trial, folder, team, find_device(self.device), report, journal).outcome()
+            fence = Fence(folder, self.claim)
+            if leads:
+                fence.begin()
+            completed = _Attempt(self, trial, folder, team, find_device(self.device), report, journal, fence).outcome()
         return team.share(completed)
 
 
@@ -95,6 +101,7 @@ class _Attempt:
     device: torch.device
     report: Callable[[Epoch], None]
     journal: Journal
+    fence: Fence
 
     @property
     def leads(self) -> bool:
@@ -113,6 +120,7 @@ class _Attempt:
         with fixed_threads(self.training.threads), random, deterministic(self.device):
             learner = self._trained(train)
             if self.leads:
+                self.fence.check()
                 (self.folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
                 checkpoint.save_weights(self.folder / checkpoint.WEIGHTS, learner.model)
             damaged = Ledger(len(val.videos), share, "val", before=learner.ledger.entries)
@@ -129,6 +137,8 @@ class _Attempt:
             gpus=self._gpus(),
             ledger=damaged.entries,
         )
+        if self.leads:
+            self.fence.check()
         self.journal.completed(completed, self.trial.recipe.epochs)
         if self.leads:
             checkpoint.save_completed(self.folder, completed)
@@ -168,6 +178,7 @@ class _Attempt:
             while learner.epoch < recipe.epochs:
                 epoch = learner.learn(items, videos)
                 if self.leads:
+                    self.fence.check()
                     checkpoint.save(self.folder, learner.state())
                     self.journal.epoch(epoch)
                     self.report(epoch)

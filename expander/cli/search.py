@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,15 +20,16 @@ from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
 from expander.coordinator import Dispatcher, measured, run_search
 from expander.cost import MeasuredName
-from expander.errors import ExpanderError, Interrupted, UsageError
+from expander.errors import ExpanderError, Interrupted, LeaseLost, UsageError
 from expander.geometry import Geometry
 from expander.search import Decision, Step, next_step
 from expander.space import OPERATIONAL, SearchSpace, difference
-from expander.trial import Event
+from expander.trial import Event, content_id
 
 if TYPE_CHECKING:
     from results.store import SearchStore
     from trainers.data.manifest import DataFingerprint, ManifestSource
+    from trainers.fence import Claim
     from trainers.measure import DeviceMeter
     from trainers.train import VideoTraining
 
@@ -231,7 +233,7 @@ def _carry_on(
 ) -> None:
     """Claim the search, run the loop to its end and say what came of it."""
     stopped = store.effective_state == "failed"
-    store.claim()
+    _claim(store, space.coordinator.lease_seconds)
     try:
         store.update_space(space)
         if stopped:
@@ -243,6 +245,7 @@ def _carry_on(
         name = dispatcher if _anything_left(store, space, data) else None
         with (
             Progress(store, space) as progress,
+            _kept(store, progress),
             _tracking(store, space, progress) as watch,
             _dispatcher(store, space, videos, runs, name, ray_address) as made,
         ):
@@ -260,6 +263,8 @@ def _carry_on(
         raise Interrupted(
             f"search {store.name!r} stopped; everything recorded is kept. Go on with: {' '.join(again)}"
         ) from None
+    except LeaseLost:
+        raise
     except ExpanderError as error:
         store.release("failed", str(error))
         raise
@@ -271,6 +276,30 @@ def _carry_on(
         print_json(status_document(store))
     else:
         print_status(store)
+
+
+def _claim(store: SearchStore, seconds: float) -> None:
+    before = store.claim(seconds)
+    if before is not None:
+        why = "which is dead" if before.owner.dead else f"silent for more than its {before.seconds:g} seconds"
+        heard = f"it was last heard of {before.heard:%F %T} UTC"
+        notes().print(f"taking search {store.name!r} over from {before.owner}, {why}; {heard}", markup=False)
+
+
+@contextmanager
+def _kept(store: SearchStore, progress: Progress) -> Iterator[None]:
+    """Keep the lease within it. Where it is lost the main thread stops as by SIGTERM, and LeaseLost says why."""
+
+    def stop() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+    with store.kept(lambda line: progress.console.print(line, markup=False), stop) as heartbeat:
+        try:
+            yield
+        except BaseException:
+            if heartbeat.reason is None:
+                raise
+            raise LeaseLost(heartbeat.reason) from None
 
 
 @contextmanager
@@ -327,7 +356,7 @@ def _dispatcher(
         yield InlineDispatcher(_nothing, _Recorded(store.record_of.device or ""))
         return
     meter, resources = meter_of(space), space.resources
-    training = _nothing if videos is None else _training(space, videos, runs, meter)
+    training = _nothing if videos is None else _training(space, videos, runs, meter, _claim_of(store))
     team: dict[str, Any] = {"workers": resources.workers, "least": resources.least_workers}
     if name == "inline":
         yield InlineDispatcher(training, meter, on_gpus=resources.gpus_per_trial > 0, threads=meter.threads, **team)
@@ -346,7 +375,7 @@ def _dispatcher(
         yield made
 
 
-def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter) -> VideoTraining:
+def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter, claim: Claim) -> VideoTraining:
     from trainers.micro_batch import MicroBatches
     from trainers.train import VideoTraining
 
@@ -362,6 +391,22 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         micro_batches=MicroBatches(resources.micro_batch, resources.gradient_checkpointing),
         gpus=resources.gpus_per_trial,
         seconds_per_video=space.data.seconds_per_video,
+        claim=claim,
+    )
+
+
+def _claim_of(store: SearchStore) -> Claim:
+    """The lease of this process on its search, as the trainings that it orders have it."""
+    from trainers.fence import Claim
+
+    lease, record = store.claimed, store.record_of
+    assert lease is not None
+    return Claim(
+        search=record.name,
+        key=content_id([record.name, record.created.isoformat()]),
+        number=lease.number,
+        claimed=lease.claimed.isoformat(timespec="microseconds"),
+        holder=str(lease.owner),
     )
 
 

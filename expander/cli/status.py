@@ -22,6 +22,7 @@ from expander.search import Decision, gaps, regularisation
 from expander.units import duration, human
 
 if TYPE_CHECKING:
+    from results.lease import Lease
     from results.records import (
         CandidateRecord,
         DamagedRecord,
@@ -44,7 +45,10 @@ EVERY_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Where a search stood when it was read. left: seconds until its step is ready, None where that is not known."""
+    """Where a search stood when it was read. left: seconds until its step is ready, None where that is not known.
+
+    holder: who runs it, or left it running.
+    """
 
     record: SearchRecord
     state: SearchState
@@ -53,6 +57,7 @@ class Snapshot:
     decisions: tuple[Decision, ...]
     damaged: tuple[DamagedRecord, ...]
     left: float | None
+    holder: Lease | None
 
 
 def status(
@@ -96,7 +101,8 @@ def take(search: SearchStore) -> Snapshot:
     """Read where a search stands."""
     steps, state = search.steps(), search.effective_state
     left = seconds_left(steps[-1], search.epoch_seconds()) if steps and state == "running" else None
-    return Snapshot(search.record_of, state, steps, search.instances(), search.decisions(), search.damaged(), left)
+    found = search.instances(), search.decisions(), search.damaged()
+    return Snapshot(search.record_of, state, steps, *found, left, search.holder)
 
 
 def status_document(search: SearchStore) -> dict[str, Any]:
@@ -111,6 +117,7 @@ def document_of(taken: Snapshot) -> dict[str, Any]:
         "name": record.name,
         "state": taken.state,
         "reason": record.reason,
+        "coordinator": _coordinator_document(taken.holder) if taken.holder else None,
         "space": record.source,
         "created": record.created.isoformat(),
         "runs": record.runs,
@@ -122,6 +129,17 @@ def document_of(taken: Snapshot) -> dict[str, Any]:
         "steps": [_step_document(step) for step in taken.steps],
         "instances": [_instance_document(instance) for instance in taken.instances],
         "damaged": [_damaged_document(video) for video in taken.damaged],
+    }
+
+
+def _coordinator_document(lease: Lease) -> dict[str, Any]:
+    return {
+        "host": lease.owner.host,
+        "pid": lease.owner.pid,
+        "since": lease.claimed.isoformat(),
+        "last_heard_of": lease.heard.isoformat(),
+        "lease": lease.number,
+        "lease_seconds": lease.seconds,
     }
 
 
@@ -243,6 +261,10 @@ def parts(
     record, complexity = taken.record, taken.record.space.complexity
     why = f": {record.reason}" if record.reason else ""
     found: list[RenderableType] = [Text(f"{record.name} ({record.source}): {taken.state}{why}")]
+    if taken.holder is not None:
+        verb = "run" if taken.state == "running" else "left"
+        since = f"since {taken.holder.claimed:%F %T} UTC, last heard of {taken.holder.heard:%F %T}"
+        found.append(Text(f"{verb} by {taken.holder.owner} {since}"))
     if record.device is not None:
         found.append(Text(f"{complexity} measured on {record.device}"))
     found.append(_candidate_table(candidates, complexity))
