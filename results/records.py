@@ -22,10 +22,32 @@ CandidateState = Literal["infeasible", "untrained", "pending", "running", "compl
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """A change of what trains that a user has accepted. kind: which part. trial: whose `recorded` was; None for the
+    search's own."""
+
+    kind: str
+    recorded: str
+    now: str
+    at: datetime
+    trial: str | None = None
+
+
+@dataclass(frozen=True)
+class Forked:
+    """Where the first decisions of a search are from: those of search `name` before its expansion `step`."""
+
+    name: str
+    step: int
+
+
+@dataclass(frozen=True)
 class SearchRecord:
     """A search as it was started. state, reason: as its coordinator wrote them, which a killed one never amends.
 
-    device: where its complexity is measured; None until it has been, and where it is in closed form.
+    device: where its complexity is measured; None until it has been, and where it is in closed form. versions, sources:
+    of what decides and trains, those that were accepted since in place of the first; sources are empty where nobody
+    knows.
     """
 
     name: str
@@ -39,6 +61,9 @@ class SearchRecord:
     state: SearchState
     reason: str | None
     device: str | None
+    sources: Mapping[str, str]
+    accepted: tuple[Accepted, ...]
+    forked: Forked | None
 
 
 @dataclass(frozen=True)
@@ -98,6 +123,7 @@ class StepRecord:
     """One round; chosen, train_top1 and decided_at are None and the ranking is empty until it is decided.
 
     bound, frontier_cost: in the unit of the search's complexity. recipe: of its trials. train_top1: of what it kept.
+    by_user: a user chose, not the scores.
     """
 
     number: int
@@ -113,6 +139,7 @@ class StepRecord:
     train_top1: float | None
     started_at: datetime
     decided_at: datetime | None
+    by_user: bool
 
 
 @dataclass(frozen=True)
@@ -183,12 +210,14 @@ class TrialRecord:
 
 def trial_values(trial: Trial) -> dict[str, Any]:
     """The columns of a trial that follow from its content."""
-    return {"id": trial.id, "epochs": trial.recipe.epochs, **trial.as_dict()}
+    return {"id": trial.id, "epochs": trial.recipe.epochs, **trial.as_dict(), "trainer": trial.trainer}
 
 
 def trial_of(row: TrialRow) -> Trial:
     """The trial that `trial_values` wrote."""
-    return Trial.from_dict({key: getattr(row, key) for key in ("geometry", "recipe", "data", "views", "seed")})
+    return Trial.from_dict(
+        {key: getattr(row, key) for key in ("geometry", "recipe", "data", "views", "seed", "trainer")}
+    )
 
 
 def completed_values(completed: Completed) -> dict[str, Any]:
@@ -287,6 +316,7 @@ def decision_values(decision: Decision) -> dict[str, Any]:
         "score": decision.score,
         "ranking": [asdict(ranked) | {"axis": ranked.axis.value} for ranked in decision.ranking],
         "train_top1": decision.train_top1,
+        "by_user": decision.by_user,
     }
 
 
@@ -303,6 +333,7 @@ def decision_of(row: DecisionRow, step: StepRow) -> Decision:
         score=row.score,
         ranking=ranking_of(row),
         train_top1=row.train_top1,
+        by_user=row.by_user,
     )
 
 
@@ -379,6 +410,7 @@ def step_of(row: StepRow, decision: DecisionRow | None, candidates: tuple[Candid
         train_top1=decision.train_top1 if decision else None,
         started_at=row.started_at,
         decided_at=decision.decided_at if decision else None,
+        by_user=decision is not None and decision.by_user,
     )
 
 
@@ -416,4 +448,7 @@ def search_of(row: SearchRow) -> SearchRecord:
         state=cast("SearchState", row.state),
         reason=row.reason,
         device=row.device,
+        sources=row.sources or {},
+        accepted=tuple(Accepted(**{**each, "at": datetime.fromisoformat(each["at"])}) for each in row.accepted),
+        forked=None if row.forked_from is None else Forked(row.forked_from, row.forked_step or 1),
     )

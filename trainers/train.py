@@ -25,6 +25,7 @@ from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
 from trainers.data.decode import SECONDS_PER_VIDEO
+from trainers.data.files import Seen, check_seen
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate, own_videos
 from trainers.fence import Claim, Fence
@@ -55,7 +56,8 @@ class VideoTraining:
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
     leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. gpus:
-    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged. claim: of
+    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged. seen: what
+    the coordinator saw of both manifests; one that sees something else trains nothing. claim: of
     the coordinator that orders it; None lets any number of processes write to the same folder.
     """
 
@@ -69,6 +71,7 @@ class VideoTraining:
     micro_batches: MicroBatches = AUTOMATIC
     gpus: float = 0.0
     seconds_per_video: float = SECONDS_PER_VIDEO
+    seen: tuple[Seen, Seen] | None = None
     claim: Claim | None = None
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
@@ -116,6 +119,8 @@ class _Attempt:
         train, val = read_pair(self.training.train, self.training.val)
         for manifest in (train, val):
             check_classes(manifest, self.trial.geometry.classes)
+        for manifest, expected in zip((train, val), self.training.seen or (), strict=False):
+            check_seen(manifest, expected)
         random = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
         with fixed_threads(self.training.threads), random, deterministic(self.device):
             learner = self._trained(train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_space, make_folder
+from expander.cli.inputs import (
+    Videos,
+    accepted_changes,
+    look_at_files,
+    read_videos,
+    sources,
+    unchanged_space,
+    unchanged_videos,
+    versions,
+)
 from expander.cli.output import Json, notes, print_json
 from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
@@ -22,13 +31,13 @@ from expander.coordinator import Dispatcher, measured, run_search
 from expander.cost import MeasuredName
 from expander.errors import ExpanderError, Interrupted, LeaseLost, UsageError
 from expander.geometry import Geometry
+from expander.inputs import ACCEPTABLE, Change
 from expander.search import Decision, Step, next_step
-from expander.space import OPERATIONAL, SearchSpace, difference
+from expander.space import SearchSpace
 from expander.trial import Event, content_id
 
 if TYPE_CHECKING:
     from results.store import SearchStore
-    from trainers.data.manifest import DataFingerprint, ManifestSource
     from trainers.fence import Claim
     from trainers.measure import DeviceMeter
     from trainers.train import VideoTraining
@@ -46,16 +55,6 @@ Watch = Callable[[Step, Event | Decision | None], None]
 
 # What a file system and a shell take as it is.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-@dataclass(frozen=True)
-class Videos:
-    """The manifests of a search, read and fingerprinted."""
-
-    train: ManifestSource
-    val: ManifestSource
-    fingerprint: DataFingerprint
-    class_names: tuple[str, ...]
 
 
 def search(
@@ -91,6 +90,7 @@ def search(
     from results.store import open_store
 
     with closing(open_store(store, create=True)) as opened:
+        videos = None if videos is None else look_at_files(videos)
         created = opened.create(
             name,
             space=searched,
@@ -99,9 +99,11 @@ def search(
             data=videos.fingerprint.as_dict() if videos else None,
             runs=str(runs.resolve()),
             versions=versions(),
+            sources=sources(),
+            files=videos.packed if videos else None,
         )
         try:
-            _carry_on(created, searched, videos, runs.resolve(), dispatcher, ray_address, store, as_json)
+            carry_on(created, searched, videos, runs.resolve(), dispatcher, ray_address, store, as_json)
         except UsageError:
             # What the command asked for cannot be had: the name stays free for the command that is right.
             opened.discard(created)
@@ -113,34 +115,22 @@ def resume(
     store: StoreUrl = DEFAULT_STORE,
     dispatcher: DispatcherName = "ray",
     ray_address: RayAddress = None,
+    accept_changes: Annotated[
+        str | None,
+        typer.Option(help=f"Go on although these have changed, which is recorded: some of {','.join(ACCEPTABLE)}."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with a search that was interrupted; refuses where its space or its data have changed."""
+    """Go on with a search that was interrupted; refuses where what it is carried out with has changed."""
     from results.store import open_store
 
     with closing(open_store(store)) as opened:
         resumed = opened.search(name)
-        space = _unchanged_space(resumed)
-        videos = None if space.prescribed else _unchanged_videos(resumed, space)
-        _carry_on(resumed, space, videos, Path(resumed.record_of.runs), dispatcher, ray_address, store, as_json)
-
-
-def read_videos(space: SearchSpace) -> Videos:
-    """The manifests that `space` names. Raises UsageError where it names none, ManifestError where they are wrong."""
-    from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
-
-    if space.data.train is None or space.data.val is None:
-        missing = " and ".join(key for key in ("train", "val") if getattr(space.data, key) is None)
-        raise UsageError(
-            f"no {missing} manifest: give --train MANIFEST and --val MANIFEST, or data.train and data.val in the space"
-        )
-    root = None if space.data.root is None else Path(space.data.root).resolve()
-    train, val = (ManifestSource(Path(path).resolve(), root) for path in (space.data.train, space.data.val))
-    manifests = read_pair(train, val)
-    for manifest in manifests:
-        check_classes(manifest, space.basis.classes)
-    warn_of_leaks(*manifests)
-    return Videos(train, val, fingerprint(*manifests), manifests[0].classes)
+        space = unchanged_space(resumed)
+        videos = None if space.prescribed else unchanged_videos(resumed, space)
+        accepted = () if space.prescribed else accepted_changes(resumed, accept_changes)
+        runs = Path(resumed.record_of.runs)
+        carry_on(resumed, space, videos, runs, dispatcher, ray_address, store, as_json, accepted=accepted)
 
 
 def meter_of(space: SearchSpace) -> DeviceMeter:
@@ -153,57 +143,9 @@ def meter_of(space: SearchSpace) -> DeviceMeter:
     return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus_per_trial else "cpu")
 
 
-def versions() -> dict[str, str]:
-    """Versions of what decides and trains, for provenance."""
-    import platform
-    from importlib.metadata import version
-
-    found = {name: version(name) for name in ("x3d-expander", "torch", "av", "ray", "numpy")}
-    return {"python": platform.python_version(), **found}
-
-
 def _quoted(path: Path) -> str:
     """An absolute path as a YAML text."""
     return "'" + str(path.resolve()).replace("'", "''") + "'"
-
-
-def _unchanged_space(resumed: SearchStore) -> SearchSpace:
-    """The space of the search, with what may change as its file says now."""
-    record = resumed.record_of
-    try:
-        now, _ = load_space(record.source, record.overrides)
-    except UsageError as error:
-        notes().print(
-            f"{record.source} cannot be read any more ({error}); going on with the space in the store", markup=False
-        )
-        return record.space
-    changes = difference(record.space, now)
-    refused = [line for line in changes if line.split(".")[0].split(":")[0] not in OPERATIONAL]
-    if refused:
-        listed = "\n".join(f"  {line}" for line in refused)
-        raise UsageError(
-            f"{record.source} has changed since search {record.name!r} began\n{listed}\n"
-            "Going on would mix results. Undo these changes, or start a new search under another name: it takes over"
-            " every finished trial that is still the same work."
-        )
-    if changes:
-        notes().print("\n".join(["the space has changed how trials are carried out:", *changes]), markup=False)
-    return now
-
-
-def _unchanged_videos(resumed: SearchStore, space: SearchSpace) -> Videos:
-    from trainers.data.manifest import DataFingerprint
-
-    record, videos = resumed.record_of, read_videos(space)
-    assert record.data is not None
-    changes = DataFingerprint.from_dict(record.data).difference(videos.fingerprint)
-    if changes:
-        listed = "\n".join(f"  {line}" for line in changes)
-        raise UsageError(
-            f"the data of search {record.name!r} have changed since it began\n{listed}\n"
-            "Going on would mix results. Restore the manifests, or start a new search under another name."
-        )
-    return videos
 
 
 @contextmanager
@@ -221,7 +163,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @_interruptible()
-def _carry_on(
+def carry_on(
     store: SearchStore,
     space: SearchSpace,
     videos: Videos | None,
@@ -230,12 +172,16 @@ def _carry_on(
     ray_address: str | None,
     url: str,
     as_json: bool,
+    accepted: Sequence[Change] = (),
 ) -> None:
     """Claim the search, run the loop to its end and say what came of it."""
     stopped = store.effective_state == "failed"
     _claim(store, space.coordinator.lease_seconds)
     try:
         store.update_space(space)
+        store.accept(accepted, versions(), sources())
+        if videos is not None:
+            store.note_files(videos.fingerprint.as_dict(), videos.packed)
         if stopped:
             # Whoever resumes a search that its failures have stopped has dealt with their cause. After a kill they
             # count on, so that the search decides as it would have undisturbed.
@@ -392,6 +338,7 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         gpus=resources.gpus_per_trial,
         seconds_per_video=space.data.seconds_per_video,
         claim=claim,
+        seen=videos.seen,
     )
 
 

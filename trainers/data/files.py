@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainers.data.manifest import FilesSummary, Manifest, Video
+from expander.errors import DataError
+from trainers.data.manifest import FilesSummary, Manifest, ManifestSummary, Video, summary
 
 SAMPLED = 64
 # Of a file in the sample the first and the last so many bytes are read: the header and the index of any container.
@@ -81,8 +82,10 @@ def list_files(manifest: Manifest, tell: Callable[[int], None] = lambda _: None)
 
 def sample_places(manifest: Manifest) -> list[int]:
     """The places of the sample, spread by a hash of the name: the same ones at any root."""
-    named = ((hashlib.sha256(_name(video).encode(errors="surrogateescape")).digest(), place)
-             for place, video in enumerate(manifest.videos))
+    named = (
+        (hashlib.sha256(_name(video).encode(errors="surrogateescape")).digest(), place)
+        for place, video in enumerate(manifest.videos)
+    )
     return sorted(place for _, place in nsmallest(SAMPLED, named))
 
 
@@ -102,6 +105,40 @@ def changed_files(manifest: Manifest, recorded: FileList, now: FileList) -> tupl
     return (*lines[:NAMED], *([f"and {rest:,} more files"] if rest > 0 else []))
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a coordinator saw of a manifest. sha256: of its lines. sample: size and digest of some files, by place."""
+
+    sha256: str
+    sample: Mapping[int, tuple[int, str]]
+
+
+def seen(read: ManifestSummary, files: FileList) -> Seen:
+    """What a training compares with what it sees itself."""
+    return Seen(read.sha256, {place: (files.sizes[place], digest) for place, digest in files.sample.items()})
+
+
+def check_seen(manifest: Manifest, expected: Seen) -> None:
+    """Raise DataError where this process sees other data than the coordinator did; a file that is missing is damage."""
+    if summary(manifest).sha256 != expected.sha256:
+        raise DataError(
+            f"{manifest.path} is not what it was when the search was started or resumed, or not the same on this"
+            " machine: restore it, or fork the search (expander fork)"
+        )
+    others = [
+        _name(manifest.videos[place])
+        for place, (size, digest) in expected.sample.items()
+        if (found := look(manifest.videos[place].path)) != ABSENT
+        and (found, digest_of(manifest.videos[place].path)) not in ((size, digest), (size, None))
+    ]
+    if others:
+        raise DataError(
+            f"{manifest.path}: {len(others)} of {len(expected.sample)} files looked at are others than when the search"
+            f" was started or resumed, or than on its coordinator's machine: {', '.join(others[:NAMED])}. Restore them,"
+            " or fork the search (expander fork)"
+        )
+
+
 def digest_of(path: Path) -> str | None:
     """Sixteen hexadecimal digits of the ends of a file; None where it cannot be read."""
     digest = hashlib.sha256()
@@ -117,10 +154,11 @@ def digest_of(path: Path) -> str | None:
 
 
 def _sizes(paths: Sequence[Path]) -> list[int]:
-    return [_look(path) for path in paths]
+    return [look(path) for path in paths]
 
 
-def _look(path: Path) -> int:
+def look(path: Path) -> int:
+    """The size of a file in bytes; ABSENT where there is none."""
     try:
         found = os.stat(path)
     except OSError:
