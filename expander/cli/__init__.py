@@ -12,6 +12,7 @@ from expander.cli.convert import convert
 from expander.cli.data import data_app
 from expander.cli.export import export, report
 from expander.cli.finetune import finetune_app
+from expander.cli.fork import fork
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
 from expander.cli.prepare import prepare
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (plan, cost, search, resume, status, export, train, report, convert):
+for command in (plan, cost, search, resume, fork, status, export, train, report, convert):
     app.command()(command)
 data_app.command("prepare")(prepare)
 app.command("test")(evaluate)

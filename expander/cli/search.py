@@ -28,7 +28,7 @@ from expander.cli.output import Json, notes, print_json
 from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
 from expander.coordinator import Dispatcher, measured, run_search
-from expander.cost import MeasuredName
+from expander.cost import Cost, MeasuredName
 from expander.errors import ExpanderError, Interrupted, LeaseLost, UsageError
 from expander.geometry import Geometry
 from expander.inputs import ACCEPTABLE, Change
@@ -75,14 +75,11 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Launch a search. It can be interrupted at any moment and resumed."""
-    if not NAME.fullmatch(name):
-        raise UsageError(
-            f"--name {name!r}: expected letters, digits, '.', '_' and '-', beginning with a letter or digit"
-        )
+    check_name(name)
     given = [*(overrides or []), *([f"expansion.max_steps={steps}"] if steps else [])]
     for key, manifest in (("train", train), ("val", val)):
         if manifest is not None:
-            given.append(f"data.{key}={_quoted(manifest)}")
+            given.append(f"data.{key}={quoted(manifest)}")
     searched, source = load_space(space, given)
     videos = None if searched.prescribed else read_videos(searched)
     if videos is not None:
@@ -133,6 +130,14 @@ def resume(
         carry_on(resumed, space, videos, runs, dispatcher, ray_address, store, as_json, accepted=accepted)
 
 
+def check_name(name: str) -> None:
+    """Raise UsageError for what is no name of a search."""
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"--name {name!r}: expected letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        )
+
+
 def meter_of(space: SearchSpace) -> DeviceMeter:
     """What measures a space's networks, with the device and the threads that its trials have.
 
@@ -143,7 +148,7 @@ def meter_of(space: SearchSpace) -> DeviceMeter:
     return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus_per_trial else "cpu")
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     """An absolute path as a YAML text."""
     return "'" + str(path.resolve()).replace("'", "''") + "'"
 
@@ -265,7 +270,7 @@ def _tracking(store: SearchStore, space: SearchSpace, progress: Progress) -> Ite
         yield both
 
 
-class _NotMeasuredYet(Exception):
+class NotMeasuredYet(Exception):
     """The store does not have it."""
 
 
@@ -276,19 +281,27 @@ class _Recorded:
     device: str
 
     def measure(self, name: MeasuredName, geometry: Geometry) -> float:
-        raise _NotMeasuredYet
+        raise NotMeasuredYet
 
 
 def _anything_left(store: SearchStore, space: SearchSpace, data: str) -> bool:
     """Whether a step is left, or cannot be told without measuring."""
-    device = store.record_of.device
-    if space.measured is not None and device is None:
-        return True
-    cost = measured(space.measured, _Recorded(device), store) if space.measured and device else None
     try:
-        return next_step(space, store.decisions(), data, cost) is not None
-    except _NotMeasuredYet:
+        return next_step(space, store.decisions(), data, known_cost(store, space)) is not None
+    except NotMeasuredYet:
         return True
+
+
+def known_cost(store: SearchStore, space: SearchSpace) -> Cost | None:
+    """A measured complexity as far as it is recorded, None where it has a closed form.
+
+    It raises NotMeasuredYet where it is asked for more, and so does this where nothing has been measured.
+    """
+    if space.measured is None:
+        return None
+    if (device := store.record_of.device) is None:
+        raise NotMeasuredYet
+    return measured(space.measured, _Recorded(device), store)
 
 
 @contextmanager
