@@ -53,8 +53,8 @@ def parting(
     """
     decisions = [each.decision for each in made]
     if made and recorded.complexity != space.complexity:
-        why = f"complexity: {recorded.complexity} recorded, {space.complexity} with the new space"
-        return Parting(decisions[0].key, 1, (why,))
+        other = f"complexity: {recorded.complexity} recorded, {space.complexity} with the new space"
+        return Parting(decisions[0].key, 1, (other,))
     for place, each in enumerate(made):
         if why := _differences(space, each, next_step(space, decisions[:place], cost=cost)):
             return Parting(each.decision.key, each.decision.number, why)

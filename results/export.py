@@ -7,7 +7,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
@@ -21,7 +21,7 @@ from results.config import InstanceConfig
 from results.peers import mmaction2, pyslowfast, pytorchvideo
 
 if TYPE_CHECKING:
-    from results.records import InstanceRecord
+    from results.records import InstanceRecord, SearchRecord
     from results.store import SearchStore
 
 
@@ -215,5 +215,20 @@ def _provenance(search: SearchStore, instance: InstanceRecord) -> dict[str, obje
         "seed": record.space.seed,
         "data": dict(record.data) if record.data else None,
         "versions": dict(completed.versions) if completed else dict(record.versions),
+        **_changes(record),
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _changes(record: SearchRecord) -> dict[str, object]:
+    """Where the first decisions of a search are from, and which changes of what trains a user accepted, if any."""
+    values: dict[str, object] = {}
+    if record.forked is not None:
+        values["forked"] = {"from": record.forked.name, "step": record.forked.step}
+    if record.accepted:
+        values["accepted"] = [
+            {key: value for key, value in asdict(each).items() if value is not None}
+            | {"at": each.at.isoformat(timespec="seconds")}
+            for each in record.accepted
+        ]
+    return values

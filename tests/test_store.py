@@ -34,6 +34,7 @@ from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
 from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Damage, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
+from results.schema import VERSION
 from results.store import SearchStore, SqlStore, open_store
 
 DATA = "da7a" * 4
@@ -943,7 +944,7 @@ class TestAcrossProcesses:
         open_store(url, create=True).close()
         rewrite(url, "UPDATE store_info SET version = 99")
         for create in (False, True):
-            with pytest.raises(StoreError, match="is of version 99, this program reads version 4"):
+            with pytest.raises(StoreError, match=f"is of version 99, this program reads version {VERSION}"):
                 open_store(url, create=create)
         rewrite(url, "DELETE FROM store_info")
         with pytest.raises(StoreError, match="is of version 0"):

@@ -69,8 +69,9 @@ def fork(
 
     with closing(open_store(store)) as opened:
         origin = opened.search(name)
-        record, kept = origin.record_of, _kept(origin, from_step)
-        wanted = _wanted(origin, space, overrides or [])
+        record = origin.record_of
+        kept = _kept(origin, from_step)
+        wanted = _space(origin, space, overrides or [])
         videos = None if wanted.space.prescribed else _videos(origin, wanted.space)
         begun = _fork(origin, wanted.space, kept, from_step, decide, videos.fingerprint.id if videos else "")
         created = opened.create(
@@ -104,7 +105,7 @@ def _kept(origin: SearchStore, step: int) -> tuple[Decision, ...]:
     return before(decisions, step)
 
 
-def _wanted(origin: SearchStore, space: str | None, given: list[str]) -> _Wanted:
+def _space(origin: SearchStore, space: str | None, given: list[str]) -> _Wanted:
     record = origin.record_of
     if space is not None:
         overrides = [*given, *_data_of(record.space, load_space(space, given)[0])]
@@ -115,7 +116,7 @@ def _wanted(origin: SearchStore, space: str | None, given: list[str]) -> _Wanted
     except UsageError as error:
         if given:
             raise UsageError(
-                f"{record.source} cannot be read any more, so that nothing can be set of it ({error}); give --space FILE"
+                f"{record.source} cannot be read any more, and nothing can be set of it ({error}); give --space FILE"
             ) from None
         return _Wanted(record.space, record.source, overrides)
     changed = [line for line in difference(record.space, now) if line.split(".")[0].split(":")[0] not in OPERATIONAL]
@@ -171,7 +172,8 @@ def _fork(
             f"what search {origin.name!r} decided cannot be compared: its {space.complexity} would have to be measured"
             " anew with the new space; fork it from step 1, or keep its grids, axes and limits"
         ) from None
-    return Fork(origin.name, step, tuple(decision.key for decision in kept), settled, chosen, record.device)
+    device = record.device if space.complexity == record.space.complexity else None
+    return Fork(origin.name, step, tuple(decision.key for decision in kept), settled, chosen, device)
 
 
 def _made(origin: SearchStore, kept: Sequence[Decision]) -> list[Made]:

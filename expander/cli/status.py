@@ -24,6 +24,7 @@ from expander.units import duration, human
 if TYPE_CHECKING:
     from results.lease import Lease
     from results.records import (
+        Accepted,
         CandidateRecord,
         DamagedRecord,
         InstanceRecord,
@@ -118,6 +119,9 @@ def document_of(taken: Snapshot) -> dict[str, Any]:
         "state": taken.state,
         "reason": record.reason,
         "coordinator": _coordinator_document(taken.holder) if taken.holder else None,
+        "forked": asdict(record.forked) if record.forked else None,
+        "versions": dict(record.versions),
+        "accepted": [asdict(change) | {"at": change.at.isoformat()} for change in record.accepted],
         "space": record.source,
         "created": record.created.isoformat(),
         "runs": record.runs,
@@ -166,6 +170,7 @@ def _step_document(step: StepRecord) -> dict[str, Any]:
         "frontier_cost": step.frontier_cost,
         "candidates": [_candidate_document(candidate) for candidate in step.candidates],
         "chosen": step.chosen,
+        "chosen_by_user": step.by_user,
         "ranking": [asdict(ranked) for ranked in step.ranking],
         "recipe": dict(step.recipe),
         "train_top1": step.train_top1,
@@ -265,9 +270,9 @@ def parts(
         verb = "run" if taken.state == "running" else "left"
         since = f"since {taken.holder.claimed:%F %T} UTC, last heard of {taken.holder.heard:%F %T}"
         found.append(Text(f"{verb} by {taken.holder.owner} {since}"))
-    if record.device is not None:
-        found.append(Text(f"{complexity} measured on {record.device}"))
+    found += [Text(line) for line in _provenance(record)]
     found.append(_candidate_table(candidates, complexity))
+    found += [Text(f"step {step.key}: {step.chosen} was chosen by the user") for step, _ in candidates if step.by_user]
     found += [Text(line) for line in _progress(taken)]
     found += [Text(line, style="dim") for line in _reasons(candidates, record.runs, brief)]
     begun = told(record.space.regularisation_expansion, gaps(taken.decisions))
@@ -283,6 +288,20 @@ def parts(
     if taken.state in ("interrupted", "failed"):
         found.append(Text(f"Go on with: expander resume {record.name}"))
     return found
+
+
+def _provenance(record: SearchRecord) -> list[str]:
+    """Where a search comes from, where it measures, and what was accepted of it."""
+    lines = [f"forked from {record.forked.name} at step {record.forked.step}"] if record.forked else []
+    if record.device is not None:
+        lines.append(f"{record.space.complexity} measured on {record.device}")
+    return lines + [f"accepted {each.at:%F %T} UTC: {_told(each)}" for each in record.accepted]
+
+
+def _told(change: Accepted) -> str:
+    """A change that was accepted, in words."""
+    whose = f" of trial {change.trial}" if change.trial else ""
+    return f"{change.kind}{whose} {change.recorded}, then {change.now}"
 
 
 def shown_whole(steps: tuple[StepRecord, ...]) -> list[tuple[StepRecord, tuple[CandidateRecord, ...]]]:
