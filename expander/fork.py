@@ -73,7 +73,7 @@ def _differences(space: SearchSpace, made: Made, step: Step | None) -> tuple[str
     if not found.feasible or found.solution is None:
         return (f"{decision.axis} was kept, and is infeasible: {found.reason}",)
     lines = _compared(decision.factors.as_dict(), found.solution.factors.as_dict())
-    lines = lines or _compared(made.geometry.as_dict(), found.solution.geometry.as_dict())
+    lines = lines or _compared(asdict(made.geometry), asdict(found.solution.geometry))
     if not lines and found.solution.cost != decision.cost:
         costs = [shown(space.complexity, value) for value in (decision.cost, found.solution.cost)]
         lines = [f"{space.complexity}: {costs[0]} recorded, {costs[1]} with the new space"]

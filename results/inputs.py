@@ -43,7 +43,7 @@ def refuse_foreign(session: Session, search: SearchRow, trials: Sequence[str]) -
     lines = [f"  {change.line}" for change in found[:NAMED]]
     lines += [f"  and {len(found) - NAMED} more"] if len(found) > NAMED else []
     accept = f"expander resume {search.name} --accept-changes {','.join(kinds)}"
-    way = f" or accept this, which is recorded: {accept}" if set(kinds) <= set(ACCEPTABLE) else ""
+    way = f"; or accept this, which is recorded: {accept}" if set(kinds) <= set(ACCEPTABLE) else ""
     listed = "\n".join(lines)
     raise UsageError(
         f"search {search.name!r} would go on from trials that were trained otherwise than it trains\n{listed}\n"
