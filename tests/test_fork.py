@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from finished import SPACE, Place, place, run
-from test_inputs import first, shown  # noqa: F401  a fixture
+from test_inputs import shown
 
 from expander.axis import Axis
 from expander.errors import UsageError
 from expander.fork import before as decisions_before
 from results.export import export
 from results.report import render
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def first(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A search that has ended, in a file and on a server."""
+    url = f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else request.getfixturevalue("server").empty()
+    made = place(tmp_path / "here", url)
+    made.begin()
+    return made
 
 
 def refusal(made: Place, step: int, **given: Any) -> str:
@@ -37,7 +47,7 @@ def go_on(made: Place, name: str = "second") -> int:
         return len(run(search, search.record_of.space, data["id"]).finished)
 
 
-def test_a_fork_with_the_same_space_trains_nothing_and_decides_the_same(first: Place) -> None:  # noqa: F811
+def test_a_fork_with_the_same_space_trains_nothing_and_decides_the_same(first: Place) -> None:
     assert [key for key, *_ in decided(first, "first")] == ["1", "2", "2-Tiny", "3"]
     first.fork(3)
     assert decided(first, "second") == decided(first, "first")[:3]
@@ -55,14 +65,14 @@ def test_a_fork_with_the_same_space_trains_nothing_and_decides_the_same(first: P
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
-def test_a_fork_begins_with_what_was_decided_before_its_step(step: int, first: Place) -> None:  # noqa: F811
+def test_a_fork_begins_with_what_was_decided_before_its_step(step: int, first: Place) -> None:
     first.fork(step)
     kept = {1: 0, 2: 1, 3: 3, 4: 4}[step]
     assert decided(first, "second") == decided(first, "first")[:kept]
     assert go_on(first) == 0
 
 
-def test_a_fork_goes_on_with_its_own_space_and_shares_what_is_the_same_work(first: Place) -> None:  # noqa: F811
+def test_a_fork_goes_on_with_its_own_space_and_shares_what_is_the_same_work(first: Place) -> None:
     first.fork(3, overrides=["expansion.axes=[fast, spatial, depth, width]"])
     assert go_on(first) == 1, "the axis that is new"
     other = first.folder / "other.yaml"
@@ -73,7 +83,7 @@ def test_a_fork_goes_on_with_its_own_space_and_shares_what_is_the_same_work(firs
     assert axes == [["fast", "spatial", "depth"]] * 3 + [["fast", "depth"]]
 
 
-def test_a_space_that_would_have_decided_otherwise_is_told_where_it_parts(first: Place) -> None:  # noqa: F811
+def test_a_space_that_would_have_decided_otherwise_is_told_where_it_parts(first: Place) -> None:
     text = refusal(first, 4, overrides=["regularisation=[{from_step: 3, epochs: 4}]"])
     assert "would part from what it decided at step 3" in text
     assert "recipe.epochs: 2 recorded, 4 with the new space" in text
@@ -95,7 +105,7 @@ def test_a_space_that_would_have_decided_otherwise_is_told_where_it_parts(first:
 
 
 def test_a_fork_over_other_data_keeps_the_decisions_and_shares_no_trial(
-    first: Place,  # noqa: F811
+    first: Place,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (first.folder / "train1.mp4").write_bytes(b"another")
@@ -106,7 +116,7 @@ def test_a_fork_over_other_data_keeps_the_decisions_and_shares_no_trial(
     assert decided(first, "second")[-1][2] not in {trial for *_, trial in decided(first, "first")}
 
 
-def test_a_step_is_decided_by_the_user_and_that_is_told_everywhere(first: Place) -> None:  # noqa: F811
+def test_a_step_is_decided_by_the_user_and_that_is_told_everywhere(first: Place) -> None:
     winner = decided(first, "first")[0][1]
     other = next(axis for axis in (Axis.FAST, Axis.SPATIAL, Axis.DEPTH) if axis != winner)
     first.fork(1, decide=other)
@@ -124,7 +134,7 @@ def test_a_step_is_decided_by_the_user_and_that_is_told_everywhere(first: Place)
     assert not shown(first, "first")["steps"][0]["chosen_by_user"]
 
 
-def test_where_a_fork_is_from_is_told_everywhere(first: Place, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_where_a_fork_is_from_is_told_everywhere(first: Place, capsys: pytest.CaptureFixture[str]) -> None:
     first.fork(3)
     assert "forked from first at step 3" in capsys.readouterr().out
     assert shown(first, "second")["forked"] == {"name": "first", "step": 3}
@@ -136,13 +146,13 @@ def test_where_a_fork_is_from_is_told_everywhere(first: Place, capsys: pytest.Ca
     assert "forked: {from: first, step: 3}" in exported.config.read_text()
 
 
-def test_a_fork_that_is_run_ends_and_is_resumed_like_any_search(first: Place) -> None:  # noqa: F811
+def test_a_fork_that_is_run_ends_and_is_resumed_like_any_search(first: Place) -> None:
     first.fork(3, run=True)
     assert shown(first, "second")["state"] == "completed"
     first.resume("second")
 
 
-def test_mistakes_in_what_to_fork_are_told(first: Place) -> None:  # noqa: F811
+def test_mistakes_in_what_to_fork_are_told(first: Place) -> None:
     assert "has decided 3 expansions; expected 1 to 4" in refusal(first, 5)
     assert "a search named 'first' exists" in refusal(first, 2, new="first")
     assert "expected letters" in refusal(first, 2, new="a b")
@@ -155,7 +165,7 @@ def test_mistakes_in_what_to_fork_are_told(first: Place) -> None:  # noqa: F811
     first.fork(2)
 
 
-def test_a_step_that_has_a_contraction_of_its_own_is_kept_with_it(first: Place) -> None:  # noqa: F811
+def test_a_step_that_has_a_contraction_of_its_own_is_kept_with_it(first: Place) -> None:
     with closing(first.opened()) as store:
         decisions = store.search("first").decisions()
     assert [decision.key for decision in decisions_before(decisions, 3)] == ["1", "2", "2-Tiny"]

@@ -13,6 +13,7 @@ import typer
 
 from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_config, make_folder
+from expander.cli.inputs import Videos, look_at_files
 from expander.cli.output import Json, document, notes, print_json
 from expander.cli.scores import note_damaged, print_scores
 from expander.errors import Interrupted, ManifestError, UsageError
@@ -85,6 +86,10 @@ def train(
         )
     data = fingerprint(*manifests)
     trial = Trial(loaded.geometry, loaded.recipe, data.id, loaded.views, loaded.seed)
+    # What an earlier program began, which did not look at the files, is gone on with under its name.
+    if not (out / "trials" / trial.id).is_dir():
+        data = look_at_files(Videos(videos, held_out, manifests, data)).fingerprint
+        trial = replace(trial, data=data.id)
     make_folder(out)
     training = VideoTraining(videos, held_out, out.resolve(), damage_share, loader_workers, threads, device)
     try:
