@@ -18,6 +18,8 @@ from results.schema import OLDEST, VERSION, Base, RevisionRow, StoreInfo
 # How long a write waits for another process' write before it gives up, and a server for its connection.
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
+# A server ends a write that says nothing for so long; shorter than others wait for it.
+STALLED_SECONDS = 15
 
 
 class Database:
@@ -229,10 +231,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    # A process that is stopped in a transaction must not keep its rows locked: the server ends it for the others.
+    # A process that is stopped in a transaction must not keep its rows from the others: the server ends it for them.
     if connection.get_execution_options().get("writes", False):
-        for limit in ("lock_timeout", "idle_in_transaction_session_timeout"):
-            connection.exec_driver_sql(f"SET LOCAL {limit} = '{BUSY_SECONDS}s'")
+        limits = {"lock_timeout": BUSY_SECONDS, "idle_in_transaction_session_timeout": STALLED_SECONDS}
+        each = ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in limits.items())
+        connection.exec_driver_sql(f"SELECT {each}")
 
 
 def _file(url: URL) -> Path | None:

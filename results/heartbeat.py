@@ -52,8 +52,9 @@ class Heartbeat:
     ) -> None:
         with self._lock:
             self._over.set()
+        # One that still waits for a server is left to it: what it renews then is no longer held.
         for thread in self._threads:
-            thread.join(self._quarter)
+            thread.join(min(1.0, self._quarter))
 
     def _beat(self) -> None:
         while not self._over.is_set():
