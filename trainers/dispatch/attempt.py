@@ -27,7 +27,7 @@ def attempt(
 
     wanted: the coordinator's versions; where this process would train otherwise, it fails without training.
     """
-    tell(Started(trial.id, this_place(), versions()))
+    tell(Started(trial.id, this_place(), versions=versions()))
     try:
         refuse_others(wanted, this_place())
         outcome: Completed | Failed = training(trial, tell)

@@ -81,7 +81,7 @@ class _Heard:
         match message:
             case Here():
                 self.places, self.group = message.places, message.group
-                tell(Started(trial.id, shown(message.places), message.versions))
+                tell(Started(trial.id, shown(message.places), versions=message.versions))
             case Leave():
                 self.left.add(rank)
                 self.lost = self.lost or message.lost
