@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session, load_only
 
 from expander.errors import UsageError
 from expander.inputs import ACCEPTABLE, Change, mixing, same
+from expander.space import OPERATIONAL
+from expander.trial import content_id
 from results.schema import CandidateRow, DecisionRow, FileListRow, SearchRow, StepRow, TrialRow
 
 # Of a look at the files of a manifest: sizes, compressed, and the sample.
@@ -64,6 +66,11 @@ def complete(search: SearchRow, versions: Mapping[str, str], sources: Mapping[st
     """Record what an earlier program did not; what it did stays."""
     search.versions = {**versions, **search.versions}
     search.sources = search.sources or dict(sources)
+
+
+def space_id(search: SearchRow) -> str:
+    """Names what a space says, but for how trials are carried out."""
+    return content_id({key: value for key, value in search.space.items() if key not in OPERATIONAL})
 
 
 def accept(

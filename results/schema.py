@@ -140,7 +140,7 @@ class TrialRow(Base):
     seconds: wall time of the attempt that completed. top1, the score, top5 in [0, 1], loss in nats: on validation.
     train_top1: on the training clips of the last epoch. device, gpus: what it ran on, and how many GPUs it held.
     trainer: version of the training. started_with: of what trains, as the worker of the last attempt told when it
-    began; versions: the same of the attempt that completed, as it ended.
+    began, and the id of the space that it was ordered for; versions: of the attempt that completed, as it ended.
     """
 
     __tablename__ = "trials"

@@ -536,7 +536,8 @@ class SearchStore:
         match event:
             case Started():
                 trial.worker, trial.trained_by, trial.started_at = _printable(event.worker), self._id, now
-                trial.started_with = dict(event.versions) or None
+                search = session.get_one(SearchRow, self._id)
+                trial.started_with = {**event.versions, "space": inputs.space_id(search)}
             case Epoch():
                 trial.epoch = event.number
                 # Merged, because an attempt that lost its last checkpoint trains an epoch again.

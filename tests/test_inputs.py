@@ -203,6 +203,7 @@ def test_an_attempt_tells_what_trains_when_it_starts_and_when_it_has_ended(on_fi
             search.record(event)
     [(begun, ended)] = on_file.ask(f"SELECT started_with, versions FROM trials WHERE id = '{step.trials[0].id}'")
     assert json.loads(begun)["code"] == versions()["code"]
+    assert len(json.loads(begun)["space"]) == 16
     assert json.loads(ended) == {"written": "by the training"}
 
 
