@@ -27,7 +27,7 @@ from results.report import render
 from trainers import versions as program
 from trainers.dispatch.attempt import attempt
 from trainers.dispatch.inline import InlineDispatcher
-from trainers.versions import DECIDE, TRAIN, sources, versions
+from trainers.versions import sources, versions
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -268,7 +268,8 @@ def test_a_version_of_the_trainer_is_in_the_name_of_a_trial_but_for_the_first(mo
 
 # What starts, reads, writes, watches and carries out a training, and what checks what it is given.
 AROUND = {
-    *("expander/errors.py", "expander/trial.py", "expander/inputs.py", "expander/pace.py", "expander/units.py"),
+    *("expander/space.py", "expander/strict.py"),
+    *("expander/errors.py", "expander/inputs.py", "expander/pace.py", "expander/units.py"),
     *(f"trainers/{name}.py" for name in ("checkpoint", "events", "fence", "journal", "processor", "stopwatch")),
     *("trainers/versions.py", "trainers/data/annotations.py", "trainers/data/entries.py", "trainers/data/files.py"),
     *(
@@ -282,7 +283,7 @@ def test_every_module_that_training_or_deciding_imports_is_known_to_train_or_not
     found = imported("trainers/train.py") | imported("expander/search.py")
     outside = {path for path in found if path not in sources() and not path.endswith("__init__.py")}
     assert outside - AROUND == set()
-    assert found >= {f"{name}.py" if "networks" in name else name for name in (*DECIDE, *TRAIN) if name.endswith(".py")}
+    assert {path for path in sources() if not path.startswith("trainers/networks")} <= found
 
 
 def imported(path: str) -> set[str]:

@@ -22,7 +22,7 @@ PACKAGES = ("torch", "av", "numpy", "x3d-expander")
 # so is what reads manifests and spaces: what they hold is compared itself.
 DECIDE = tuple(
     f"expander/{name}.py"
-    for name in ("axis", "complexity", "cost", "efficientnet3d", "geometry", "recipe", "search", "solve")
+    for name in ("axis", "complexity", "cost", "efficientnet3d", "geometry", "recipe", "search", "solve", "trial")
 )
 TRAIN = (
     *(
