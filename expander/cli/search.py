@@ -125,6 +125,10 @@ def resume(
         resumed = opened.search(name)
         space = unchanged_space(resumed)
         videos = None if space.prescribed else unchanged_videos(resumed, space)
+        if space.prescribed and accept_changes:
+            raise UsageError(
+                f"--accept-changes {accept_changes}: nothing is trained along a prescribed path; leave it out"
+            )
         accepted = () if space.prescribed else accepted_changes(resumed, accept_changes)
         runs = Path(resumed.record_of.runs)
         carry_on(resumed, space, videos, runs, dispatcher, ray_address, store, as_json, accepted=accepted)
