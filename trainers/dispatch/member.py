@@ -12,7 +12,7 @@ from torch import Tensor
 
 from expander.errors import TrialError
 from expander.trial import Completed, Epoch, Trial
-from trainers.dispatch.attempt import failed, this_place
+from trainers.dispatch.attempt import failed, this_node, this_place
 from trainers.dispatch.wire import Here, Leave, Post, dial
 from trainers.team import ALONE, Distributed, Team
 
@@ -47,9 +47,9 @@ def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | N
         wire.send(team.rank)
         lost = None
         try:
-            places = team.gather(this_place())
+            met = team.gather((this_place(), this_node()))
             if team.rank == 0:
-                wire.send(Here(tuple(places), group))
+                wire.send(Here(tuple(place for place, _ in met), group, tuple(node for _, node in met)))
             if shared is not None:
                 check_shared(shared, team)
             completed = training(trial, wire.send if team.rank == 0 else _nothing, team)

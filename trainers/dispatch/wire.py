@@ -31,10 +31,14 @@ class Post:
 
 @dataclass(frozen=True)
 class Here:
-    """All members have met, says the leader. places: 'host:pid' by rank. group: what Ray reserved for them, if Ray."""
+    """All members have met, says the leader. places: 'host:pid' by rank. group: what Ray reserved for them, if Ray.
+
+    nodes: their machines by rank.
+    """
 
     places: tuple[str, ...]
     group: str | None = None
+    nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
