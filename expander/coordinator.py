@@ -15,7 +15,6 @@ from expander.search import Decision, Instance, Step, decide, ending, instances,
 from expander.space import SearchSpace
 from expander.trial import Epoch, Event, Failed, Outcome, Trial
 
-
 NO_WAITS: Mapping[str, float] = {}
 
 
@@ -197,7 +196,7 @@ class _Failures:
         return None if self._verdict(trial).wait is None else past[-1].wait or 0.0
 
     def avoid(self, trial: str) -> frozenset[str]:
-        """The nodes that a trial is kept from: those that fail, and those where it has failed itself and would again."""
+        """The nodes that a trial is kept from: those that fail, and those where it failed itself and would again."""
         return suspects(self.known) | blamed(self._of(trial))
 
     def _verdict(self, trial: str) -> Verdict:

@@ -158,8 +158,8 @@ class Completed:
     weights: path of the trained weights (safetensors). damaged: videos that did not decode, 'path: reason'. versions:
     what ran it. train_top1: on the augmented training clips of the last epoch, None where an earlier version did not
     record it. device, gpus: the processor it ran on, as its maker calls it, and how many GPUs it held; None on a CPU or
-    unknown. ledger: the damaged videos, for the store. notes: what it did otherwise than it began, a sentence each, such
-    as smaller pieces where memory did not suffice; none of it changes what the trial is.
+    unknown. ledger: the damaged videos, for the store. notes: what it did otherwise than it began, a sentence each,
+    such as smaller pieces where memory did not suffice; none of it changes what the trial is.
     """
 
     trial: str

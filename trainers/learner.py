@@ -233,7 +233,6 @@ class Learner:
         self.scaler.update()
         self.optimizer.zero_grad()
 
-
     def _finite(self) -> bool:
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
         return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients)).sum()))

@@ -108,8 +108,8 @@ def shrunk(recipe: Recipe, before: MicroBatch, now: MicroBatch) -> str:
         return f"{micro.groups * recipe.batchnorm_group} clips{again}"
 
     return (
-        f"the device's memory does not hold micro-batches of {shown(before)}: trained with {shown(now)}, whose gradients"
-        f" are added up to the same batch of {recipe.batch} clips; the recipe is unchanged"
+        f"the device's memory does not hold micro-batches of {shown(before)}: trained with {shown(now)}, whose"
+        f" gradients are added up to the same batch of {recipe.batch} clips; the recipe is unchanged"
     )
 
 

@@ -16,8 +16,8 @@ import torch
 from expander.errors import DataError, DeviceMemoryError, Diverged, ExpanderError
 from expander.trial import Completed, Event, Failed, FailureKind, Started, Training, Trial
 
-# Carries out one attempt, wherever it is called, and tells its events; returns whether the trial completed. At last: the
-# machines, by Ray's ids, that no process of it may be started on.
+# Carries out one attempt, wherever it is called, and tells its events; returns whether the trial completed. The last
+# argument: the machines, by Ray's ids, that no process of it may be started on.
 Attempt = Callable[[Trial, Callable[[Event], None], Sequence[str]], bool]
 # linux/prctl.h
 PR_SET_PDEATHSIG = 1

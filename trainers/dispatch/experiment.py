@@ -65,7 +65,7 @@ class Experiment:
 
         def held(config: dict[str, Any]) -> tune.PlacementGroupFactory:
             labels = elsewhere(config.get("avoid", ())) if placed else {}
-            where = {"bundle_label_selector": [labels]} if labels else {}
+            where: dict[str, Any] = {"bundle_label_selector": [labels]} if labels else {}
             return tune.PlacementGroupFactory([resources], **where)
 
         self._trainable = tune.with_resources(_trainable(attempt, meter), held)
@@ -108,7 +108,7 @@ class Experiment:
         Raises ExpanderError when Tune itself fails.
         """
         event = self._look(LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS))
-        assert not isinstance(event, Measured)
+        assert not isinstance(event, Measured | _Warm)
         return event
 
     def end(self) -> None:

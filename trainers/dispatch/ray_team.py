@@ -143,7 +143,7 @@ class _RayMembers:
                     num_workers=self.size,
                     use_gpu=launcher.seats.gpus > 0,
                     resources_per_worker=launcher.seats.resources,
-                    label_selector=elsewhere(avoid) or None,
+                    label_selector=elsewhere(avoid) or None,  # type: ignore[call-arg]
                 ),
                 run_config=ray.train.RunConfig(
                     name=trial.id,

@@ -7,7 +7,7 @@ import re
 from expander.trial import FailureKind
 
 # As Ray writes of a machine that it has given up.
-GONE = re.compile(r"node (?:where this actor was running )?(?:has )?(?:died|is dead|was dead|was terminated)|marked dead")
+GONE = re.compile(r"\bnode (where this actor was running )?(has |is |was )?(died|dead|terminated)\b|marked dead")
 
 
 def reason(worker: str, text: str) -> tuple[FailureKind, str]:
