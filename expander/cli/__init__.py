@@ -15,7 +15,7 @@ from expander.cli.finetune import finetune_app
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
 from expander.cli.prepare import prepare
-from expander.cli.search import resume, search
+from expander.cli.search import resume, retry, search
 from expander.cli.status import status
 from expander.cli.train import evaluate, train
 from expander.errors import ExpanderError, Interrupted
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (plan, cost, search, resume, status, export, train, report, convert):
+for command in (plan, cost, search, resume, retry, status, export, train, report, convert):
     app.command()(command)
 data_app.command("prepare")(prepare)
 app.command("test")(evaluate)

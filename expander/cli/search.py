@@ -1,4 +1,4 @@
-"""`expander search` and `expander resume`: behind both is the same loop."""
+"""`expander search`, `resume` and `retry`: behind all of them is the same loop."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from expander.cli.data import warn_of_leaks
+from expander.cli.failing import to_retry
 from expander.cli.files import load_space, make_folder
 from expander.cli.output import Json, notes, print_json
 from expander.cli.progress import MeasuringAloud, Progress
@@ -125,6 +126,33 @@ def resume(
         _carry_on(resumed, space, videos, Path(resumed.record_of.runs), dispatcher, ray_address, store, as_json)
 
 
+def retry(
+    name: Name,
+    trial: Annotated[
+        str | None, typer.Option("--trial", help="Only this trial; else all that have failed in the step that waits.")
+    ] = None,
+    store: StoreUrl = DEFAULT_STORE,
+    dispatcher: DispatcherName = "ray",
+    ray_address: RayAddress = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a search that failures have stopped, once their cause is mended: failed trials are tried anew."""
+    from results.store import open_store
+
+    with closing(open_store(store)) as opened:
+        retried = opened.search(name)
+        to_retry(retried, trial)
+        space = _unchanged_space(retried)
+        videos = None if space.prescribed else _unchanged_videos(retried, space)
+        runs = Path(retried.record_of.runs)
+
+        def grant() -> None:
+            for each in retried.forgive(trial):
+                notes().print(f"trial {each}: its retries are granted anew", markup=False)
+
+        _carry_on(retried, space, videos, runs, dispatcher, ray_address, store, as_json, begin=grant)
+
+
 def read_videos(space: SearchSpace) -> Videos:
     """The manifests that `space` names. Raises UsageError where it names none, ManifestError where they are wrong."""
     from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
@@ -230,16 +258,14 @@ def _carry_on(
     ray_address: str | None,
     url: str,
     as_json: bool,
+    begin: Callable[[], None] | None = None,
 ) -> None:
-    """Claim the search, run the loop to its end and say what came of it."""
-    stopped = store.effective_state == "failed"
+    """Claim the search, run the loop to its end and say what came of it. begin: called once it is claimed."""
     _claim(store, space.coordinator.lease_seconds)
     try:
         store.update_space(space)
-        if stopped:
-            # Whoever resumes a search that its failures have stopped has dealt with their cause. After a kill they
-            # count on, so that the search decides as it would have undisturbed.
-            store.forgive()
+        if begin is not None:
+            begin()
         data = videos.fingerprint.id if videos else ""
         # Where nothing is left to train or to measure, no Ray is started for it.
         name = dispatcher if _anything_left(store, space, data) else None
@@ -249,6 +275,7 @@ def _carry_on(
             _tracking(store, space, progress) as watch,
             _dispatcher(store, space, videos, runs, name, ray_address) as made,
         ):
+            progress.nodes = lambda: made.nodes
             cost = None
             if space.measured is not None:
                 store.measure_on(made.meter.device)
@@ -359,7 +386,8 @@ def _dispatcher(
     training = _nothing if videos is None else _training(space, videos, runs, meter, _claim_of(store))
     team: dict[str, Any] = {"workers": resources.workers, "least": resources.least_workers}
     if name == "inline":
-        yield InlineDispatcher(training, meter, on_gpus=resources.gpus_per_trial > 0, threads=meter.threads, **team)
+        team |= {"on_gpus": resources.gpus_per_trial > 0, "threads": meter.threads}
+        yield InlineDispatcher(training, meter, apart=videos is not None, runs=runs, **team)
         return
     from trainers.dispatch.cluster import RayDispatcher
 
@@ -378,6 +406,7 @@ def _dispatcher(
 def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter, claim: Claim) -> VideoTraining:
     from trainers.micro_batch import MicroBatches
     from trainers.train import VideoTraining
+    from trainers.watchdog import Watchdog
 
     resources = space.resources
     return VideoTraining(
@@ -392,6 +421,7 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         gpus=resources.gpus_per_trial,
         seconds_per_video=space.data.seconds_per_video,
         claim=claim,
+        watchdog=Watchdog(space.failures.hang_minutes),
     )
 
 
