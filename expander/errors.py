@@ -9,6 +9,8 @@ ExpanderError            exit 1
 │   ├── StoreUrlError    exit 2    a URL that names no store
 │   └── LeaseLost        exit 1    another process runs the search now, or may soon
 ├── TrialError           exit 1    one training that cannot go on
+│   ├── Diverged         exit 1    ... as its loss or gradients are no numbers, or far beyond chance
+│   └── DeviceMemoryError  exit 1  ... as not even the smallest piece fits in the device's memory
 ├── StepFailed           exit 1    a step without the outcomes that its decision needs
 └── Interrupted          exit 130  Ctrl-C
 """
@@ -62,6 +64,14 @@ class LeaseLost(StoreError):
 
 class TrialError(ExpanderError):
     """One training that cannot go on, such as a loss that is not a number."""
+
+
+class Diverged(TrialError):
+    """A training whose loss or gradients are no numbers, or whose loss is far beyond chance."""
+
+
+class DeviceMemoryError(TrialError):
+    """A training of which not even the smallest piece fits in the device's memory."""
 
 
 class StepFailed(ExpanderError):

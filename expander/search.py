@@ -205,7 +205,7 @@ def _failure(step: Step, failed: Sequence[Ranked], skip_failed: bool) -> str:
     for reason, trials in reasons.items():
         names = "; ".join(f"{', '.join(axes[trial])} (trial {trial})" for trial in trials)
         lines.append(f"  {names}: {reason}")
-    advice = "Fix the cause and resume the search, which trains only these again"
+    advice = "Fix the cause and run `expander retry` with the name of the search, which trains only these again"
     skip = "; or set failures.then: skip in the space to decide without them"
     return "\n".join([*lines, f"{advice}{'' if skip_failed else skip}."])
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from expander.axis import Axis, Factors
 from expander.cost import ComplexityName
 from expander.search import Candidate, Decision, Instance, Kind, Ranked, Step
 from expander.space import SearchSpace, read_space
-from expander.trial import Completed, Epoch, Failed, Metrics, Outcome, Trial
+from expander.trial import Completed, Epoch, Failed, FailureKind, Metrics, Outcome, Trial
 from results.schema import CandidateRow, DecisionRow, EpochRow, FailureRow, InstanceRow, SearchRow, StepRow, TrialRow
 
 SearchState = Literal["created", "running", "interrupted", "failed", "completed"]
@@ -84,13 +84,36 @@ class SearchSummary:
 
 
 @dataclass(frozen=True)
+class FailureRecord:
+    """One attempt that failed, as FailureRow has it. number: from 1, of the trial in this search. counts: not forgiven.
+
+    due: when the next attempt is, None where none follows. traceback, log: None where they were not asked for.
+    """
+
+    trial: str
+    number: int
+    kind: FailureKind
+    reason: str
+    worker: str | None
+    node: str | None
+    epoch: int | None
+    counts: bool
+    failed: datetime
+    due: datetime | None
+    next: str
+    traceback: str | None = None
+    log: str | None = None
+
+
+@dataclass(frozen=True)
 class CandidateRecord:
     """One candidate of a step; figures are None where the axis cannot move at all, or where nothing came back yet.
 
     cost: in the unit of the search's complexity.
     trial: the id of its training. epoch of epochs: the last one recorded. seconds: wall time of the completed attempt.
-    failures, failure: attempts that failed in this search, forgiven ones too, and why the last of them did. last: its
-    last epoch. damaged: videos that a completed trial left out.
+    failures, failure: attempts that failed in this search, forgiven ones too, and why the last of them did, which
+    `failed` tells in full but for its traceback and log. last: its last epoch. damaged: videos that a completed trial
+    left out. notes: what it did otherwise than it began.
     """
 
     axis: Axis
@@ -116,6 +139,8 @@ class CandidateRecord:
     failure: str | None
     last: Epoch | None
     damaged: int
+    failed: FailureRecord | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -231,6 +256,7 @@ def completed_values(completed: Completed) -> dict[str, Any]:
         "train_top1": completed.train_top1,
         "device": completed.device,
         "gpus": completed.gpus,
+        "notes": list(completed.notes),
     }
 
 
@@ -252,17 +278,59 @@ def completed_of(row: TrialRow) -> Completed:
         train_top1=row.train_top1,
         device=row.device,
         gpus=row.gpus,
+        notes=tuple(row.notes or ()),
     )
 
 
-def failed_values(failed: Failed) -> dict[str, str]:
-    """The columns of a failure, but for its search, number and time."""
-    return {"trial_id": failed.trial, "reason": failed.reason, "traceback": failed.traceback}
+def failed_values(failed: Failed) -> dict[str, Any]:
+    """The columns of a failure, but for its search, number and times."""
+    return {
+        "trial_id": failed.trial,
+        "kind": failed.kind.value,
+        "reason": failed.reason,
+        "traceback": failed.traceback,
+        "log": failed.log,
+        "worker": failed.worker,
+        "node": failed.node,
+        "epoch": failed.epoch,
+        "next": failed.next,
+    }
 
 
-def failed_of(row: FailureRow) -> Failed:
-    """The failure in `row`."""
-    return Failed(row.trial_id, row.reason, row.traceback)
+def failed_of(row: FailureRow, *, whole: bool = True) -> Failed:
+    """The failure in `row`, with its traceback and its log where `whole`."""
+    wait = None if row.due_at is None else max(0.0, (row.due_at - datetime.now(UTC)).total_seconds())
+    return Failed(
+        trial=row.trial_id,
+        reason=row.reason,
+        traceback=row.traceback if whole else "",
+        kind=FailureKind(row.kind),
+        worker=row.worker,
+        node=row.node,
+        log=row.log if whole else "",
+        epoch=row.epoch,
+        wait=wait,
+        next=row.next,
+    )
+
+
+def failure_of(row: FailureRow, *, whole: bool = False) -> FailureRecord:
+    """The record of a failure."""
+    return FailureRecord(
+        trial=row.trial_id,
+        number=row.number,
+        kind=FailureKind(row.kind),
+        reason=row.reason,
+        worker=row.worker,
+        node=row.node,
+        epoch=row.epoch,
+        counts=not row.forgiven,
+        failed=row.failed_at,
+        due=row.due_at,
+        next=row.next,
+        traceback=row.traceback if whole else None,
+        log=row.log if whole else None,
+    )
 
 
 def epoch_values(epoch: Epoch) -> dict[str, Any]:
@@ -363,10 +431,9 @@ def candidate_of(
     trial: TrialRow | None,
     last: EpochRow | None,
     state: CandidateState,
-    failures: int,
-    failure: str | None,
+    past: Sequence[FailureRow],
 ) -> CandidateRecord:
-    """The record of a candidate and of what its trial brought so far."""
+    """The record of a candidate and of what its trial brought so far. past: its failures in this search."""
     return CandidateRecord(
         axis=Axis(row.axis),
         feasible=row.reason is None,
@@ -387,10 +454,12 @@ def candidate_of(
         epoch=trial.epoch if trial else None,
         epochs=trial.epochs if trial else None,
         seconds=trial.seconds if trial else None,
-        failures=failures,
-        failure=failure,
+        failures=len(past),
+        failure=past[-1].reason if past else None,
         last=epoch_of(last, trial.epochs) if trial and last else None,
         damaged=len(trial.damaged or ()) if trial else 0,
+        failed=failure_of(past[-1]) if past else None,
+        notes=tuple(trial.notes or ()) if trial else (),
     )
 
 

@@ -138,7 +138,8 @@ class TrialRow(Base):
 
     worker: where an attempt runs now. trained_by: the search that ordered the last attempt. epoch: the last recorded.
     seconds: wall time of the attempt that completed. top1, the score, top5 in [0, 1], loss in nats: on validation.
-    train_top1: on the training clips of the last epoch. device, gpus: what it ran on, and how many GPUs it held.
+    train_top1: on the training clips of the last epoch. device, gpus: what it ran on, and how many GPUs it held. notes:
+    what it did otherwise than it began, such as smaller pieces where memory did not suffice.
     trainer: version of the training. started_with: of what trains, as the worker of the last attempt told when it
     began, and the id of the space that it was ordered for; versions: of the attempt that completed, as it ended.
     """
@@ -171,6 +172,7 @@ class TrialRow(Base):
     train_top1: Mapped[float | None]
     device: Mapped[str | None]
     gpus: Mapped[float | None]
+    notes: Mapped[Listed | None]
 
 
 class StepRow(Base):
@@ -240,7 +242,12 @@ class EpochRow(Base):
 
 
 class FailureRow(Base):
-    """One attempt that failed, in the search that ordered it; once forgiven it no longer counts as an attempt."""
+    """One attempt that failed, in the search that ordered it; once forgiven it no longer counts as an attempt.
+
+    kind: a FailureKind. worker, node: where it ran, None where it never began or an earlier version did not record it.
+    log: the last lines of the trial's log. epoch: the last that the trial had reported. due_at: of the next attempt,
+    None where none follows. next: what follows, for people.
+    """
 
     __tablename__ = "failures"
     __table_args__ = (UniqueConstraint("search_id", "trial_id", "number"),)
@@ -249,10 +256,17 @@ class FailureRow(Base):
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
     trial_id: Mapped[TrialId]
     number: Mapped[int]
+    kind: Mapped[Word] = mapped_column(server_default="error")
     reason: Mapped[str]
     traceback: Mapped[str]
+    log: Mapped[str] = mapped_column(server_default="")
+    worker: Mapped[str | None]
+    node: Mapped[str | None]
+    epoch: Mapped[int | None]
     forgiven: Mapped[bool]
     failed_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    next: Mapped[str] = mapped_column(server_default="")
 
 
 class DecisionRow(Base):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from threading import Event as Flag
 from typing import Any, overload
@@ -32,6 +31,7 @@ from results.lease import LEASE_SECONDS, Lease, clock, lease_of
 from results.owner import this_process
 from results.records import (
     DamagedRecord,
+    FailureRecord,
     InstanceRecord,
     SearchRecord,
     SearchState,
@@ -213,8 +213,8 @@ class SearchStore:
                 return
             self._add_step(session, step, values)
 
-    def unfinished(self, step: Step, retries: int) -> tuple[Trial, ...]:
-        """The step's trials to be trained: not completed in any search, and failed at most `retries` times in this.
+    def unfinished(self, step: Step) -> tuple[Trial, ...]:
+        """The step's trials that have not completed, in any search.
 
         Raises UsageError where some were trained with what would mix results.
         """
@@ -222,8 +222,12 @@ class SearchStore:
         with self._database.reading() as session:
             self._refuse_foreign(session, ids)
             completed = reading.completed(session, ids)
-            failures = Counter(row.trial_id for row in reading.failures(session, self._id, ids))
-        return tuple(trial for trial in step.trials if trial.id not in completed and failures[trial.id] <= retries)
+        return tuple(trial for trial in step.trials if trial.id not in completed)
+
+    def failures(self) -> tuple[Failed, ...]:
+        """The failures in this search that count, oldest first, without tracebacks and logs."""
+        with self._database.reading() as session:
+            return tuple(failed_of(row, whole=False) for row in reading.counting(session, self._id))
 
     def record(self, event: Event) -> None:
         """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later."""
@@ -365,8 +369,11 @@ class SearchStore:
             self._stop_attempts(session)
         self._lease = None
 
-    def forgive(self) -> None:
-        """Let failures in steps that are not decided yet no longer count against the retries; their rows stay."""
+    def forgive(self, trial: str | None = None) -> tuple[str, ...]:
+        """Let failures in steps that are not decided yet no longer count against the retries; their rows stay.
+
+        trial: only those of this one. Returns the trials that had such failures.
+        """
         with self._database.writing() as session:
             self._hold(session)
             undecided = (
@@ -375,8 +382,11 @@ class SearchStore:
                 .outerjoin(DecisionRow, DecisionRow.step_id == StepRow.id)
                 .where(StepRow.search_id == self._id, DecisionRow.id.is_(None), CandidateRow.trial_id.is_not(None))
             )
-            theirs = FailureRow.search_id == self._id, FailureRow.trial_id.in_(undecided)
+            theirs = [FailureRow.search_id == self._id, FailureRow.trial_id.in_(undecided)]
+            theirs += [FailureRow.forgiven.is_(False), *([FailureRow.trial_id == trial] if trial else [])]
+            forgiven = session.scalars(select(FailureRow.trial_id).where(*theirs).distinct()).all()
             session.execute(update(FailureRow).where(*theirs).values(forgiven=True))
+        return tuple(sorted(forgiven))
 
     def update_space(self, space: SearchSpace) -> None:
         """Keep new operational sections of the space. Raises StoreError when anything else differs."""
@@ -467,6 +477,11 @@ class SearchStore:
         with self._database.reading() as session:
             return reading.damaged(session, self._id)
 
+    def attempts(self, trial: str) -> tuple[FailureRecord, ...]:
+        """Every failure of a trial in this search, oldest first, with traceback and log."""
+        with self._database.reading() as session:
+            return reading.attempts(session, self._id, trial)
+
     def trial(self, trial: str) -> TrialRecord:
         """A trial by its id, whichever search trained it. Raises UsageError when there is none."""
         with self._database.reading() as session:
@@ -552,8 +567,13 @@ class SearchStore:
                 trial.worker = None
                 mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial.id
                 number = 1 + (session.scalar(select(func.count()).where(*mine)) or 0)
-                values = {key: _printable(text) for key, text in failed_values(event).items()}
-                session.add(FailureRow(search_id=self._id, number=number, forgiven=False, failed_at=now, **values))
+                values = {
+                    key: _printable(value) if isinstance(value, str) else value
+                    for key, value in failed_values(event).items()
+                }
+                due = None if event.wait is None else now + timedelta(seconds=event.wait)
+                times = {"failed_at": now, "due_at": due}
+                session.add(FailureRow(search_id=self._id, number=number, forgiven=False, **times, **values))
                 _enter(session, trial.id, event.ledger, now)
 
     def _settle(self, session: Session, search: SearchRow, settled: Sequence[Instance]) -> None:

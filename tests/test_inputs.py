@@ -270,8 +270,14 @@ def test_a_version_of_the_trainer_is_in_the_name_of_a_trial_but_for_the_first(mo
 AROUND = {
     *("expander/space.py", "expander/strict.py"),
     *("expander/errors.py", "expander/inputs.py", "expander/pace.py", "expander/units.py"),
-    *(f"trainers/{name}.py" for name in ("checkpoint", "events", "fence", "journal", "processor", "stopwatch")),
-    *("trainers/versions.py", "trainers/data/annotations.py", "trainers/data/entries.py", "trainers/data/files.py"),
+    *(f"trainers/{name}.py" for name in ("checkpoint", "events", "fence", "journal", "processor", "watchdog")),
+    *(
+        "trainers/versions.py",
+        "trainers/stopwatch.py",
+        "trainers/data/annotations.py",
+        "trainers/data/entries.py",
+        "trainers/data/files.py",
+    ),
     *(
         f"trainers/data/{name}.py"
         for name in ("kinetics", "line_lists", "manifest", "prepared", "something", "video_index")

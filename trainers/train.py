@@ -8,7 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
-from expander.errors import TrialError, UsageError
+from expander.errors import DeviceMemoryError, UsageError
 from expander.recipe import ShortVideos
 from expander.trial import Completed, Epoch, Metrics, Trial, Views
 from trainers import checkpoint
@@ -29,13 +29,14 @@ from trainers.data.files import Seen, check_seen
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate, own_videos
 from trainers.fence import Claim, Fence
-from trainers.journal import Journal, keeping_journal
+from trainers.journal import LOG, Journal, keeping_journal
 from trainers.learner import DoesNotFit, Learner
-from trainers.micro_batch import MicroBatch, MicroBatches, too_large
+from trainers.micro_batch import MicroBatch, MicroBatches, shrunk, too_large
 from trainers.networks.build import build
 from trainers.processor import processor_name
 from trainers.team import ALONE, Team
 from trainers.versions import versions
+from trainers.watchdog import Watchdog
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -58,7 +59,8 @@ class VideoTraining:
     leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. gpus:
     how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged. seen: what
     the coordinator saw of both manifests; one that sees something else trains nothing. claim: of
-    the coordinator that orders it; None lets any number of processes write to the same folder.
+    the coordinator that orders it; None lets any number of processes write to the same folder. watchdog: where the
+    process is the training's own, which it may end.
     """
 
     train: ManifestSource
@@ -73,6 +75,7 @@ class VideoTraining:
     seconds_per_video: float = SECONDS_PER_VIDEO
     seen: tuple[Seen, Seen] | None = None
     claim: Claim | None = None
+    watchdog: Watchdog | None = None
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
@@ -85,11 +88,13 @@ class VideoTraining:
         folder, leads = self.runs / "trials" / trial.id, team.rank == 0
         if completed := team.share(checkpoint.load_completed(folder, trial.id) if leads else None):
             return completed
-        with keeping_journal(folder, trial, self.loader_workers, versions(), leads=leads) as journal:
+        watched = self.watchdog.watching(folder / LOG) if self.watchdog else nullcontext(_nothing)
+        with keeping_journal(folder, trial, self.loader_workers, versions(), leads=leads) as journal, watched as beat:
             fence = Fence(folder, self.claim)
             if leads:
                 fence.begin()
-            completed = _Attempt(self, trial, folder, team, find_device(self.device), report, journal, fence).outcome()
+            device = find_device(self.device)
+            completed = _Attempt(self, trial, folder, team, device, report, journal, fence, beat).outcome()
         return team.share(completed)
 
 
@@ -105,6 +110,7 @@ class _Attempt:
     report: Callable[[Epoch], None]
     journal: Journal
     fence: Fence
+    beat: Callable[[], None]
 
     @property
     def leads(self) -> bool:
@@ -123,7 +129,7 @@ class _Attempt:
             check_seen(manifest, expected)
         random = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
         with fixed_threads(self.training.threads), random, deterministic(self.device):
-            learner = self._trained(train)
+            learner, notes = self._trained(train)
             if self.leads:
                 self.fence.check()
                 (self.folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
@@ -141,6 +147,7 @@ class _Attempt:
             device=processor_name(self.device),
             gpus=self._gpus(),
             ledger=damaged.entries,
+            notes=notes,
         )
         if self.leads:
             self.fence.check()
@@ -155,19 +162,22 @@ class _Attempt:
             return None
         return float(self.team.size) if self.team.size > 1 else self.training.gpus or 1.0
 
-    def _trained(self, train: Manifest) -> Learner:
-        """The learner after its last epoch. Where memory does not suffice it goes on in smaller pieces."""
+    def _trained(self, train: Manifest) -> tuple[Learner, tuple[str, ...]]:
+        """The learner after its last epoch, and notes. Where memory does not suffice it goes on in smaller pieces."""
         recipe, wanted = self.trial.recipe, self.training.micro_batches
         most = -(-recipe.batch // (recipe.batchnorm_group * self.team.size))
         # The leader's, as its GPU may have another one's memory; where another member has less, all of them go down.
         micro = self.team.share(wanted.first(self.trial, self.device, self.training.runs, most))
+        first = micro
         while True:
             try:
-                return self._learn(train, micro)
+                learner = self._learn(train, micro)
             except DoesNotFit as error:
                 if (smaller := micro.smaller(wanted.may_recompute)) is None:
-                    raise TrialError(too_large(self.trial, wanted)) from error
-            logger.warning("%s does not fit in memory; going on from the last checkpoint with %s", micro, smaller)
+                    raise DeviceMemoryError(too_large(self.trial, wanted)) from error
+            else:
+                return learner, () if micro == first else (shrunk(recipe, first, micro),)
+            logger.warning("%s; going on from the last checkpoint", shrunk(recipe, micro, smaller))
             micro = smaller
 
     def _learn(self, train: Manifest, micro: MicroBatch) -> Learner:
@@ -179,7 +189,7 @@ class _Attempt:
         clips = TrainingClips(train, trial.geometry, recipe, trial.seed, self.training.seconds_per_video)
         order = _order(trial, learner.epoch + 1, videos, team)
         # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
-        with closing(_load(clips, order, self.training.loader_workers)) as items:
+        with closing(_load(clips, order, self.training.loader_workers, self.beat)) as items:
             while learner.epoch < recipe.epochs:
                 epoch = learner.learn(items, videos)
                 if self.leads:
@@ -198,7 +208,7 @@ class _Attempt:
         short, seconds = self.trial.recipe.short_videos, self.training.seconds_per_video
         tested = TestViews(val, self.trial.geometry, [views], short, seconds)
         order = own_videos(len(val.videos), self.team, run)
-        with closing(_load(tested, order, self.training.loader_workers)) as videos:
+        with closing(_load(tested, order, self.training.loader_workers, self.beat)) as videos:
             evaluation = evaluate(
                 learner.model,
                 videos,
@@ -261,10 +271,18 @@ def _order(trial: Trial, first: int, videos: int, team: Team) -> Iterator[tuple[
         yield from ((last, place) for place in own_places(order, recipe, team))
 
 
-def _load(items: Dataset[T], order: Iterable[Any], workers: int) -> Generator[T, None, None]:
-    """`items` in `order`, one by one; decoded ahead where there are workers, which end when it is closed."""
+def _nothing() -> None: ...
+
+
+def _load(
+    items: Dataset[T], order: Iterable[Any], workers: int, beat: Callable[[], None] = _nothing
+) -> Generator[T, None, None]:
+    """`items` in `order`, one by one; decoded ahead where there are workers, which end when it is closed.
+
+    beat: called with each, as that is progress: the one before was computed, and this one read.
+    """
     # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
-    yield from DataLoader(
+    loader = DataLoader(
         items,
         batch_size=None,
         sampler=order,
@@ -272,6 +290,9 @@ def _load(items: Dataset[T], order: Iterable[Any], workers: int) -> Generator[T,
         collate_fn=_as_it_is,
         generator=torch.Generator(),
     )
+    for item in loader:
+        beat()
+        yield item
 
 
 def keep_freed_memory() -> None:

@@ -16,7 +16,7 @@ from expander.cli.fork import fork
 from expander.cli.output import notes, print_json
 from expander.cli.plan import cost, plan
 from expander.cli.prepare import prepare
-from expander.cli.search import resume, search
+from expander.cli.search import resume, retry, search
 from expander.cli.status import status
 from expander.cli.train import evaluate, train
 from expander.errors import ExpanderError, Interrupted
@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (plan, cost, search, resume, fork, status, export, train, report, convert):
+for command in (plan, cost, search, resume, retry, fork, status, export, train, report, convert):
     app.command()(command)
 data_app.command("prepare")(prepare)
 app.command("test")(evaluate)

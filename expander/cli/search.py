@@ -1,4 +1,4 @@
-"""`expander search` and `expander resume`: behind both is the same loop."""
+"""`expander search`, `resume` and `retry`: behind all of them is the same loop."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from expander.cli.failing import to_retry
 from expander.cli.files import load_space, make_folder
 from expander.cli.inputs import (
     Videos,
@@ -134,6 +135,35 @@ def resume(
         carry_on(resumed, space, videos, runs, dispatcher, ray_address, store, as_json, accepted=accepted)
 
 
+def retry(
+    name: Name,
+    trial: Annotated[
+        str | None, typer.Option("--trial", help="Only this trial; else all that have failed in the step that waits.")
+    ] = None,
+    store: StoreUrl = DEFAULT_STORE,
+    dispatcher: DispatcherName = "ray",
+    ray_address: RayAddress = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a search that failures have stopped, once their cause is mended: failed trials are tried anew."""
+    from results.store import open_store
+
+    with closing(open_store(store)) as opened:
+        retried = opened.search(name)
+        to_retry(retried, trial)
+        space = unchanged_space(retried)
+        videos = None if space.prescribed else unchanged_videos(retried, space)
+        if videos is not None:
+            accepted_changes(retried, None)
+        runs = Path(retried.record_of.runs)
+
+        def grant() -> None:
+            for each in retried.forgive(trial):
+                notes().print(f"trial {each}: its retries are granted anew", markup=False)
+
+        carry_on(retried, space, videos, runs, dispatcher, ray_address, store, as_json, begin=grant)
+
+
 def check_name(name: str) -> None:
     """Raise UsageError for what is no name of a search."""
     if not NAME.fullmatch(name):
@@ -182,19 +212,17 @@ def carry_on(
     url: str,
     as_json: bool,
     accepted: Sequence[Change] = (),
+    begin: Callable[[], None] | None = None,
 ) -> None:
-    """Claim the search, run the loop to its end and say what came of it."""
-    stopped = store.effective_state == "failed"
+    """Claim the search, run the loop to its end and say what came of it. begin: called once it is claimed."""
     _claim(store, space.coordinator.lease_seconds)
     try:
         store.update_space(space)
         store.accept(accepted, versions(), sources())
         if videos is not None:
             store.note_files(videos.fingerprint.as_dict(), videos.packed)
-        if stopped:
-            # Whoever resumes a search that its failures have stopped has dealt with their cause. After a kill they
-            # count on, so that the search decides as it would have undisturbed.
-            store.forgive()
+        if begin is not None:
+            begin()
         data = videos.fingerprint.id if videos else ""
         # Where nothing is left to train or to measure, no Ray is started for it.
         name = dispatcher if _anything_left(store, space, data) else None
@@ -204,6 +232,7 @@ def carry_on(
             _tracking(store, space, progress) as watch,
             _dispatcher(store, space, videos, runs, name, ray_address) as made,
         ):
+            progress.nodes = lambda: made.nodes
             cost = None
             if space.measured is not None:
                 store.measure_on(made.meter.device)
@@ -322,7 +351,8 @@ def _dispatcher(
     training = _nothing if videos is None else _training(space, videos, runs, meter, _claim_of(store))
     team: dict[str, Any] = {"workers": resources.workers, "least": resources.least_workers}
     if name == "inline":
-        yield InlineDispatcher(training, meter, on_gpus=resources.gpus_per_trial > 0, threads=meter.threads, **team)
+        team |= {"on_gpus": resources.gpus_per_trial > 0, "threads": meter.threads}
+        yield InlineDispatcher(training, meter, apart=videos is not None, runs=runs, **team)
         return
     from trainers.dispatch.cluster import RayDispatcher
 
@@ -341,6 +371,7 @@ def _dispatcher(
 def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter, claim: Claim) -> VideoTraining:
     from trainers.micro_batch import MicroBatches
     from trainers.train import VideoTraining
+    from trainers.watchdog import Watchdog
 
     resources = space.resources
     return VideoTraining(
@@ -356,6 +387,7 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         seconds_per_video=space.data.seconds_per_video,
         claim=claim,
         seen=videos.seen,
+        watchdog=Watchdog(space.failures.hang_minutes),
     )
 
 

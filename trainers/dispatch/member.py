@@ -13,7 +13,7 @@ from torch import Tensor
 from expander.errors import TrialError
 from expander.inputs import mixing
 from expander.trial import Completed, Epoch, Trial
-from trainers.dispatch.attempt import failed, this_place
+from trainers.dispatch.attempt import failed, this_node, this_place
 from trainers.dispatch.wire import Here, Leave, Post, dial
 from trainers.team import ALONE, Distributed, Team
 from trainers.versions import not_the_same, versions
@@ -58,10 +58,11 @@ def take_part(
         lost = None
         try:
             differs = mixing(team.share(wanted or versions()), versions())
-            found = team.gather((this_place(), differs))
+            met = team.gather((this_place(), this_node(), differs))
             if team.rank == 0:
-                wire.send(Here(tuple(place for place, _ in found), group, versions()))
-            if others := {place: changes for place, changes in found if changes}:
+                places, nodes, _ = zip(*met, strict=True)
+                wire.send(Here(places, group, nodes, versions()))
+            if others := {place: changes for place, _, changes in met if changes}:
                 raise TrialError(not_the_same(others))
             if shared is not None:
                 check_shared(shared, team)

@@ -33,11 +33,12 @@ class Post:
 class Here:
     """All members have met, says the leader. places: 'host:pid' by rank. group: what Ray reserved for them, if Ray.
 
-    versions: of what trains there, the same for all in what matters.
+    nodes: their machines by rank. versions: of what trains there, the same for all in what matters.
     """
 
     places: tuple[str, ...]
     group: str | None = None
+    nodes: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

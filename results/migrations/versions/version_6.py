@@ -7,7 +7,7 @@ from alembic import op
 
 from results.migrations.columns import NAME, NESTED, WORD
 
-revision, down_revision = "6", "4"
+revision, down_revision = "6", "5"
 
 
 def upgrade() -> None:
