@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from test_store import FakeTraining
+from test_store import completed, epoch
 
 from expander.cli import inputs
 from expander.cli.files import load_space
@@ -17,7 +17,7 @@ from expander.cli.fork import fork
 from expander.cli.search import resume
 from expander.coordinator import run_search
 from expander.space import SearchSpace
-from expander.trial import Completed, Event, Failed, Trial
+from expander.trial import Event, Started, Trial
 from results.store import SearchStore, SqlStore, open_store
 from trainers.versions import versions
 
@@ -90,12 +90,20 @@ class Place:
         self.ask(f"UPDATE {table} SET {column} = '{written}' WHERE {key} = '{name}'")
 
 
-class Trained(FakeTraining):
-    """Makes outcomes up as this program would train them."""
+class Trained:
+    """Dispatches by making outcomes up, as this program would train them; every score follows from the trial's name."""
 
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
-        for event in super().run(trials, again):
-            yield replace(event, versions=versions()) if isinstance(event, Completed) else event
+    nodes = frozenset({"here"})
+
+    def __init__(self) -> None:
+        self.finished: list[str] = []
+
+    def run(self, trials: Sequence[Trial], *_: object) -> Generator[Event, None, None]:
+        for trial in trials:
+            yield Started(trial.id, "here:1", versions=versions())
+            yield from (epoch(trial.id, number) for number in (1, 2))
+            self.finished.append(trial.id)
+            yield replace(completed(trial.id), versions=versions())
 
 
 def run(search: SearchStore, space: SearchSpace, data: str) -> Trained:

@@ -199,7 +199,7 @@ def test_an_attempt_tells_what_trains_when_it_starts_and_when_it_has_ended(on_fi
         search = store.search("first")
         step = replace(first_step(), number=9)
         search.enroll(step)
-        for event in training.run(step.trials[:1], lambda _: False):
+        for event in training.run(step.trials[:1], lambda _: None):
             search.record(event)
     [(begun, ended)] = on_file.ask(f"SELECT started_with, versions FROM trials WHERE id = '{step.trials[0].id}'")
     assert json.loads(begun)["code"] == versions()["code"]
@@ -218,7 +218,7 @@ def test_a_worker_that_would_train_otherwise_fails_without_training() -> None:
     def training(trial: Trial, report: Any) -> Any:
         called.append(trial)
 
-    assert not attempt(training, team_trial("train"), told.append, versions() | {"torch": "1.2.3", "numpy": "1"})
+    assert not attempt(training, team_trial("train"), told.append, wanted=versions() | {"torch": "1.2.3", "numpy": "1"})
     started, failed = told
     assert isinstance(started, Started)
     assert isinstance(failed, Failed)
@@ -227,7 +227,7 @@ def test_a_worker_that_would_train_otherwise_fails_without_training() -> None:
 
 
 def test_a_team_has_the_versions_of_its_leader() -> None:
-    events = list(InlineDispatcher(rehearse, None, workers=2).run([team_trial("train")], lambda _: False))  # type: ignore[arg-type]
+    events = list(InlineDispatcher(rehearse, None, workers=2).run([team_trial("train")], lambda _: None))  # type: ignore[arg-type]
     assert [event.versions["code"] for event in events if isinstance(event, Started)] == [versions()["code"]]
 
 
