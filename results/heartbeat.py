@@ -82,7 +82,8 @@ class Heartbeat:
                 why = self._trouble or "the store does not answer"
                 self._lose(
                     f"the lease of this process could not be renewed for {seconds:.0f} seconds ({why}): this process"
-                    " stops before another may take the search over; everything recorded is kept"
+                    " stops before another may take the search over; everything recorded is kept, and `expander resume`"
+                    " goes on once the store answers"
                 )
                 return
 

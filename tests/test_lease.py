@@ -23,6 +23,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from test_store import DATA, SPACE, SPAWN, kill_unwaited, new_search, new_url, process, received, whole_search
 
+from expander.cli.status import parts, status_document, take
 from expander.coordinator import Dispatcher
 from expander.errors import StoreError, UsageError
 from expander.space import CoordinatorSection
@@ -30,6 +31,7 @@ from expander.trial import Completed, Epoch, Metrics, Trial
 from results import connect
 from results.owner import this_process
 from results.store import SearchStore, SqlStore, open_store
+from results.upgrade import _refuse_held
 
 if TYPE_CHECKING:
     from servers import PostgresServer
@@ -112,6 +114,16 @@ def refused(search: SearchStore) -> str | None:
     return None
 
 
+def held_in(url: str) -> bool:
+    """Whether an upgrade of a store of this version is refused, because a search in it is run."""
+    with closing(connect.connect(url, create=False)) as database, database.writing() as session:
+        try:
+            _refuse_held(session, url, 4)
+        except StoreError as error:
+            return "while first is run by the program that wrote it" in str(error)
+    return False
+
+
 class TestHolding:
     def test_of_two_claims_at_the_same_moment_exactly_one_wins(self, store: SqlStore, url: str) -> None:
         names = [str(number) for number in range(10)]
@@ -143,14 +155,24 @@ class TestHolding:
                 " UTC, last heard of "
             )
             assert "once it has been silent for 3 seconds" in told
-            assert search.effective_state == "running"
+            taken = take(search)
+            assert (taken.state, taken.holder and taken.holder.owner) == ("running", first.owner)
+            assert (
+                f"run by process {child.pid} on {socket.gethostname()} since {first.claimed:%F %T} UTC, last heard"
+                in (str(parts(taken, [])))
+            )
+            shown = status_document(search)["coordinator"]
+            assert (shown["pid"], shown["lease"], shown["since"]) == (child.pid, 1, first.claimed.isoformat())
+            assert shown["last_heard_of"] > first.heard.isoformat()
 
     def test_a_killed_coordinator_is_taken_over_at_once_on_its_host(self, store: SqlStore, url: str) -> None:
         search = new_search(store)
         with process(hold, url, 1000, None, 0, "first") as (child, receiver):
             received(receiver)
             assert "is run by" in (refused(search) or "")
+            assert held_in(url)
             kill_unwaited(child)
+            assert not held_in(url)
             assert search.effective_state == "interrupted"
             taken = search.claim()
             assert taken is not None
@@ -280,6 +302,9 @@ class Relay:
         self.cut()
         self._flows.set()
 
+    def through(self, url: str) -> str:
+        return url.replace(f":{self._to[1]}/", f":{self._port}/")
+
 
 @pytest.fixture
 def relay(server: PostgresServer) -> Iterator[Relay]:
@@ -349,7 +374,9 @@ class Cheap:
         fence = Fence(self.folder / trial.id, self.claim)
         fence.begin()
         for number in (1, 2):
-            time.sleep(self.seconds)
+            until = time.monotonic() + self.seconds
+            while time.monotonic() < until:
+                time.sleep(0.01)
             fence.check()
             with (self.folder / "written").open("a") as file:
                 file.write(f"{self.claim.number} {trial.id} {number}\n")
@@ -498,6 +525,19 @@ class TestTakingOver:
                 assert new.ends() == 0, new.said
                 assert f"over from process {old.child.pid} on {socket.gethostname()}, which is dead" in new.said
         assert search.decisions() == whole_search()
+
+    @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+    def test_a_coordinator_whose_server_has_vanished_stops_its_trials_and_says_so(
+        self, store: SqlStore, url: str, relay: Relay, tmp_path: Path
+    ) -> None:
+        search = leased(store, 3)
+        with resumed(relay.through(url), tmp_path, "cut", epoch=DEADLINE_SECONDS) as cut:
+            wait_for(lambda: any(c.state == "running" for step in search.steps() for c in step.candidates))
+            relay.freeze()
+            assert cut.ends() == 1, cut.said
+            assert "this process stops before another may take the search over" in cut.said
+            assert "Traceback" not in cut.said
+        assert search.record_of.state == "running"
 
 
 def descendants(pid: int) -> dict[int, str]:

@@ -240,6 +240,7 @@ def test_trials_and_what_measures_for_search_and_for_plan_take_a_gpu_only_where_
     with closing(open_store("sqlite://", create=True)) as store:
         about: dict[str, Any] = {"overrides": given, "data": None, "runs": "", "versions": {}}
         created = store.create("one", space=space, source=str(path), **about)
+        created.claim()
         with _dispatcher(created, space, read_videos(space), tmp_path, "inline", None) as made:
             assert made.meter.device == expected
             assert isinstance(made, InlineDispatcher)

@@ -106,8 +106,8 @@ def trial(data: str) -> Trial:
     return Trial(realise(Factors(), Basis()), Recipe(), data, Views(), next(SEEDS))
 
 
-def never(failed: Failed) -> bool:
-    return False
+def never(failed: Failed) -> None:
+    return None
 
 
 def losses(events: list[Event]) -> list[float]:
@@ -188,7 +188,7 @@ class TestTeamsOfEveryDispatcher:
 def test_a_trial_whose_worker_was_killed_is_retried_from_its_checkpoint_and_ends_as_undisturbed(tmp_path: Path) -> None:
     one = trial(f"hold {tmp_path}")
     events: list[Event] = []
-    for event in InlineDispatcher(rehearse, Meter(), workers=2).run([one], lambda failed: True):
+    for event in InlineDispatcher(rehearse, Meter(), workers=2).run([one], lambda failed: 0.0):
         events.append(event)
         if isinstance(event, Epoch) and event.number == 1:
             os.kill(pids(events[0])[0], signal.SIGKILL)

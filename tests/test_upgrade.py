@@ -54,7 +54,7 @@ before_version_3 = pytest.mark.parametrize(
 )
 
 
-# Not every version of the tables was released with stores of its own.
+# Versions of which no release was made have no store here.
 KEPT = [version for version in range(OLDEST, VERSION) if (STORES / f"version{version}_sqlite.sql").exists()]
 
 

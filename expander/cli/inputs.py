@@ -68,7 +68,10 @@ def read_videos(space: SearchSpace) -> Videos:
             f"no {missing} manifest: give --train MANIFEST and --val MANIFEST, or data.train and data.val in the space"
         )
     root = None if space.data.root is None else Path(space.data.root).resolve()
-    train, val = (ManifestSource(Path(path).resolve(), root) for path in (space.data.train, space.data.val))
+    train, val = (
+        ManifestSource(Path(path).resolve(), root, space.data.outside_root)
+        for path in (space.data.train, space.data.val)
+    )
     manifests = read_pair(train, val)
     for manifest in manifests:
         check_classes(manifest, space.basis.classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import threading
@@ -26,6 +27,7 @@ from expander.cli.inputs import (
     versions,
 )
 from expander.cli.output import Json, notes, print_json
+from expander.cli.password import VARIABLE
 from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
 from expander.coordinator import Dispatcher, measured, run_search
@@ -215,6 +217,7 @@ def carry_on(
     begin: Callable[[], None] | None = None,
 ) -> None:
     """Claim the search, run the loop to its end and say what came of it. begin: called once it is claimed."""
+    os.environ.pop(VARIABLE, None)  # workers have no business with the store, and would inherit its password
     _claim(store, space.coordinator.lease_seconds)
     try:
         store.update_space(space)

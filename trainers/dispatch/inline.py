@@ -57,12 +57,12 @@ class InlineDispatcher:
         self._attempt: Attempt = partial(attempt, training)
         if workers > 1 or apart:
             found = torch.cuda.device_count()
-            if on_gpus and found < workers:
+            if on_gpus and found < workers > 1:
                 raise UsageError(
                     f"a trial of the space takes {workers} GPUs, and this machine has {found}; set"
                     f" resources.gpus_per_trial to at most that, or train on a cluster, with --dispatcher ray"
                 )
-            launcher = LocalLauncher(training, workers, threads, on_gpus, elastic=least is not None)
+            launcher = LocalLauncher(training, workers, threads, on_gpus and found > 0, elastic=least is not None)
             self._attempt = partial(attempt_together, launcher)
 
     @property
