@@ -134,7 +134,8 @@ def _data_of(recorded: SearchSpace, space: SearchSpace) -> list[str]:
     if space.prescribed or (space.data.train, space.data.val) != (None, None):
         return []
     given = ((key, getattr(recorded.data, key)) for key in ("train", "val", "root"))
-    return [f"data.{key}={quoted(Path(path))}" for key, path in given if path is not None]
+    outside = ["data.outside_root=true"] if recorded.data.outside_root else []
+    return [*(f"data.{key}={quoted(Path(path))}" for key, path in given if path is not None), *outside]
 
 
 def _videos(origin: SearchStore, space: SearchSpace) -> Videos:
