@@ -10,6 +10,8 @@ ExpanderError            exit 1
 │   └── LeaseLost        exit 1    another process runs the search now, or may soon
 ├── FileError            exit 2    a file that cannot be written, or read back: a full disk, a mount that is gone
 ├── TrialError           exit 1    one training that cannot go on
+│   ├── Diverged         exit 1    ... as its loss or gradients are no numbers, or far beyond chance
+│   └── DeviceMemoryError  exit 1  ... as not even the smallest piece fits in the device's memory
 ├── StepFailed           exit 1    a step without the outcomes that its decision needs
 └── Interrupted          exit 130  Ctrl-C
 """
@@ -76,6 +78,14 @@ class FileError(ExpanderError):
 
 class TrialError(ExpanderError):
     """One training that cannot go on, such as a loss that is not a number."""
+
+
+class Diverged(TrialError):
+    """A training whose loss or gradients are no numbers, or whose loss is far beyond chance."""
+
+
+class DeviceMemoryError(TrialError):
+    """A training of which not even the smallest piece fits in the device's memory."""
 
 
 class StepFailed(ExpanderError):

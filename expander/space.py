@@ -178,6 +178,8 @@ class FailuresSection(Section):
     """What happens when a trial fails."""
 
     retries: Whole = 1
+    backoff_seconds: Annotated[float, Field(ge=0, le=86_400)] = 30.0
+    hang_minutes: Annotated[float, Field(gt=0, le=1_000_000)] | None = 30.0
     then: Literal["stop", "skip"] = "stop"
 
 

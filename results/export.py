@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +19,7 @@ from results.config import InstanceConfig, with_weights
 from results.peers import mmaction2, pyslowfast, pytorchvideo
 
 if TYPE_CHECKING:
-    from results.records import InstanceRecord
+    from results.records import InstanceRecord, SearchRecord
     from results.store import SearchStore
 
 
@@ -207,5 +207,20 @@ def _provenance(search: SearchStore, instance: InstanceRecord) -> dict[str, obje
         "seed": record.space.seed,
         "data": dict(record.data) if record.data else None,
         "versions": dict(completed.versions) if completed else dict(record.versions),
+        **_changes(record),
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _changes(record: SearchRecord) -> dict[str, object]:
+    """Where the first decisions of a search are from, and which changes of what trains a user accepted, if any."""
+    values: dict[str, object] = {}
+    if record.forked is not None:
+        values["forked"] = {"from": record.forked.name, "step": record.forked.step}
+    if record.accepted:
+        values["accepted"] = [
+            {key: value for key, value in asdict(each).items() if value is not None}
+            | {"at": each.at.isoformat(timespec="seconds")}
+            for each in record.accepted
+        ]
+    return values

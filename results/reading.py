@@ -15,6 +15,7 @@ from results.records import (
     CandidateRecord,
     CandidateState,
     DamagedRecord,
+    FailureRecord,
     InstanceRecord,
     SearchSummary,
     StepRecord,
@@ -23,6 +24,7 @@ from results.records import (
     completed_of,
     epoch_of,
     failed_of,
+    failure_of,
     instance_of,
     step_of,
     trial_of,
@@ -139,6 +141,20 @@ def failures(session: Session, search: int, trials: Sequence[str]) -> Sequence[F
     return session.scalars(select(FailureRow).where(*counted).order_by(FailureRow.id)).all()
 
 
+def counting(session: Session, search: int) -> Sequence[FailureRow]:
+    """Every failure in a search that counts, oldest first, without traceback and log."""
+    counted = FailureRow.search_id == search, FailureRow.forgiven.is_(False)
+    light = defer(FailureRow.traceback), defer(FailureRow.log)
+    return session.scalars(select(FailureRow).where(*counted).order_by(FailureRow.id).options(*light)).all()
+
+
+def attempts(session: Session, search: int, trial_id: str) -> tuple[FailureRecord, ...]:
+    """Every failure of a trial in a search, oldest first, with traceback and log."""
+    mine = FailureRow.search_id == search, FailureRow.trial_id == trial_id
+    rows = session.scalars(select(FailureRow).where(*mine).order_by(FailureRow.id))
+    return tuple(failure_of(row, whole=True) for row in rows)
+
+
 def completed(session: Session, trials: Sequence[str]) -> dict[str, TrialRow]:
     """Those of `trials` that completed, in whichever search."""
     done = TrialRow.id.in_(trials), TrialRow.completed_at.is_not(None)
@@ -165,7 +181,8 @@ def _candidates(session: Session, search: int) -> defaultdict[int, list[Candidat
     running = session.execute(select(SearchRow, instant(session)).where(SearchRow.state == "running"))
     live = {row.id for row, now in running if effective_state(row, now) == "running"}
     failed: defaultdict[str | None, list[FailureRow]] = defaultdict(list)
-    failures = select(FailureRow).where(FailureRow.search_id == search).options(defer(FailureRow.traceback))
+    light = defer(FailureRow.traceback), defer(FailureRow.log)
+    failures = select(FailureRow).where(FailureRow.search_id == search).options(*light)
     for failure in session.scalars(failures.order_by(FailureRow.id)):
         failed[failure.trial_id].append(failure)
     rows = session.execute(
@@ -180,7 +197,7 @@ def _candidates(session: Session, search: int) -> defaultdict[int, list[Candidat
     for row, training, last in rows:
         past = failed[row.trial_id]
         state = _state(row, training, past, search, live)
-        record = candidate_of(row, training, last, state, len(past), past[-1].reason if past else None)
+        record = candidate_of(row, training, last, state, past)
         candidates[row.step_id].append(record)
     return candidates
 

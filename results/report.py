@@ -107,6 +107,7 @@ def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
         automatic=told(record.space.regularisation_expansion, gaps(decisions)),
         damaged=search.damaged(),
         trained_by=_versions(known.values()),
+        chosen_by_user=[step for step in search.steps() if step.by_user],
         space=yaml.safe_dump(record.space.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None),
     )
 

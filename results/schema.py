@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -23,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # Raised whenever a table changes, with a migration that brings a store of the version before here
 # (results/migrations/versions); a store of a later version is refused.
-VERSION = 4
+VERSION = 6
 OLDEST = 1
 
 
@@ -98,6 +99,9 @@ class SearchRow(Base):
     host, pid, process_started, claimed_at: who claimed it last, and when. lease_token: of that claim, None once it was
     given back. lease_number: how often it was claimed. heartbeat_at: when the holder was last heard of. lease_seconds:
     so long after that nobody else may claim it. claimed_at and heartbeat_at are by `results.lease.clock`.
+    versions, sources: of what decides and trains, and of its files; None where an earlier version did not record them.
+    accepted: changes of these that a user has accepted. forked_from, forked_step: the search whose decisions before
+    that step it began with.
     """
 
     __tablename__ = "searches"
@@ -110,6 +114,10 @@ class SearchRow(Base):
     data: Mapped[Nested | None]
     runs: Mapped[str]
     versions: Mapped[Nested]
+    sources: Mapped[Nested | None]
+    accepted: Mapped[Listed]
+    forked_from: Mapped[Name | None]
+    forked_step: Mapped[int | None]
     created_at: Mapped[datetime]
     state: Mapped[Word]
     reason: Mapped[str | None]
@@ -130,7 +138,10 @@ class TrialRow(Base):
 
     worker: where an attempt runs now. trained_by: the search that ordered the last attempt. epoch: the last recorded.
     seconds: wall time of the attempt that completed. top1, the score, top5 in [0, 1], loss in nats: on validation.
-    train_top1: on the training clips of the last epoch. device, gpus: what it ran on, and how many GPUs it held.
+    train_top1: on the training clips of the last epoch. device, gpus: what it ran on, and how many GPUs it held. notes:
+    what it did otherwise than it began, such as smaller pieces where memory did not suffice.
+    trainer: version of the training. started_with: of what trains, as the worker of the last attempt told when it
+    began, and the id of the space that it was ordered for; versions: of the attempt that completed, as it ended.
     """
 
     __tablename__ = "trials"
@@ -141,11 +152,13 @@ class TrialRow(Base):
     views: Mapped[Nested]
     data: Mapped[str]
     seed: Mapped[Count]
+    trainer: Mapped[int]
     epochs: Mapped[int]
     enrolled_at: Mapped[datetime]
     worker: Mapped[str | None]
     trained_by: Mapped[int | None] = mapped_column(ForeignKey("searches.id"), index=True)
     started_at: Mapped[datetime | None]
+    started_with: Mapped[Nested | None]
     epoch: Mapped[int | None]
     completed_at: Mapped[datetime | None]
     top1: Mapped[float | None]
@@ -159,6 +172,7 @@ class TrialRow(Base):
     train_top1: Mapped[float | None]
     device: Mapped[str | None]
     gpus: Mapped[float | None]
+    notes: Mapped[Listed | None]
 
 
 class StepRow(Base):
@@ -228,7 +242,12 @@ class EpochRow(Base):
 
 
 class FailureRow(Base):
-    """One attempt that failed, in the search that ordered it; once forgiven it no longer counts as an attempt."""
+    """One attempt that failed, in the search that ordered it; once forgiven it no longer counts as an attempt.
+
+    kind: a FailureKind. worker, node: where it ran, None where it never began or an earlier version did not record it.
+    log: the last lines of the trial's log. epoch: the last that the trial had reported. due_at: of the next attempt,
+    None where none follows. next: what follows, for people.
+    """
 
     __tablename__ = "failures"
     __table_args__ = (UniqueConstraint("search_id", "trial_id", "number"),)
@@ -237,16 +256,24 @@ class FailureRow(Base):
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
     trial_id: Mapped[TrialId]
     number: Mapped[int]
+    kind: Mapped[Word] = mapped_column(server_default="error")
     reason: Mapped[str]
     traceback: Mapped[str]
+    log: Mapped[str] = mapped_column(server_default="")
+    worker: Mapped[str | None]
+    node: Mapped[str | None]
+    epoch: Mapped[int | None]
     forgiven: Mapped[bool]
     failed_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    next: Mapped[str] = mapped_column(server_default="")
 
 
 class DecisionRow(Base):
     """What a step kept: one a step. Ids ascend in the order in which a search's decisions were made.
 
     cost: in the unit of the search's complexity. train_top1: of what is kept, which automatic regularisation reads.
+    by_user: it was not the scores that chose.
     """
 
     __tablename__ = "decisions"
@@ -260,6 +287,7 @@ class DecisionRow(Base):
     score: Mapped[float | None]
     ranking: Mapped[Listed]
     train_top1: Mapped[float | None]
+    by_user: Mapped[bool]
     decided_at: Mapped[datetime]
 
 
@@ -316,3 +344,16 @@ class DamagedRow(Base):
     reason: Mapped[str]
     first_seen: Mapped[datetime]
     last_seen: Mapped[datetime]
+
+
+class FileListRow(Base):
+    """What a look at the files of a manifest found, named by its content; searches share it.
+
+    sizes: eight bytes a file, little-endian, compressed by zlib. sample: digest by the file's place in the manifest.
+    """
+
+    __tablename__ = "file_lists"
+
+    digest: Mapped[Word] = mapped_column(primary_key=True)
+    sizes: Mapped[bytes] = mapped_column(LargeBinary)
+    sample: Mapped[Nested]

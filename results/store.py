@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from threading import Event as Flag
 from typing import Any, overload
@@ -18,17 +17,21 @@ from sqlalchemy.orm import Session
 from expander.cost import MeasuredName, shown
 from expander.errors import LeaseLost, StoreError, UsageError
 from expander.geometry import Geometry
+from expander.inputs import Change
 from expander.search import Decision, Instance, Step
 from expander.space import OPERATIONAL, SearchSpace
 from expander.throughput import Trained
 from expander.trial import Completed, Damage, Epoch, Event, Failed, Outcome, Started, Trial, content_id
-from results import lease, reading, throughput
+from results import inputs, lease, reading, throughput
 from results.connect import Database, connect
+from results.forking import Fork, copy_steps
 from results.heartbeat import Heartbeat
+from results.inputs import Packed
 from results.lease import LEASE_SECONDS, Lease, clock, lease_of
 from results.owner import this_process
 from results.records import (
     DamagedRecord,
+    FailureRecord,
     InstanceRecord,
     SearchRecord,
     SearchState,
@@ -96,8 +99,14 @@ class SqlStore:
         data: Mapping[str, Any] | None,
         runs: str,
         versions: Mapping[str, str],
+        sources: Mapping[str, str] | None = None,
+        files: Mapping[str, Packed] | None = None,
+        fork: Fork | None = None,
     ) -> SearchStore:
-        """A new search, with its space frozen. Raises UsageError when the name exists."""
+        """A new search, with its space frozen. Raises UsageError when the name exists.
+
+        files: what was found of the files of its data, by digest. fork: what it begins with, else with nothing.
+        """
         now = datetime.now(UTC)
         row = SearchRow(
             name=name,
@@ -107,6 +116,11 @@ class SqlStore:
             data=None if data is None else dict(data),
             runs=runs,
             versions=dict(versions),
+            sources=dict(sources) if sources else None,
+            accepted=[],
+            forked_from=fork.name if fork else None,
+            forked_step=fork.step if fork else None,
+            device=fork.device if fork else None,
             created_at=now,
             state="created",
             lease_number=0,
@@ -121,8 +135,11 @@ class SqlStore:
                 )
             session.add(row)
             session.flush()
-            search = row.id
-        return SearchStore(self._database, search, name)
+            inputs.keep_files(session, files or {})
+            created = SearchStore(self._database, row.id, name)
+            if fork is not None:
+                created._begin(session, row, fork)
+        return created
 
     def search(self, name: str) -> SearchStore:
         """The search of that name. Raises UsageError, with the names there are, when there is none."""
@@ -194,19 +211,23 @@ class SearchStore:
             if recorded is not None:
                 self._refuse_other_candidates(session, recorded, values)
                 return
-            _insert_trials(session, step.trials)
-            row = StepRow(search_id=self._id, started_at=datetime.now(UTC), **step_values(step))
-            session.add(row)
-            session.flush()
-            session.add_all(CandidateRow(step_id=row.id, **each) for each in values)
+            self._add_step(session, step, values)
 
-    def unfinished(self, step: Step, retries: int) -> tuple[Trial, ...]:
-        """The step's trials to be trained: not completed in any search, and failed at most `retries` times in this."""
+    def unfinished(self, step: Step) -> tuple[Trial, ...]:
+        """The step's trials that have not completed, in any search.
+
+        Raises UsageError where some were trained with what would mix results.
+        """
         ids = [trial.id for trial in step.trials]
         with self._database.reading() as session:
+            self._refuse_foreign(session, ids)
             completed = reading.completed(session, ids)
-            failures = Counter(row.trial_id for row in reading.failures(session, self._id, ids))
-        return tuple(trial for trial in step.trials if trial.id not in completed and failures[trial.id] <= retries)
+        return tuple(trial for trial in step.trials if trial.id not in completed)
+
+    def failures(self) -> tuple[Failed, ...]:
+        """The failures in this search that count, oldest first, without tracebacks and logs."""
+        with self._database.reading() as session:
+            return tuple(failed_of(row, whole=False) for row in reading.counting(session, self._id))
 
     def record(self, event: Event) -> None:
         """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later."""
@@ -219,10 +240,14 @@ class SearchStore:
                 self._apply(session, trial, event)
 
     def outcomes(self, step: Step) -> tuple[Outcome, ...]:
-        """The outcome of every trial of the step that has one: Completed, else its last Failed that counts."""
+        """The outcome of every trial of the step that has one: Completed, else its last Failed that counts.
+
+        Raises UsageError as `unfinished` does: a trial may also be found finished in its folder.
+        """
         ids = [trial.id for trial in step.trials]
         found: dict[str, Outcome] = {}
         with self._database.reading() as session:
+            self._refuse_foreign(session, ids)
             found |= {row.trial_id: failed_of(row) for row in reading.failures(session, self._id, ids)}
             found |= {trial: completed_of(row) for trial, row in reading.completed(session, ids).items()}
         return tuple(found[trial] for trial in ids if trial in found)
@@ -344,8 +369,11 @@ class SearchStore:
             self._stop_attempts(session)
         self._lease = None
 
-    def forgive(self) -> None:
-        """Let failures in steps that are not decided yet no longer count against the retries; their rows stay."""
+    def forgive(self, trial: str | None = None) -> tuple[str, ...]:
+        """Let failures in steps that are not decided yet no longer count against the retries; their rows stay.
+
+        trial: only those of this one. Returns the trials that had such failures.
+        """
         with self._database.writing() as session:
             self._hold(session)
             undecided = (
@@ -354,8 +382,11 @@ class SearchStore:
                 .outerjoin(DecisionRow, DecisionRow.step_id == StepRow.id)
                 .where(StepRow.search_id == self._id, DecisionRow.id.is_(None), CandidateRow.trial_id.is_not(None))
             )
-            theirs = FailureRow.search_id == self._id, FailureRow.trial_id.in_(undecided)
+            theirs = [FailureRow.search_id == self._id, FailureRow.trial_id.in_(undecided)]
+            theirs += [FailureRow.forgiven.is_(False), *([FailureRow.trial_id == trial] if trial else [])]
+            forgiven = session.scalars(select(FailureRow.trial_id).where(*theirs).distinct()).all()
             session.execute(update(FailureRow).where(*theirs).values(forgiven=True))
+        return tuple(sorted(forgiven))
 
     def update_space(self, space: SearchSpace) -> None:
         """Keep new operational sections of the space. Raises StoreError when anything else differs."""
@@ -371,6 +402,35 @@ class SearchStore:
                     f" {', '.join(OPERATIONAL)} may: start a new search"
                 )
             row.space = now
+
+    # What it is carried out with.
+
+    def foreign(self) -> tuple[Change, ...]:
+        """How trials of undecided steps were trained otherwise than it trains, but for what is accepted."""
+        with self._database.reading() as session:
+            row = session.get_one(SearchRow, self._id)
+            return inputs.foreign(session, row, inputs.undecided(session, row))
+
+    def accept(self, changes: Sequence[Change], versions: Mapping[str, str], sources: Mapping[str, str]) -> None:
+        """Record that a user accepts `changes`, and what it is carried out with where an earlier program did not."""
+        with self._database.writing() as session:
+            row = self._hold(session)
+            inputs.complete(row, versions, sources)
+            if changes:
+                inputs.accept(row, changes, versions, sources)
+
+    def note_files(self, data: Mapping[str, Any], files: Mapping[str, Packed]) -> None:
+        """Record what an earlier program did not look at: the files of its data. Their id stays."""
+        with self._database.writing() as session:
+            row = self._hold(session)
+            if row.data is not None and "files" not in row.data:
+                row.data = {**row.data, "files": data["files"]}
+                inputs.keep_files(session, files)
+
+    def file_list(self, digest: str) -> Packed | None:
+        """What was found of the files of a manifest, by its digest; None where that is not known."""
+        with self._database.reading() as session:
+            return inputs.file_list(session, digest)
 
     # What status, report and export read.
 
@@ -417,6 +477,11 @@ class SearchStore:
         with self._database.reading() as session:
             return reading.damaged(session, self._id)
 
+    def attempts(self, trial: str) -> tuple[FailureRecord, ...]:
+        """Every failure of a trial in this search, oldest first, with traceback and log."""
+        with self._database.reading() as session:
+            return reading.attempts(session, self._id, trial)
+
     def trial(self, trial: str) -> TrialRecord:
         """A trial by its id, whichever search trained it. Raises UsageError when there is none."""
         with self._database.reading() as session:
@@ -446,6 +511,28 @@ class SearchStore:
         if rival is not None and rival.stands(now):
             raise UsageError(lease.refusal(self.name, rival))
 
+    def _begin(self, session: Session, row: SearchRow, fork: Fork) -> None:
+        origin = session.scalar(select(SearchRow).where(SearchRow.name == fork.name))
+        assert origin is not None
+        copy_steps(session, origin, row, fork.keys)
+        if fork.chosen is not None:
+            step, decision = fork.chosen
+            values = [candidate_values(candidate, place) for place, candidate in enumerate(step.candidates)]
+            begun = self._add_step(session, step, values)
+            session.add(DecisionRow(step_id=begun.id, decided_at=datetime.now(UTC), **decision_values(decision)))
+        self._settle(session, row, fork.settled)
+
+    def _refuse_foreign(self, session: Session, trials: Sequence[str]) -> None:
+        inputs.refuse_foreign(session, session.get_one(SearchRow, self._id), trials)
+
+    def _add_step(self, session: Session, step: Step, candidates: Sequence[Mapping[str, Any]]) -> StepRow:
+        _insert_trials(session, step.trials)
+        row = StepRow(search_id=self._id, started_at=datetime.now(UTC), **step_values(step))
+        session.add(row)
+        session.flush()
+        session.add_all(CandidateRow(step_id=row.id, **each) for each in candidates)
+        return row
+
     def _step(self, session: Session, key: str) -> StepRow | None:
         return session.scalar(select(StepRow).where(StepRow.search_id == self._id, StepRow.key == key))
 
@@ -464,6 +551,8 @@ class SearchStore:
         match event:
             case Started():
                 trial.worker, trial.trained_by, trial.started_at = _printable(event.worker), self._id, now
+                search = session.get_one(SearchRow, self._id)
+                trial.started_with = {**event.versions, "space": inputs.space_id(search)}
             case Epoch():
                 trial.epoch = event.number
                 # Merged, because an attempt that lost its last checkpoint trains an epoch again.
@@ -478,8 +567,13 @@ class SearchStore:
                 trial.worker = None
                 mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial.id
                 number = 1 + (session.scalar(select(func.count()).where(*mine)) or 0)
-                values = {key: _printable(text) for key, text in failed_values(event).items()}
-                session.add(FailureRow(search_id=self._id, number=number, forgiven=False, failed_at=now, **values))
+                values = {
+                    key: _printable(value) if isinstance(value, str) else value
+                    for key, value in failed_values(event).items()
+                }
+                due = None if event.wait is None else now + timedelta(seconds=event.wait)
+                times = {"failed_at": now, "due_at": due}
+                session.add(FailureRow(search_id=self._id, number=number, forgiven=False, **times, **values))
                 _enter(session, trial.id, event.ledger, now)
 
     def _settle(self, session: Session, search: SearchRow, settled: Sequence[Instance]) -> None:

@@ -85,6 +85,7 @@ def test_a_training_whose_trial_another_coordinator_has_taken_over_leaves_its_fo
     sources = ManifestSource(videos.train), ManifestSource(videos.val)
     old = VideoTraining(*sources, runs=tmp_path, threads=1, device="cpu", claim=OLD)
     folder, epochs = tmp_path / "trials" / trial().id, list[Epoch]()
+    folder.parent.mkdir()
 
     def taken_over(epoch: Epoch) -> None:
         epochs.append(epoch)

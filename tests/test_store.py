@@ -27,13 +27,14 @@ from servers import PostgresServer
 from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from expander.axis import Axis, Factors
-from expander.coordinator import run_search
+from expander.coordinator import NO_WAITS, nowhere, run_search
 from expander.cost import closed_form
 from expander.errors import LeaseLost, StepFailed, StoreError, UsageError
 from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
 from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Damage, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
+from results.schema import VERSION
 from results.store import SearchStore, SqlStore, open_store
 
 DATA = "da7a" * 4
@@ -126,10 +127,18 @@ class FakeTraining:
         self.failing = Counter(failing or {})
         self.finished: Counter[str] = Counter()
 
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
+    nodes = frozenset({"here"})
+
+    def run(
+        self,
+        trials: Sequence[Trial],
+        again: Callable[[Failed], float | None],
+        waits: Mapping[str, float] = NO_WAITS,
+        avoid: Callable[[str], frozenset[str]] = nowhere,
+    ) -> Generator[Event, None, None]:
         for trial in trials:
             outcome = yield from self._attempt(trial.id)
-            while isinstance(outcome, Failed) and again(outcome):
+            while isinstance(outcome, Failed) and again(outcome) is not None:
                 outcome = yield from self._attempt(trial.id)
 
     def _attempt(self, trial: str) -> Generator[Event, None, Outcome]:
@@ -372,7 +381,7 @@ class TestAnyStore:
         before = search.steps()
         search.enroll(step)
         assert search.steps() == before
-        assert search.unfinished(step, 0) == step.trials[1:]
+        assert search.unfinished(step) == step.trials[1:]
 
     def test_a_step_is_not_enrolled_again_with_other_candidates(self, store: SqlStore) -> None:
         search = new_search(store)
@@ -454,16 +463,17 @@ class TestAnyStore:
         with pytest.raises(StoreError, match=r"with 4\.2 ms and cannot become that of step 2 with 1\.5 s; cost would"):
             search.settle([replace(settled, cost=1.5)])
 
-    def test_a_failed_trial_is_unfinished_as_often_as_retries_allow(self, store: SqlStore) -> None:
+    def test_a_failed_trial_is_unfinished_and_its_failures_are_told_in_order(self, store: SqlStore) -> None:
         search, step = new_search(store), first_step()
         search.enroll(step)
         trial = step.trials[0]
-        search.record(Failed(trial.id, "once"))
-        assert search.unfinished(step, 0) == step.trials[1:]
-        assert search.unfinished(step, 1) == step.trials
-        search.record(Failed(trial.id, "twice"))
-        assert search.unfinished(step, 1) == step.trials[1:]
-        assert search.outcomes(step) == (Failed(trial.id, "twice"),)
+        search.record(Failed(trial.id, "once", "Traceback ...", log="a line"))
+        search.record(Failed(trial.id, "twice", "Traceback ..."))
+        assert search.unfinished(step) == step.trials
+        assert search.failures() == (Failed(trial.id, "once"), Failed(trial.id, "twice"))
+        assert search.outcomes(step) == (Failed(trial.id, "twice", "Traceback ..."),)
+        search.record(completed(trial.id))
+        assert search.unfinished(step) == step.trials[1:]
 
     def test_a_trial_that_fails_too_often_stops_the_search_until_it_is_forgiven(self, store: SqlStore) -> None:
         search, step = new_search(store), first_step()
@@ -493,10 +503,10 @@ class TestAnyStore:
         outcomes = [completed(trial.id) for trial in step.trials[1:]]
         decided.commit(decide(step, outcomes, skip_failed=True), ())
         decided.forgive()
-        assert decided.unfinished(step, 0) == undecided.unfinished(step, 0) == step.trials[1:]
+        assert decided.failures() == undecided.failures() == (Failed(broken, "out of memory"),)
         undecided.forgive()
-        assert decided.unfinished(step, 0) == step.trials[1:]
-        assert undecided.unfinished(step, 0) == step.trials
+        assert decided.failures() == (Failed(broken, "out of memory"),)
+        assert undecided.failures() == ()
 
     def test_candidates_that_are_the_same_work_share_a_trial(self, store: SqlStore) -> None:
         search, step = new_search(store), first_step()
@@ -515,7 +525,7 @@ class TestAnyStore:
         first.record(completed(step.trials[0].id))
         first.record(Failed(step.trials[1].id, "out of memory"))
         second.enroll(step)
-        assert second.unfinished(step, 0) == step.trials[1:]
+        assert second.unfinished(step) == step.trials[1:]
         assert second.outcomes(step) == (completed(step.trials[0].id),)
         training = FakeTraining()
         run(second, training)
@@ -943,7 +953,7 @@ class TestAcrossProcesses:
         open_store(url, create=True).close()
         rewrite(url, "UPDATE store_info SET version = 99")
         for create in (False, True):
-            with pytest.raises(StoreError, match="is of version 99, this program reads version 4"):
+            with pytest.raises(StoreError, match=f"is of version 99, this program reads version {VERSION}"):
                 open_store(url, create=create)
         rewrite(url, "DELETE FROM store_info")
         with pytest.raises(StoreError, match="is of version 0"):

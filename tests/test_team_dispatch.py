@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -104,8 +106,8 @@ def trial(data: str) -> Trial:
     return Trial(realise(Factors(), Basis()), Recipe(), data, Views(), next(SEEDS))
 
 
-def never(failed: Failed) -> bool:
-    return False
+def never(failed: Failed) -> None:
+    return None
 
 
 def losses(events: list[Event]) -> list[float]:
@@ -186,7 +188,7 @@ class TestTeamsOfEveryDispatcher:
 def test_a_trial_whose_worker_was_killed_is_retried_from_its_checkpoint_and_ends_as_undisturbed(tmp_path: Path) -> None:
     one = trial(f"hold {tmp_path}")
     events: list[Event] = []
-    for event in InlineDispatcher(rehearse, Meter(), workers=2).run([one], lambda failed: True):
+    for event in InlineDispatcher(rehearse, Meter(), workers=2).run([one], lambda failed: 0.0):
         events.append(event)
         if isinstance(event, Epoch) and event.number == 1:
             os.kill(pids(events[0])[0], signal.SIGKILL)
@@ -271,6 +273,10 @@ class TestRay:
         assert told["sizes"] == [2, 1]
         assert told["kinds"] == ["Started", "Epoch", "Started", "Epoch", "Epoch", "Completed"]
         assert told["losses"] == UNDISTURBED
+        assert all(each["trainer"] == "1" and each["code"] for each in told["versions"])
+        # The copy that it imports also has another source, which names the version.
+        said = r"not all machines would train the same: \S+ has trainer 2 where the coordinator has 1, code \w+ where"
+        assert re.match(said, told["other"])
 
 
 SPACE: dict[str, Any] = {
@@ -347,7 +353,8 @@ def _main(kind: str, path: str) -> None:
         return
     # Warnings of Ray's own tests' tool are not ours.
     with closing_cluster() as cluster:
-        print(json.dumps(_lose_a_machine(cluster, Path(path))))
+        told = _lose_a_machine(cluster, Path(path))
+        print(json.dumps(told | {"other": _train_otherwise(cluster, Path(path))}))
 
 
 @contextmanager
@@ -388,7 +395,27 @@ def _lose_a_machine(cluster: Any, folder: Path) -> dict[str, Any]:
                 cluster.remove_node(machine, allow_graceful=False)
                 (folder / "on").touch()
     sizes = [len(pids(event)) for event in events if isinstance(event, Started)]
-    return {"blind": blind, "sizes": sizes, "kinds": [type(e).__name__ for e in events], "losses": losses(events)}
+    told = {"blind": blind, "sizes": sizes, "kinds": [type(e).__name__ for e in events], "losses": losses(events)}
+    return told | {"versions": [event.versions for event in events if isinstance(event, Started)]}
+
+
+def _train_otherwise(cluster: Any, folder: Path) -> str:
+    """What is said of a machine whose programs are of another version of the training."""
+    import expander
+    import trainers
+    from trainers.dispatch.cluster import RayDispatcher
+
+    for package in (expander, trainers):
+        shutil.copytree(Path(package.__file__ or "").parent, folder / "other" / package.__name__)
+    trial_py = folder / "other" / "expander" / "trial.py"
+    trial_py.write_text(trial_py.read_text().replace("\nTRAINER = 1\n", "\nTRAINER = 2\n"))
+    cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(folder / "other")})
+    cluster.wait_for_nodes()
+    try:
+        RayDispatcher(rehearse, Meter(), cpus=1, gpus=0, address=cluster.address).__enter__()
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 class Table:

@@ -192,6 +192,7 @@ def load_completed(folder: Path, trial: str) -> Completed | None:
         ledger = tuple(Damage(**damage) for damage in values.get("ledger", ()))
         # The folder may have moved since.
         found = {"metrics": metrics, "damaged": damaged, "ledger": ledger, "weights": str(weights)}
+        found["notes"] = tuple(values.get("notes", ()))
         completed = Completed(**values | found)
     except (ValueError, KeyError, TypeError) as damage:
         logger.warning("outcome %s is damaged (%s); scoring the trial again", path, damage)

@@ -24,6 +24,8 @@ from expander.units import duration
 from trainers.events import Curves
 
 LOG = "log.txt"
+# Begins each attempt's lines in the log, and is followed by its 'host:pid'.
+ATTEMPT = "---- attempt on "
 EVENTS = "events"
 # Below warnings, only what this package says of itself.
 OURS = "trainers"
@@ -103,7 +105,7 @@ def keeping_journal(
     with _logging_to(folder / LOG, lambda text: tell(Warned(trial.id, text))), _python_warnings():
         ours = " ".join(f"{name} {number}" for name, number in versions.items())
         where = f"{socket.gethostname()}:{os.getpid()}"
-        logger.info("---- attempt on %s with %d loader workers; %s", where, loader_workers, ours)
+        logger.info("%s%s with %d loader workers; %s", ATTEMPT, where, loader_workers, ours)
         logger.info("trial %s: %s", trial.id, _shown(trial))
         try:
             yield journal

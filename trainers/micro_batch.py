@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from expander.errors import FileError, TrialError
+from expander.errors import DeviceMemoryError, FileError
 from expander.files import sealed, unsealed, write_whole
+from expander.recipe import Recipe
 from expander.trial import Trial, content_id
 from trainers.data.clips import normalise
 from trainers.networks.build import build
@@ -57,7 +58,7 @@ class MicroBatches:
     def first(self, trial: Trial, device: torch.device, folder: Path, most: int) -> MicroBatch:
         """What to begin with: at most `most` groups, as `folder` remembers it for such trials or as it is found now.
 
-        Raises TrialError where not even the smallest fits.
+        Raises DeviceMemoryError where not even the smallest fits.
         """
         recompute = self.recompute is True
         if self.clips is not None:
@@ -70,7 +71,7 @@ class MicroBatches:
             return known
         found = largest(lambda micro: _fits(trial, device, micro), most, recompute, self.may_recompute)
         if found is None:
-            raise TrialError(too_large(trial, self))
+            raise DeviceMemoryError(too_large(trial, self))
         remember(folder, key, found)
         return found
 
@@ -95,6 +96,19 @@ def too_large(trial: Trial, wanted: MicroBatches) -> str:
         advice = f"resources.gradient_checkpointing: null, {advice}"
     return (
         f"trial {trial.id}: a single BN group of {group} clips does not fit in the device's memory; it takes {advice}"
+    )
+
+
+def shrunk(recipe: Recipe, before: MicroBatch, now: MicroBatch) -> str:
+    """What is said, logged and stored of a training that goes on in smaller pieces."""
+
+    def shown(micro: MicroBatch) -> str:
+        again = ", blocks computed again for the backward pass" if micro.recompute else ""
+        return f"{micro.groups * recipe.batchnorm_group} clips{again}"
+
+    return (
+        f"the device's memory does not hold micro-batches of {shown(before)}: trained with {shown(now)}, whose"
+        f" gradients are added up to the same batch of {recipe.batch} clips; the recipe is unchanged"
     )
 
 

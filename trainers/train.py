@@ -8,10 +8,9 @@ import os
 import platform
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,7 +18,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
-from expander.errors import TrialError, UsageError
+from expander.errors import DeviceMemoryError, UsageError
 from expander.files import remove
 from expander.recipe import ShortVideos
 from expander.trial import Completed, Epoch, Metrics, Told, Trial, Views
@@ -28,15 +27,18 @@ from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
 from trainers.data.decode import SECONDS_PER_VIDEO
+from trainers.data.files import Seen, check_seen
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate, own_videos
 from trainers.fence import Claim, Fence
-from trainers.journal import Journal, keeping_journal
+from trainers.journal import LOG, Journal, keeping_journal
 from trainers.learner import DoesNotFit, Learner
-from trainers.micro_batch import MicroBatch, MicroBatches, too_large
+from trainers.micro_batch import MicroBatch, MicroBatches, shrunk, too_large
 from trainers.networks.build import build
 from trainers.processor import processor_name
 from trainers.team import ALONE, Team, led
+from trainers.versions import versions
+from trainers.watchdog import Watchdog
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -57,8 +59,10 @@ class VideoTraining:
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
     leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. gpus:
-    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged. claim: of
-    the coordinator that orders it; None lets any number of processes write to the same folder.
+    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged. seen: what
+    the coordinator saw of both manifests; one that sees something else trains nothing. claim: of
+    the coordinator that orders it; None lets any number of processes write to the same folder. watchdog: where the
+    process is the training's own, which it may end.
     """
 
     train: ManifestSource
@@ -71,7 +75,9 @@ class VideoTraining:
     micro_batches: MicroBatches = AUTOMATIC
     gpus: float = 0.0
     seconds_per_video: float = SECONDS_PER_VIDEO
+    seen: tuple[Seen, Seen] | None = None
     claim: Claim | None = None
+    watchdog: Watchdog | None = None
 
     def __call__(self, trial: Trial, report: Callable[[Told], None], team: Team = ALONE) -> Completed:
         """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
@@ -83,11 +89,14 @@ class VideoTraining:
         later attempt at the same trial, FileError where a checkpoint cannot be written: each on every member.
         """
         folder, fence = led(team, lambda: self._begun(trial))
-        with keeping_journal(folder, trial, self.loader_workers, versions(), report, leads=team.rank == 0) as journal:
+        watched = self.watchdog.watching(folder / LOG) if self.watchdog else nullcontext(_nothing)
+        keeping = keeping_journal(folder, trial, self.loader_workers, versions(), report, leads=team.rank == 0)
+        with keeping as journal, watched as beat:
             if completed := led(team, lambda: checkpoint.load_completed(folder, trial.id)):
                 return completed
             led(team, fence.begin)
-            return _Attempt(self, trial, folder, team, find_device(self.device), report, journal, fence).outcome()
+            device = find_device(self.device)
+            return _Attempt(self, trial, folder, team, device, report, journal, fence, beat).outcome()
 
     def _begun(self, trial: Trial) -> tuple[Path, Fence]:
         folder = checkpoint.make_folder(self.runs, trial.id)
@@ -106,6 +115,7 @@ class _Attempt:
     report: Callable[[Told], None]
     journal: Journal
     fence: Fence
+    beat: Callable[[], None]
 
     def outcome(self) -> Completed:
         """Train and score."""
@@ -115,9 +125,11 @@ class _Attempt:
         train, val = read_pair(self.training.train, self.training.val)
         for manifest in (train, val):
             check_classes(manifest, self.trial.geometry.classes)
+        for manifest, expected in zip((train, val), self.training.seen or (), strict=False):
+            check_seen(manifest, expected)
         random = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
         with fixed_threads(self.training.threads), random, deterministic(self.device):
-            learner = self._trained(train)
+            learner, notes = self._trained(train)
             led(self.team, lambda: self._keep_weights(learner))
             damaged = Ledger(len(val.videos), share, "val", before=learner.ledger.entries)
             metrics = self._scored(learner, val, damaged)
@@ -132,6 +144,7 @@ class _Attempt:
             device=processor_name(self.device),
             gpus=self._gpus(),
             ledger=damaged.entries,
+            notes=notes,
         )
         self.journal.completed(completed, self.trial.recipe.epochs)
 
@@ -159,19 +172,22 @@ class _Attempt:
             return None
         return float(self.team.size) if self.team.size > 1 else self.training.gpus or 1.0
 
-    def _trained(self, train: Manifest) -> Learner:
-        """The learner after its last epoch. Where memory does not suffice it goes on in smaller pieces."""
+    def _trained(self, train: Manifest) -> tuple[Learner, tuple[str, ...]]:
+        """The learner after its last epoch, and notes. Where memory does not suffice it goes on in smaller pieces."""
         recipe, wanted = self.trial.recipe, self.training.micro_batches
         most = -(-recipe.batch // (recipe.batchnorm_group * self.team.size))
         # The leader's, as its GPU may have another one's memory; where another member has less, all of them go down.
         micro = self.team.share(wanted.first(self.trial, self.device, self.training.runs, most))
+        first = micro
         while True:
             try:
-                return self._learn(train, micro)
+                learner = self._learn(train, micro)
             except DoesNotFit as error:
                 if (smaller := micro.smaller(wanted.may_recompute)) is None:
-                    raise TrialError(too_large(self.trial, wanted)) from error
-            logger.warning("%s does not fit in memory; going on from the last checkpoint with %s", micro, smaller)
+                    raise DeviceMemoryError(too_large(self.trial, wanted)) from error
+            else:
+                return learner, () if micro == first else (shrunk(recipe, first, micro),)
+            logger.warning("%s; going on from the last checkpoint", shrunk(recipe, micro, smaller))
             micro = smaller
 
     def _learn(self, train: Manifest, micro: MicroBatch) -> Learner:
@@ -183,7 +199,7 @@ class _Attempt:
         clips = TrainingClips(train, trial.geometry, recipe, trial.seed, self.training.seconds_per_video)
         order = _order(trial, learner.epoch + 1, videos, team)
         # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
-        with closing(_load(clips, order, self.training.loader_workers)) as items:
+        with closing(_load(clips, order, self.training.loader_workers, self.beat)) as items:
             while learner.epoch < recipe.epochs:
                 led(team, partial(self._keep_epoch, learner, learner.learn(items, videos)))
             if recipe.precise_batchnorm:
@@ -197,7 +213,7 @@ class _Attempt:
         short, seconds = self.trial.recipe.short_videos, self.training.seconds_per_video
         tested = TestViews(val, self.trial.geometry, [views], short, seconds)
         order = own_videos(len(val.videos), self.team, run)
-        with closing(_load(tested, order, self.training.loader_workers)) as videos:
+        with closing(_load(tested, order, self.training.loader_workers, self.beat)) as videos:
             evaluation = evaluate(
                 learner.model,
                 videos,
@@ -260,10 +276,18 @@ def _order(trial: Trial, first: int, videos: int, team: Team) -> Iterator[tuple[
         yield from ((last, place) for place in own_places(order, recipe, team))
 
 
-def _load(items: Dataset[T], order: Iterable[Any], workers: int) -> Generator[T, None, None]:
-    """`items` in `order`, one by one; decoded ahead where there are workers, which end when it is closed."""
+def _nothing() -> None: ...
+
+
+def _load(
+    items: Dataset[T], order: Iterable[Any], workers: int, beat: Callable[[], None] = _nothing
+) -> Generator[T, None, None]:
+    """`items` in `order`, one by one; decoded ahead where there are workers, which end when it is closed.
+
+    beat: called with each, as that is progress: the one before was computed, and this one read.
+    """
     # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
-    yield from DataLoader(
+    loader = DataLoader(
         items,
         batch_size=None,
         sampler=order,
@@ -271,11 +295,9 @@ def _load(items: Dataset[T], order: Iterable[Any], workers: int) -> Generator[T,
         collate_fn=_as_it_is,
         generator=torch.Generator(),
     )
-
-
-def versions() -> dict[str, str]:
-    """What trains: Python and the packages whose version can change a result."""
-    return {"python": platform.python_version()} | {name: version(name) for name in ("torch", "av", "x3d-expander")}
+    for item in loader:
+        beat()
+        yield item
 
 
 def keep_freed_memory() -> None:

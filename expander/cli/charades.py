@@ -51,7 +51,7 @@ def charades(
     from trainers.checkpoint import WEIGHTS
     from trainers.data.charades import CLASS_NAMES, read_charades
     from trainers.finetune.charades import charades_geometry, charades_recipe, train_charades
-    from trainers.train import versions
+    from trainers.versions import versions
 
     check_weights(loaded, weights)
     recipe = _set(charades_recipe, loaded, of_recipe)

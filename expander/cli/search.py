@@ -1,4 +1,4 @@
-"""`expander search` and `expander resume`: behind both is the same loop."""
+"""`expander search`, `resume` and `retry`: behind all of them is the same loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,24 +14,34 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from expander.cli.data import warn_of_leaks
+from expander.cli.failing import to_retry
 from expander.cli.files import load_space, make_folder
+from expander.cli.inputs import (
+    Videos,
+    accepted_changes,
+    look_at_files,
+    read_videos,
+    sources,
+    unchanged_space,
+    unchanged_videos,
+    versions,
+)
 from expander.cli.output import Json, notes, print_json
 from expander.cli.password import VARIABLE
 from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.room import check_folder, check_room
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
 from expander.coordinator import Dispatcher, measured, run_search
-from expander.cost import MeasuredName
+from expander.cost import Cost, MeasuredName
 from expander.errors import ExpanderError, Interrupted, LeaseLost, UsageError
 from expander.geometry import Geometry
+from expander.inputs import ACCEPTABLE, Change
 from expander.search import Decision, Step, next_step
-from expander.space import OPERATIONAL, SearchSpace, difference
+from expander.space import SearchSpace
 from expander.trial import Event, content_id
 
 if TYPE_CHECKING:
     from results.store import SearchStore
-    from trainers.data.manifest import DataFingerprint, ManifestSource
     from trainers.fence import Claim
     from trainers.measure import DeviceMeter
     from trainers.train import VideoTraining
@@ -49,16 +59,6 @@ Watch = Callable[[Step, Event | Decision | None], None]
 
 # What a file system and a shell take as it is.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-@dataclass(frozen=True)
-class Videos:
-    """The manifests of a search, read and fingerprinted."""
-
-    train: ManifestSource
-    val: ManifestSource
-    fingerprint: DataFingerprint
-    class_names: tuple[str, ...]
 
 
 def search(
@@ -79,14 +79,11 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Launch a search. It can be interrupted at any moment and resumed."""
-    if not NAME.fullmatch(name):
-        raise UsageError(
-            f"--name {name!r}: expected letters, digits, '.', '_' and '-', beginning with a letter or digit"
-        )
+    check_name(name)
     given = [*(overrides or []), *([f"expansion.max_steps={steps}"] if steps else [])]
     for key, manifest in (("train", train), ("val", val)):
         if manifest is not None:
-            given.append(f"data.{key}={_quoted(manifest)}")
+            given.append(f"data.{key}={quoted(manifest)}")
     searched, source = load_space(space, given)
     videos = None if searched.prescribed else read_videos(searched)
     if videos is not None:
@@ -94,6 +91,7 @@ def search(
     from results.store import open_store
 
     with closing(open_store(store, create=True)) as opened:
+        videos = None if videos is None else look_at_files(videos)
         created = opened.create(
             name,
             space=searched,
@@ -102,9 +100,11 @@ def search(
             data=videos.fingerprint.as_dict() if videos else None,
             runs=str(runs.resolve()),
             versions=versions(),
+            sources=sources(),
+            files=videos.packed if videos else None,
         )
         try:
-            _carry_on(created, searched, videos, runs.resolve(), dispatcher, ray_address, store, as_json)
+            carry_on(created, searched, videos, runs.resolve(), dispatcher, ray_address, store, as_json)
         except UsageError:
             # What the command asked for cannot be had: the name stays free for the command that is right.
             opened.discard(created)
@@ -116,37 +116,63 @@ def resume(
     store: StoreUrl = DEFAULT_STORE,
     dispatcher: DispatcherName = "ray",
     ray_address: RayAddress = None,
+    accept_changes: Annotated[
+        str | None,
+        typer.Option(help=f"Go on although these have changed, which is recorded: some of {','.join(ACCEPTABLE)}."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with a search that was interrupted; refuses where its space or its data have changed."""
+    """Go on with a search that was interrupted; refuses where what it is carried out with has changed."""
     from results.store import open_store
 
     with closing(open_store(store)) as opened:
         resumed = opened.search(name)
-        space = _unchanged_space(resumed)
-        videos = None if space.prescribed else _unchanged_videos(resumed, space)
-        _carry_on(resumed, space, videos, Path(resumed.record_of.runs), dispatcher, ray_address, store, as_json)
+        space = unchanged_space(resumed)
+        videos = None if space.prescribed else unchanged_videos(resumed, space)
+        if space.prescribed and accept_changes:
+            raise UsageError(
+                f"--accept-changes {accept_changes}: nothing is trained along a prescribed path; leave it out"
+            )
+        accepted = () if space.prescribed else accepted_changes(resumed, accept_changes)
+        runs = Path(resumed.record_of.runs)
+        carry_on(resumed, space, videos, runs, dispatcher, ray_address, store, as_json, accepted=accepted)
 
 
-def read_videos(space: SearchSpace) -> Videos:
-    """The manifests that `space` names. Raises UsageError where it names none, ManifestError where they are wrong."""
-    from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
+def retry(
+    name: Name,
+    trial: Annotated[
+        str | None, typer.Option("--trial", help="Only this trial; else all that have failed in the step that waits.")
+    ] = None,
+    store: StoreUrl = DEFAULT_STORE,
+    dispatcher: DispatcherName = "ray",
+    ray_address: RayAddress = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a search that failures have stopped, once their cause is mended: failed trials are tried anew."""
+    from results.store import open_store
 
-    if space.data.train is None or space.data.val is None:
-        missing = " and ".join(key for key in ("train", "val") if getattr(space.data, key) is None)
+    with closing(open_store(store)) as opened:
+        retried = opened.search(name)
+        to_retry(retried, trial)
+        space = unchanged_space(retried)
+        videos = None if space.prescribed else unchanged_videos(retried, space)
+        if videos is not None:
+            accepted_changes(retried, None)
+        runs = Path(retried.record_of.runs)
+
+        def grant() -> None:
+            for each in retried.forgive(trial):
+                notes().print(f"trial {each}: its retries are granted anew", markup=False)
+
+        carry_on(retried, space, videos, runs, dispatcher, ray_address, store, as_json, begin=grant)
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError for what is no name of a search."""
+    if not NAME.fullmatch(name):
         raise UsageError(
-            f"no {missing} manifest: give --train MANIFEST and --val MANIFEST, or data.train and data.val in the space"
+            f"--name {name!r}: expected letters, digits, '.', '_' and '-', beginning with a letter or digit"
         )
-    root = None if space.data.root is None else Path(space.data.root).resolve()
-    train, val = (
-        ManifestSource(Path(path).resolve(), root, space.data.outside_root)
-        for path in (space.data.train, space.data.val)
-    )
-    manifests = read_pair(train, val)
-    for manifest in manifests:
-        check_classes(manifest, space.basis.classes)
-    warn_of_leaks(*manifests)
-    return Videos(train, val, fingerprint(*manifests), manifests[0].classes)
 
 
 def meter_of(space: SearchSpace) -> DeviceMeter:
@@ -159,57 +185,9 @@ def meter_of(space: SearchSpace) -> DeviceMeter:
     return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus_per_trial else "cpu")
 
 
-def versions() -> dict[str, str]:
-    """Versions of what decides and trains, for provenance."""
-    import platform
-    from importlib.metadata import version
-
-    found = {name: version(name) for name in ("x3d-expander", "torch", "av", "ray", "numpy")}
-    return {"python": platform.python_version(), **found}
-
-
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     """An absolute path as a YAML text."""
     return "'" + str(path.resolve()).replace("'", "''") + "'"
-
-
-def _unchanged_space(resumed: SearchStore) -> SearchSpace:
-    """The space of the search, with what may change as its file says now."""
-    record = resumed.record_of
-    try:
-        now, _ = load_space(record.source, record.overrides)
-    except UsageError as error:
-        notes().print(
-            f"{record.source} cannot be read any more ({error}); going on with the space in the store", markup=False
-        )
-        return record.space
-    changes = difference(record.space, now)
-    refused = [line for line in changes if line.split(".")[0].split(":")[0] not in OPERATIONAL]
-    if refused:
-        listed = "\n".join(f"  {line}" for line in refused)
-        raise UsageError(
-            f"{record.source} has changed since search {record.name!r} began\n{listed}\n"
-            "Going on would mix results. Undo these changes, or start a new search under another name: it takes over"
-            " every finished trial that is still the same work."
-        )
-    if changes:
-        notes().print("\n".join(["the space has changed how trials are carried out:", *changes]), markup=False)
-    return now
-
-
-def _unchanged_videos(resumed: SearchStore, space: SearchSpace) -> Videos:
-    from trainers.data.manifest import DataFingerprint
-
-    record, videos = resumed.record_of, read_videos(space)
-    assert record.data is not None
-    changes = DataFingerprint.from_dict(record.data).difference(videos.fingerprint)
-    if changes:
-        listed = "\n".join(f"  {line}" for line in changes)
-        raise UsageError(
-            f"the data of search {record.name!r} have changed since it began\n{listed}\n"
-            "Going on would mix results. Restore the manifests, or start a new search under another name."
-        )
-    return videos
 
 
 @contextmanager
@@ -227,7 +205,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @_interruptible()
-def _carry_on(
+def carry_on(
     store: SearchStore,
     space: SearchSpace,
     videos: Videos | None,
@@ -236,17 +214,19 @@ def _carry_on(
     ray_address: str | None,
     url: str,
     as_json: bool,
+    accepted: Sequence[Change] = (),
+    begin: Callable[[], None] | None = None,
 ) -> None:
-    """Claim the search, run the loop to its end and say what came of it."""
+    """Claim the search, run the loop to its end and say what came of it. begin: called once it is claimed."""
     os.environ.pop(VARIABLE, None)  # workers have no business with the store, and would inherit its password
-    stopped = store.effective_state == "failed"
     _claim(store, space.coordinator.lease_seconds)
     try:
         store.update_space(space)
-        if stopped:
-            # Whoever resumes a search that its failures have stopped has dealt with their cause. After a kill they
-            # count on, so that the search decides as it would have undisturbed.
-            store.forgive()
+        store.accept(accepted, versions(), sources())
+        if videos is not None:
+            store.note_files(videos.fingerprint.as_dict(), videos.packed)
+        if begin is not None:
+            begin()
         data = videos.fingerprint.id if videos else ""
         # Where nothing is left to train or to measure, no Ray is started for it.
         left = _next_step(store, space, data)
@@ -261,6 +241,7 @@ def _carry_on(
             _tracking(store, space, progress) as watch,
             _dispatcher(store, space, videos, runs, name, ray_address) as made,
         ):
+            progress.nodes = lambda: made.nodes
             cost = None
             if space.measured is not None:
                 store.measure_on(made.meter.device)
@@ -331,7 +312,7 @@ def _tracking(store: SearchStore, space: SearchSpace, progress: Progress) -> Ite
         yield both
 
 
-class _NotMeasuredYet(Exception):
+class NotMeasuredYet(Exception):
     """The store does not have it."""
 
 
@@ -342,19 +323,27 @@ class _Recorded:
     device: str
 
     def measure(self, name: MeasuredName, geometry: Geometry) -> float:
-        raise _NotMeasuredYet
+        raise NotMeasuredYet
 
 
-def _next_step(store: SearchStore, space: SearchSpace, data: str) -> Step | _NotMeasuredYet | None:
+def _next_step(store: SearchStore, space: SearchSpace, data: str) -> Step | NotMeasuredYet | None:
     """The step to be taken, None where none is left; or that it cannot be told without measuring."""
-    device = store.record_of.device
-    if space.measured is not None and device is None:
-        return _NotMeasuredYet()
-    cost = measured(space.measured, _Recorded(device), store) if space.measured and device else None
     try:
-        return next_step(space, store.decisions(), data, cost)
-    except _NotMeasuredYet as unknown:
+        return next_step(space, store.decisions(), data, known_cost(store, space))
+    except NotMeasuredYet as unknown:
         return unknown
+
+
+def known_cost(store: SearchStore, space: SearchSpace) -> Cost | None:
+    """A measured complexity as far as it is recorded, None where it has a closed form.
+
+    It raises NotMeasuredYet where it is asked for more, and so does this where nothing has been measured.
+    """
+    if space.measured is None:
+        return None
+    if (device := store.record_of.device) is None:
+        raise NotMeasuredYet
+    return measured(space.measured, _Recorded(device), store)
 
 
 @contextmanager
@@ -371,7 +360,8 @@ def _dispatcher(
     training = _nothing if videos is None else _training(space, videos, runs, meter, _claim_of(store))
     team: dict[str, Any] = {"workers": resources.workers, "least": resources.least_workers}
     if name == "inline":
-        yield InlineDispatcher(training, meter, on_gpus=resources.gpus_per_trial > 0, threads=meter.threads, **team)
+        team |= {"on_gpus": resources.gpus_per_trial > 0, "threads": meter.threads}
+        yield InlineDispatcher(training, meter, apart=videos is not None, runs=runs, **team)
         return
     from trainers.dispatch.cluster import RayDispatcher
 
@@ -390,6 +380,7 @@ def _dispatcher(
 def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter, claim: Claim) -> VideoTraining:
     from trainers.micro_batch import MicroBatches
     from trainers.train import VideoTraining
+    from trainers.watchdog import Watchdog
 
     resources = space.resources
     return VideoTraining(
@@ -404,6 +395,8 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
         gpus=resources.gpus_per_trial,
         seconds_per_video=space.data.seconds_per_video,
         claim=claim,
+        seen=videos.seen,
+        watchdog=Watchdog(space.failures.hang_minutes),
     )
 
 

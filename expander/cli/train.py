@@ -12,6 +12,7 @@ import typer
 
 from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_config, make_folder
+from expander.cli.inputs import Videos, look_at_files
 from expander.cli.output import Json, document, notes, print_json
 from expander.cli.scores import note_damaged, print_scores
 from expander.errors import Interrupted, ManifestError, UsageError
@@ -90,6 +91,10 @@ def train(
         )
     data = fingerprint(*manifests)
     trial = Trial(loaded.geometry, loaded.recipe, data.id, loaded.views, loaded.seed)
+    # What an earlier program began, which did not look at the files, is gone on with under its name.
+    if not (out / TRIALS / trial.id).is_dir():
+        data = look_at_files(Videos(videos, held_out, manifests, data)).fingerprint
+        trial = replace(trial, data=data.id)
     make_folder(out / TRIALS)
     training = VideoTraining(videos, held_out, out.resolve(), damage_share, loader_workers, threads, device)
     try:
@@ -220,7 +225,7 @@ def _network_scores(
 ) -> NetworkScores:
     from results.scores import NetworkScores, TestedOn
     from trainers.data.manifest import summary
-    from trainers.train import versions
+    from trainers.versions import versions
 
     val = summary(manifest)
     search, trial = (config.origin.get(key) for key in ("search", "trial"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -12,10 +12,12 @@ from torch import Tensor
 
 from expander import files
 from expander.errors import TrialError
+from expander.inputs import mixing
 from expander.trial import Completed, Told, Trial
-from trainers.dispatch.attempt import failed, this_place
+from trainers.dispatch.attempt import failed, this_node, this_place
 from trainers.dispatch.wire import Here, Leave, Post, dial
 from trainers.team import ALONE, Distributed, Team, led
+from trainers.versions import not_the_same, versions
 
 T = TypeVar("T")
 
@@ -37,10 +39,18 @@ class MembersLost(Exception):
     """A member cannot reach the others: one has died, or waits for nobody any more."""
 
 
-def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | None, group: str | None = None) -> None:
+def take_part(
+    training: TeamTraining,
+    trial: Trial,
+    post: Post,
+    shared: Path | None,
+    group: str | None = None,
+    wanted: Mapping[str, str] | None = None,
+) -> None:
     """Train as one member of torch.distributed's default process group, and tell `post` of it.
 
-    shared: a folder that all members must see. Raises what the training raises, once that has been told, and
+    shared: a folder that all members must see. wanted: the versions that all members must have, else those of the
+    leader. Raises what the training raises, once that has been told, and
     MembersLost, of which nothing is told as a failure: who started the members decides what becomes of the trial.
     """
     team = _Tied()
@@ -48,9 +58,13 @@ def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | N
         wire.send(team.rank)
         lost = None
         try:
-            places = team.gather(this_place())
+            differs = mixing(team.share(wanted or versions()), versions())
+            met = team.gather((this_place(), this_node(), differs))
             if team.rank == 0:
-                wire.send(Here(tuple(places), group))
+                places, nodes, _ = zip(*met, strict=True)
+                wire.send(Here(places, group, nodes, versions()))
+            if others := {place: changes for place, _, changes in met if changes}:
+                raise TrialError(not_the_same(others))
             if shared is not None:
                 check_shared(shared, team)
             completed = training(trial, wire.send if team.rank == 0 else _nothing, team)

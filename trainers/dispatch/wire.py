@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import AuthenticationError
@@ -31,10 +31,15 @@ class Post:
 
 @dataclass(frozen=True)
 class Here:
-    """All members have met, says the leader. places: 'host:pid' by rank. group: what Ray reserved for them, if Ray."""
+    """All members have met, says the leader. places: 'host:pid' by rank. group: what Ray reserved for them, if Ray.
+
+    nodes: their machines by rank. versions: of what trains there, the same for all in what matters.
+    """
 
     places: tuple[str, ...]
     group: str | None = None
+    nodes: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
