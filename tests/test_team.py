@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from expander.errors import DeviceMemoryError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
 from expander.trial import Trial, Views

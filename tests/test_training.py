@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expander.errors import DataError, UsageError
+from expander.errors import DataError, Diverged, UsageError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
 from expander.trial import Failed, Trial, Views
