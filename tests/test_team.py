@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from expander.errors import TrialError
+from expander.errors import DeviceMemoryError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
 from expander.trial import Epoch, Trial, Views
@@ -323,13 +323,17 @@ def test_a_step_that_runs_out_of_memory_is_taken_again_in_smaller_pieces(
     (tmp_path / "trials").mkdir()
     large = replace(training, runs=tmp_path, micro_batches=MicroBatches(8))
     told = []
-    large(TRIAL, told.append)
+    completed = large(TRIAL, told.append)
     epochs = [each for each in told if isinstance(each, Epoch)]
     assert len(epochs) == len(told) - 1  # and the warning
     assert [epoch.loss for epoch in epochs] == pytest.approx([epoch.loss for epoch in straight], abs=1e-5)
+    (note,) = completed.notes
+    assert note in (tmp_path / "trials" / TRIAL.id / "log.txt").read_text()
+    assert large(TRIAL, epochs.append).notes == (note,)  # also as it is read back
     assert sizes[0] == 2
     assert sizes[-1] == 1
-    assert "does not fit in memory" in caplog.text
+    assert "does not hold micro-batches of 8 clips: trained with 4 clips" in caplog.text
+    assert "the same batch of 12 clips; the recipe is unchanged" in caplog.text
 
 
 def test_a_group_that_never_fits_says_what_would_help(training, tmp_path, monkeypatch):
@@ -340,6 +344,6 @@ def test_a_group_that_never_fits_says_what_would_help(training, tmp_path, monkey
 
     monkeypatch.setattr(Learner, "_compute", compute)
     with pytest.raises(
-        TrialError, match=r"a single BN group of 4 clips does not fit .* smaller recipe.batchnorm_group"
+        DeviceMemoryError, match=r"a single BN group of 4 clips does not fit .* smaller recipe.batchnorm_group"
     ):
         replace(training, runs=tmp_path)(TRIAL, lambda epoch: None)

@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from itertools import count
@@ -30,7 +30,7 @@ from expander.coordinator import Dispatcher
 from expander.errors import TrialError, UsageError
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe
-from expander.trial import Completed, Epoch, Event, Failed, Metrics, Started, Trial, Views
+from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Metrics, Started, Trial, Views
 from trainers.dispatch.inline import InlineDispatcher
 from trainers.dispatch.member import check_shared
 from trainers.dispatch.seats import Seats
@@ -211,7 +211,7 @@ class Doomed:
         self.epochs = epochs
         self.size = 2
 
-    def launch(self, trial: Trial, post: Post) -> Doomed:
+    def launch(self, trial: Trial, post: Post, avoid: Sequence[str]) -> Doomed:
         with dial(post) as wire:
             wire.send(0)
             wire.send(Here(("x:1", "x:2")))
@@ -226,8 +226,8 @@ class Doomed:
     def end(self, group: str | None) -> str:
         return ""
 
-    def reason(self, worker: str, said: str) -> str:
-        return f"the worker {worker} fell"
+    def reason(self, worker: str, said: str) -> tuple[FailureKind, str]:
+        return FailureKind.SIGNAL, f"the worker {worker} fell"
 
 
 def test_an_elastic_trial_that_ends_its_own_workers_again_and_again_fails(tmp_path: Path) -> None:

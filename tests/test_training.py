@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expander.errors import DataError, TrialError, UsageError
+from expander.errors import DataError, Diverged, UsageError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
 from expander.trial import Failed, Trial, Views
@@ -148,8 +148,33 @@ def test_a_network_learns_what_it_is_shown():
 
 def test_a_loss_that_is_not_a_number_names_epoch_iteration_and_rate():
     taught = learner(base_rate=1e25, warmup=0.0)
-    with pytest.raises(TrialError, match=r"loss is (nan|inf) in epoch 1, iteration 2, at learning rate 8\.54e\+24"):
+    with pytest.raises(Diverged, match=r"loss is (nan|inf) in epoch 1, iteration 2, at learning rate 8\.54e\+24"):
         taught.learn(noise(16), 16)
+
+
+def test_a_gradient_that_is_not_a_number_ends_the_training_before_it_is_taken():
+    taught = learner()
+    first = next(taught.model.parameters())
+    first.register_hook(lambda gradient: gradient * math.nan)
+    before = first.detach().clone()
+    with pytest.raises(Diverged, match=r"its gradient is not a number in epoch 1, iteration 1"):
+        taught.learn(noise(16), 16)
+    assert torch.equal(first, before)
+
+
+@pytest.mark.parametrize(("steps", "diverges"), [(19, False), (20, True)])
+def test_a_loss_far_beyond_guessing_for_twenty_iterations_of_an_epoch_has_diverged(steps, diverges):
+    taught = learner(base_rate=1e-12, batchnorm_group=2, batch=2)
+    with torch.no_grad():
+        *_, classifier = taught.model.parameters()
+        classifier[0] = 1e4  # sure of one class, and wrong for five of six
+    clips = [replace(clip, label=1) for clip in noise(2 * steps)]
+    if diverges:
+        with pytest.raises(Diverged, match=r"the loss is 1e\+04, and for 20 iterations was over 10 times that of"):
+            taught.learn(clips, len(clips))
+        return
+    # Two epochs, so that more than twenty follow each other, but not within one.
+    assert [taught.learn(clips, len(clips)).number for _ in range(2)] == [1, 2]
 
 
 def test_an_epoch_without_a_clip_is_an_error():
