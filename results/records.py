@@ -202,6 +202,7 @@ def completed_values(completed: Completed) -> dict[str, Any]:
         "train_top1": completed.train_top1,
         "device": completed.device,
         "gpus": completed.gpus,
+        "weights_sha256": completed.weights_sha256,
     }
 
 
@@ -223,6 +224,7 @@ def completed_of(row: TrialRow) -> Completed:
         train_top1=row.train_top1,
         device=row.device,
         gpus=row.gpus,
+        weights_sha256=row.weights_sha256,
     )
 
 

@@ -427,10 +427,11 @@ class SearchStore:
                 values = epoch_values(event)
                 session.merge(EpochRow(trial_id=trial.id, number=event.number, recorded_at=now, **values))
             case Completed():
-                for column, value in completed_values(event).items():
-                    setattr(trial, column, value)
-                trial.completed_at, trial.worker, trial.trained_by = now, None, self._id
-                _enter(session, trial.id, event.ledger, now)
+                values = completed_values(event) | {"completed_at": now, "worker": None, "trained_by": self._id}
+                # Asked once more by the very statement that writes: the first outcome stands, with no lock needed.
+                mine = TrialRow.id == trial.id, TrialRow.completed_at.is_(None)
+                if session.execute(update(TrialRow).where(*mine).values(values).returning(TrialRow.id)).first():
+                    _enter(session, trial.id, event.ledger, now)
             case Failed():
                 trial.worker = None
                 mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial.id

@@ -34,6 +34,7 @@ from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
 from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Damage, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
+from results.schema import VERSION
 from results.store import SearchStore, SqlStore, open_store
 
 DATA = "da7a" * 4
@@ -301,8 +302,7 @@ class TestAnyStore:
         axis=st.sampled_from(Axis),
         factors=FACTORS,
         cost=st.integers(1, 2**53) | st.floats(1e-9, 1e15),
-        chosen=st.none() | st.integers(0, 3),
-        score=SCORES,
+        kept=st.just((None, None)) | st.tuples(st.integers(0, 3), st.floats(0, 1)),
         ranking=st.lists(RANKED, max_size=6),
         train_top1=SCORES,
     )
@@ -312,12 +312,11 @@ class TestAnyStore:
         axis: Axis,
         factors: Factors,
         cost: float,
-        chosen: int | None,
-        score: float | None,
+        kept: tuple[int | None, float | None],
         ranking: list[Ranked],
         train_top1: float | None,
     ) -> None:
-        step = first_step()
+        step, (chosen, score) = first_step(), kept
         trial = None if chosen is None else step.trials[chosen].id
         decision = Decision(1, "expansion", None, axis, factors, cost, trial, score, tuple(ranking), train_top1)
         search = new_search(store, f"search {next(NUMBERS)}")
@@ -905,7 +904,7 @@ class TestAcrossProcesses:
         open_store(url, create=True).close()
         rewrite(url, "UPDATE store_info SET version = 99")
         for create in (False, True):
-            with pytest.raises(StoreError, match="is of version 99, this program reads version 3"):
+            with pytest.raises(StoreError, match=f"is of version 99, this program reads version {VERSION}"):
                 open_store(url, create=create)
         rewrite(url, "DELETE FROM store_info")
         with pytest.raises(StoreError, match="is of version 0"):

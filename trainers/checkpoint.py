@@ -164,6 +164,12 @@ def load_completed(folder: Path, trial: str) -> Completed | None:
     return completed
 
 
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
     """Write a file whole or not at all, kept through a power cut once this returns. Makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)

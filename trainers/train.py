@@ -128,6 +128,7 @@ class _Attempt:
             device=processor_name(self.device),
             gpus=self._gpus(),
             ledger=damaged.entries,
+            weights_sha256=checkpoint.digest(self.folder / checkpoint.WEIGHTS) if self.leads else None,
         )
         self.journal.completed(completed, self.trial.recipe.epochs)
         if self.leads:
