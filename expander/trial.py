@@ -153,10 +153,10 @@ class Damage:
 class Completed:
     """The outcome of a trial that finished. seconds: wall time of this attempt, from its start to its last score.
 
-    weights: path of the trained weights (safetensors); weights_sha256: of that file. damaged: videos that did not decode, 'path: reason'. versions:
-    what ran it. train_top1: on the augmented training clips of the last epoch, None where an earlier version did not
-    record it. device, gpus: the processor it ran on, as its maker calls it, and how many GPUs it held; None on a CPU or
-    unknown. ledger: the damaged videos, for the store.
+    weights: path of the trained weights (safetensors); weights_sha256: of that file. damaged: videos that did not
+    decode, 'path: reason'. versions: what ran it. train_top1: on the augmented training clips of the last epoch, None
+    where an earlier version did not record it. device, gpus: the processor it ran on, as its maker calls it, and how
+    many GPUs it held; None on a CPU or unknown. ledger: the damaged videos, for the store.
     """
 
     trial: str

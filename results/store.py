@@ -429,8 +429,8 @@ class SearchStore:
             case Completed():
                 values = completed_values(event) | {"completed_at": now, "worker": None, "trained_by": self._id}
                 # Asked once more by the very statement that writes: the first outcome stands, with no lock needed.
-                mine = TrialRow.id == trial.id, TrialRow.completed_at.is_(None)
-                if session.execute(update(TrialRow).where(*mine).values(values).returning(TrialRow.id)).first():
+                open_still = TrialRow.id == trial.id, TrialRow.completed_at.is_(None)
+                if session.connection().execute(update(TrialRow).where(*open_still).values(values)).rowcount:
                     _enter(session, trial.id, event.ledger, now)
             case Failed():
                 trial.worker = None
