@@ -284,7 +284,8 @@ class FailureRow(Base):
 class DecisionRow(Base):
     """What a step kept: one of its candidates, and one a step.
 
-    Ids ascend in the order in which a search's decisions were made. cost: in the unit of the search's complexity. train_top1: of what is kept, which automatic regularisation reads.
+    Ids ascend in the order in which a search's decisions were made. cost: in the unit of the search's complexity.
+    train_top1: of what is kept, which automatic regularisation reads.
     """
 
     __tablename__ = "decisions"

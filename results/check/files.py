@@ -30,7 +30,7 @@ def _weights(trial: str, path: Path, recorded: str | None) -> Iterator[Problem]:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        why = "as its score stands; bring the file back, or a backup of it, where weights are exported"
+        why = "as its score stands without them: only a backup has the file"
         yield Problem(where, f"its weights {path} cannot be read ({error.strerror})", why)
         return
     if recorded is None:
