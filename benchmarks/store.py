@@ -1,8 +1,8 @@
 """How long the commands take in a large store: `make bench`. One table on stdout, the same as JSON beside it.
 
 100 searches with 10,000 trials of 30 epochs each, made here, in SQLite and, where its programs are installed, in
-PostgreSQL. Medians of several runs of the command, its imports included, beside a Python that imports what it does;
-for a figure of the machine itself, run it when nothing else does.
+PostgreSQL. Medians of several runs of the command, its imports included; beside them what these take alone, and what
+the store takes. For a figure of the machine itself, run it when nothing else does.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from sqlalchemy import insert, select
 
 from expander.cli.files import load_space
 from expander.cli.search import read_videos
+from expander.cli.status import take
 from expander.search import Decision, Step, decide, instances, next_step
 from expander.space import SearchSpace
 from expander.trial import Completed, Metrics, Trial
@@ -63,15 +65,12 @@ SPACE = ["expansion.rate=1.4", BOUNDS, f"recipe.epochs={EPOCHS}", "limits={}"]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One line of the table: seconds by the clock and, which other programs change little, of the processor."""
 
     what: str
-    values: list[float]
-    target: float | None
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
+    clock: list[float]
+    processor: list[float]
+    target: float | None = None
 
 
 def main() -> None:
@@ -79,16 +78,17 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, url in stores(Path(folder)):
-            build(url, Path(folder))
-            rows += [Row(f"{name}: {row.what}", row.values, row.target) for row in commands(url)]
-            rows += [Row(f"{name}: {row.what}", row.values, row.target) for row in readings(url)]
-    rows.append(Row("imports alone", times([sys.executable, "-c", "import expander.cli, results.store"]), None))
+            build(url, Path(folder) / name)
+            rows += [replace(row, what=f"{name}: {row.what}") for row in (*commands(url), *readings(url))]
+    rows.append(Row("imports of status alone", *times([sys.executable, "-c", "import expander.cli, results.store"])))
+    rows.append(Row("imports of resume alone", *times([sys.executable, "-c", "import expander.cli, trainers.train"])))
     width = max(len(row.what) for row in rows)
-    print(f"{'':{width}}  {'median':>9} {'best':>9} {'target':>9}")
+    print(f"{'':{width}}  {'median':>9} {'best':>9} {'processor':>9} {'target':>9}")
     for row in rows:
+        figures = statistics.median(row.clock), min(row.clock), statistics.median(row.processor)
         target = "" if row.target is None else f"{row.target:.1f}"
-        print(f"{row.what:{width}}  {row.median:9.3f} {min(row.values):9.3f} {target:>9} s")
-    written = {row.what: {"unit": "s", "values": row.values, "target": row.target} for row in rows}
+        print(f"{row.what:{width}}  {' '.join(f'{each:9.3f}' for each in figures)} {target:>9} s")
+    written = {row.what: {"unit": "s", **asdict(row)} for row in rows}
     Path(__file__).with_suffix(".json").write_text(json.dumps(written, indent=2) + "\n")
 
 
@@ -122,62 +122,70 @@ def commands(url: str) -> list[Row]:
     command = [str(Path(sys.executable).parent / "expander")]
     status = [*command, "status", "--store", url]
     return [
-        Row("status, all searches", times(status), 0.3),
-        Row("status of one search", times([*status, "search-0"]), 0.3),
-        Row("resume, until its first trial has begun", resumed([*command, "resume", "last", "--store", url], url), 2),
+        Row("status, all searches", *times(status), 0.3),
+        Row("status of one search", *times([*status, "search-0"]), 0.3),
+        *resumed([*command, "resume", "last", "--store", url, "--dispatcher", "inline"], url),
     ]
 
 
 def readings(url: str, runs: int = 7) -> list[Row]:
     """What the store itself has in that, in this process."""
-    from expander.cli.status import take
-
     with closing(open_store(url)) as store:
-        listed, one = [], []
-        for _ in range(runs):
-            began = time.perf_counter()
-            store.searches()
-            listed.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            take(store.search("search-0"))
-            one.append(time.perf_counter() - began)
-    return [Row("reading all searches", listed, None), Row("reading one search", one, None)]
+        return [
+            Row("reading all searches", *measured(store.searches, runs)),
+            Row("reading one search", *measured(lambda: take(store.search("search-0")), runs)),
+        ]
 
 
-def times(command: list[str], runs: int = 7) -> list[float]:
-    values = []
+def times(command: list[str], runs: int = 7) -> tuple[list[float], list[float]]:
+    return measured(lambda: subprocess.run(command, check=True, capture_output=True), runs)
+
+
+def measured(work: Callable[[], object], runs: int) -> tuple[list[float], list[float]]:
+    """Seconds by the clock, and of the processor in this process and those that it waited for."""
+    clock, processor = [], []
     for _ in range(runs):
-        began = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        values.append(time.perf_counter() - began)
-    return values
+        began, used = time.perf_counter(), _processor()
+        work()
+        clock.append(time.perf_counter() - began)
+        processor.append(_processor() - used)
+    return clock, processor
 
 
-def resumed(command: list[str], url: str, runs: int = 3) -> list[float]:
-    """Seconds from the command to its first trial, which is then ended."""
-    values = []
+def _processor() -> float:
+    usages = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def resumed(command: list[str], url: str, runs: int = 3) -> list[Row]:
+    """From the command to its claim of the search and to its first trial, at which it is killed."""
+    claimed, begun = Row("resume, until it holds the search", [], [], 2), Row("resume, until a trial begins", [], [], 2)
     with closing(connect(url, create=False)) as database:
         for _ in range(runs):
-            before = _begun(database)
-            began = time.perf_counter()
-            with subprocess.Popen([*command, "--dispatcher", "inline"], stderr=subprocess.PIPE, text=True) as process:
-                while _begun(database) == before:
-                    if process.poll() is not None:
-                        raise RuntimeError(f"it ended before its first trial:\n{(process.stderr or sys.stdin).read()}")
-                    time.sleep(0.01)
-                values.append(time.perf_counter() - began)
+            before, began = {row.what: _last(database, row is claimed) for row in (claimed, begun)}, time.perf_counter()
+            used = _processor()
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+                for row in (claimed, begun):
+                    while _last(database, row is claimed) == before[row.what]:
+                        if process.poll() is not None and process.stderr is not None:
+                            raise RuntimeError(f"it ended before its first trial:\n{process.stderr.read()}")
+                        time.sleep(0.01)
+                    row.clock.append(time.perf_counter() - began)
                 process.kill()
-    return values
+            begun.processor.append(_processor() - used)
+    return [replace(claimed, processor=begun.processor), begun]
 
 
-def _begun(database: Database) -> datetime | None:
-    """When the last of its trials began."""
+def _last(database: Database, claim: bool) -> datetime | None:
+    """When a search was claimed last, or a trial begun."""
+    column = SearchRow.claimed_at if claim else TrialRow.started_at
     with database.reading() as session:
-        return session.scalar(select(TrialRow.started_at).order_by(TrialRow.started_at.desc().nulls_last()).limit(1))
+        return session.scalar(select(column).where(column.is_not(None)).order_by(column.desc()).limit(1))
 
 
 def build(url: str, folder: Path) -> None:
     """Searches that completed, and the search 'last', which was interrupted at its last step."""
+    folder.mkdir()
     open_store(url, create=True).close()
     manifests = [folder / f"{name}.csv" for name in ("train", "val")]
     for manifest in manifests:
