@@ -55,6 +55,8 @@ FLAGS = {
         "--json",
     ],
     "resume": ["--store", "--dispatcher", "--ray-address", "--json"],
+    "store upgrade": ["--store", "--yes"],
+    "store check": ["--store", "--repair", "--json"],
     "status": ["--store", "--damaged", "--watch", "--every", "--json"],
     "export": ["--out", "--published", "--instance", "--format", "--store", "--json"],
     "train": [
