@@ -37,10 +37,12 @@ check: install
 smoke: install
 	$(BIN)/python tests/wheel.py
 
-# What the search costs beside its training, and how fast prepared videos are read; run it on a quiet machine.
+# What the search costs beside its training, how fast prepared videos are read, and how long commands take in a large
+# store; run it on a quiet machine.
 bench: install
 	$(BIN)/python benchmarks/orchestration.py
 	$(BIN)/python benchmarks/prepared.py
+	$(BIN)/python benchmarks/store.py
 
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

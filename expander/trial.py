@@ -176,11 +176,12 @@ class Damage:
 class Completed:
     """The outcome of a trial that finished. seconds: wall time of this attempt, from its start to its last score.
 
-    weights: path of the trained weights (safetensors). damaged: videos that did not decode, 'path: reason'. versions:
-    what ran it. train_top1: on the augmented training clips of the last epoch, None where an earlier version did not
-    record it. device, gpus: the processor it ran on, as its maker calls it, and how many GPUs it held; None on a CPU or
-    unknown. ledger: the damaged videos, for the store. notes: what it did otherwise than it began, a sentence each,
-    such as smaller pieces where memory did not suffice; none of it changes what the trial is.
+    weights: path of the trained weights (safetensors); weights_sha256: of that file. damaged: videos that did not
+    decode, 'path: reason'. versions: what ran it. train_top1: on the augmented training clips of the last epoch, None
+    where an earlier version did not record it. device, gpus: the processor it ran on, as its maker calls it, and how
+    many GPUs it held; None on a CPU or unknown. ledger: the damaged videos, for the store. notes: what it did otherwise
+    than it began, a sentence each, such as smaller pieces where memory did not suffice; none of it changes what the
+    trial is.
     """
 
     trial: str
@@ -194,6 +195,7 @@ class Completed:
     gpus: float | None = None
     ledger: tuple[Damage, ...] = ()
     notes: tuple[str, ...] = ()
+    weights_sha256: str | None = None
 
     @property
     def score(self) -> float:

@@ -118,8 +118,10 @@ def damaged(session: Session, search: int) -> tuple[DamagedRecord, ...]:
     for row in rows:
         videos[row.manifest, row.video].append(row)
     searches: defaultdict[str, set[str]] = defaultdict(set)
+    damaged_in = {row.trial_id for reports in videos.values() for row in reports}
     named = select(SearchRow.name, CandidateRow.trial_id).join(StepRow, StepRow.search_id == SearchRow.id)
-    for name, trial_id in session.execute(named.join(CandidateRow, CandidateRow.step_id == StepRow.id)):
+    theirs = named.join(CandidateRow, CandidateRow.step_id == StepRow.id).where(CandidateRow.trial_id.in_(damaged_in))
+    for name, trial_id in session.execute(theirs):
         searches[trial_id or ""].add(name)
     return tuple(
         DamagedRecord(

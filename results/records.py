@@ -257,6 +257,7 @@ def completed_values(completed: Completed) -> dict[str, Any]:
         "device": completed.device,
         "gpus": completed.gpus,
         "notes": list(completed.notes),
+        "weights_sha256": completed.weights_sha256,
     }
 
 
@@ -279,6 +280,7 @@ def completed_of(row: TrialRow) -> Completed:
         device=row.device,
         gpus=row.gpus,
         notes=tuple(row.notes or ()),
+        weights_sha256=row.weights_sha256,
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     LargeBinary,
     MetaData,
     String,
@@ -24,7 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # Raised whenever a table changes, with a migration that brings a store of the version before here
 # (results/migrations/versions); a store of a later version is refused.
-VERSION = 6
+VERSION = 7
 OLDEST = 1
 
 
@@ -53,6 +54,21 @@ TrialId = Annotated[str, mapped_column(String(16), ForeignKey("trials.id"), inde
 Count = Annotated[int, mapped_column(BigInteger)]
 Nested = Annotated[dict[str, Any], mapped_column(JSON(none_as_null=True))]
 Listed = Annotated[list[Any], mapped_column(JSON(none_as_null=True))]
+
+
+# What came back of a trial, which is recorded all at once.
+OUTCOME = ("completed_at", "top1", "top5", "loss", "videos", "seconds")
+
+
+def share(column: str) -> CheckConstraint:
+    """A column that is a share: in [0, 1], or empty where it may be."""
+    return CheckConstraint(f"{column} BETWEEN 0 AND 1", name=column)
+
+
+def outcome() -> CheckConstraint:
+    """A trial has all of its outcome or nothing of it."""
+    whole, none = (" AND ".join(f"{column} IS {empty}" for column in OUTCOME) for empty in ("NOT NULL", "NULL"))
+    return CheckConstraint(f"({whole}) OR ({none})", name="outcome")
 
 
 class Base(DeclarativeBase):
@@ -142,9 +158,17 @@ class TrialRow(Base):
     what it did otherwise than it began, such as smaller pieces where memory did not suffice.
     trainer: version of the training. started_with: of what trains, as the worker of the last attempt told when it
     began, and the id of the space that it was ordered for; versions: of the attempt that completed, as it ended.
+    weights_sha256: of the file, None where nobody has recorded it, as of what was trained before version 7.
     """
 
     __tablename__ = "trials"
+    __table_args__ = (
+        outcome(),
+        *(share(column) for column in ("top1", "top5", "train_top1")),
+        CheckConstraint("loss >= 0", name="loss"),
+        CheckConstraint("epochs >= 1", name="epochs"),
+        CheckConstraint("epoch BETWEEN 1 AND epochs", name="epoch"),
+    )
 
     id: Mapped[Word] = mapped_column(primary_key=True)
     geometry: Mapped[Nested]
@@ -173,6 +197,7 @@ class TrialRow(Base):
     device: Mapped[str | None]
     gpus: Mapped[float | None]
     notes: Mapped[Listed | None]
+    weights_sha256: Mapped[str | None]
 
 
 class StepRow(Base):
@@ -182,7 +207,13 @@ class StepRow(Base):
     """
 
     __tablename__ = "steps"
-    __table_args__ = (UniqueConstraint("search_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("search_id", "key"),
+        CheckConstraint("number >= 1", name="number"),
+        CheckConstraint(
+            "(kind = 'expansion' AND regime IS NULL) OR (kind = 'contraction' AND regime IS NOT NULL)", name="kind"
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
@@ -204,6 +235,13 @@ class CandidateRow(Base):
     """
 
     __tablename__ = "candidates"
+    __table_args__ = (
+        UniqueConstraint("step_id", "position"),
+        CheckConstraint(
+            "reason IS NOT NULL OR (factors IS NOT NULL AND geometry IS NOT NULL AND cost IS NOT NULL)", name="feasible"
+        ),
+        CheckConstraint("reason IS NULL OR trial_id IS NULL", name="infeasible"),
+    )
 
     step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), primary_key=True)
     axis: Mapped[Word] = mapped_column(primary_key=True)
@@ -228,6 +266,10 @@ class EpochRow(Base):
     """
 
     __tablename__ = "epochs"
+    __table_args__ = (
+        CheckConstraint("number >= 1", name="number"),
+        *(share(column) for column in ("top1", "waited")),
+    )
 
     trial_id: Mapped[Word] = mapped_column(ForeignKey("trials.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -250,7 +292,10 @@ class FailureRow(Base):
     """
 
     __tablename__ = "failures"
-    __table_args__ = (UniqueConstraint("search_id", "trial_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("search_id", "trial_id", "number"),
+        CheckConstraint("number >= 1", name="number"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
@@ -270,13 +315,20 @@ class FailureRow(Base):
 
 
 class DecisionRow(Base):
-    """What a step kept: one a step. Ids ascend in the order in which a search's decisions were made.
+    """What a step kept: one of its candidates, and one a step.
 
-    cost: in the unit of the search's complexity. train_top1: of what is kept, which automatic regularisation reads.
-    by_user: it was not the scores that chose.
+    Ids ascend in the order in which a search's decisions were made. cost: in the unit of the search's complexity.
+    train_top1: of what is kept, which automatic regularisation reads. by_user: it was not the scores that chose.
     """
 
     __tablename__ = "decisions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["step_id", "axis"], ["candidates.step_id", "candidates.axis"], name="fk_decisions_candidate"
+        ),
+        share("score"),
+        CheckConstraint("(trial_id IS NULL) = (score IS NULL)", name="trained"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), unique=True)
@@ -295,6 +347,10 @@ class InstanceRow(Base):
     """The network kept for a regime of a search. bound, cost: in the unit of the search's complexity."""
 
     __tablename__ = "instances"
+    __table_args__ = (
+        share("score"),
+        CheckConstraint("(kind = 'basis' AND step = 0) OR (kind <> 'basis' AND step >= 1)", name="kind"),
+    )
 
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"), primary_key=True)
     name: Mapped[Name] = mapped_column(primary_key=True)
@@ -321,6 +377,7 @@ class MeasurementRow(Base):
     """
 
     __tablename__ = "measurements"
+    __table_args__ = (CheckConstraint("value > 0", name="value"),)
 
     name: Mapped[Word] = mapped_column(primary_key=True)
     device: Mapped[Name] = mapped_column(primary_key=True)
@@ -336,6 +393,7 @@ class DamagedRow(Base):
     say. video: its path; video_id: of that, as keys are short. first_seen, last_seen: when attempts reported it."""
 
     __tablename__ = "damaged_videos"
+    __table_args__ = (CheckConstraint("manifest IN ('', 'train', 'val')", name="manifest"),)
 
     trial_id: Mapped[Word] = mapped_column(ForeignKey("trials.id"), primary_key=True)
     manifest: Mapped[Word] = mapped_column(primary_key=True)

@@ -559,10 +559,11 @@ class SearchStore:
                 values = epoch_values(event)
                 session.merge(EpochRow(trial_id=trial.id, number=event.number, recorded_at=now, **values))
             case Completed():
-                for column, value in completed_values(event).items():
-                    setattr(trial, column, value)
-                trial.completed_at, trial.worker, trial.trained_by = now, None, self._id
-                _enter(session, trial.id, event.ledger, now)
+                values = completed_values(event) | {"completed_at": now, "worker": None, "trained_by": self._id}
+                # Asked once more by the very statement that writes: the first outcome stands, with no lock needed.
+                open_still = TrialRow.id == trial.id, TrialRow.completed_at.is_(None)
+                if session.connection().execute(update(TrialRow).where(*open_still).values(values)).rowcount:
+                    _enter(session, trial.id, event.ledger, now)
             case Failed():
                 trial.worker = None
                 mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial.id

@@ -62,6 +62,14 @@ def upgrade_store(url: str) -> int:
         database.close()
 
 
+def refuse_held(database: Database) -> None:
+    """Raise StoreError while a search is being run; `upgrade` asks again, where none can be resumed meanwhile."""
+    with database.reading() as session:
+        version = session.scalar(select(StoreInfo.version))
+        assert version is not None
+        _refuse_held(session, database.shown, version)
+
+
 def migrate(connection: Connection, before: int | None, to: int = VERSION) -> None:
     """Run the migrations after version `before`, from no tables at all where that is None."""
     config = Config(attributes={"connection": connection})

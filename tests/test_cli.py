@@ -67,6 +67,8 @@ FLAGS = {
         "--ray-address",
         "--json",
     ],
+    "store upgrade": ["--store", "--yes"],
+    "store check": ["--store", "--repair", "--json"],
     "status": ["--store", "--damaged", "--watch", "--every", "--json"],
     "export": ["--out", "--published", "--instance", "--format", "--store", "--json"],
     "train": [

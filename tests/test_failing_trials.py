@@ -1,4 +1,4 @@
-"""Trials whose processes really crash, hang, raise and find no disk: what is known of each, and how the search goes on."""
+"""Trials whose processes really crash, hang, raise and find no disk: what is known of each, and what follows."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import multiprocessing
@@ -24,9 +25,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import PostgresServer
-from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import inspect as tables_of
 
+from expander import coordinator
 from expander.axis import Axis, Factors
+from expander.cli.status import take
 from expander.coordinator import NO_WAITS, nowhere, run_search
 from expander.cost import closed_form
 from expander.errors import LeaseLost, StepFailed, StoreError, UsageError
@@ -310,8 +314,7 @@ class TestAnyStore:
         axis=st.sampled_from(Axis),
         factors=FACTORS,
         cost=st.integers(1, 2**53) | st.floats(1e-9, 1e15),
-        chosen=st.none() | st.integers(0, 3),
-        score=SCORES,
+        kept=st.just((None, None)) | st.tuples(st.integers(0, 3), st.floats(0, 1)),
         ranking=st.lists(RANKED, max_size=6),
         train_top1=SCORES,
     )
@@ -321,12 +324,11 @@ class TestAnyStore:
         axis: Axis,
         factors: Factors,
         cost: float,
-        chosen: int | None,
-        score: float | None,
+        kept: tuple[int | None, float | None],
         ranking: list[Ranked],
         train_top1: float | None,
     ) -> None:
-        step = first_step()
+        step, (chosen, score) = first_step(), kept
         trial = None if chosen is None else step.trials[chosen].id
         decision = Decision(1, "expansion", None, axis, factors, cost, trial, score, tuple(ranking), train_top1)
         search = new_search(store, f"search {next(NUMBERS)}")
@@ -581,6 +583,81 @@ class TestAnyStore:
             search.decisions()
         assert len(decisions) == 1
 
+    def test_a_status_takes_as_many_queries_however_many_trials_there_are(self, store: SqlStore) -> None:
+        def queries() -> tuple[int, int, int]:
+            with counted_queries() as of_all:
+                store.searches()
+            with counted_queries() as of_one:
+                take(store.search("first"))
+            with counted_queries() as of_trials:
+                store.trained_on(["H100"])
+            return len(of_all), len(of_one), len(of_trials)
+
+        search = new_search(store)
+        search.enroll(first_step())
+        search.record(replace(completed(first_step().trials[0].id), ledger=(Damage("val", "a.mp4", "torn"),)))
+        few = queries()
+        run(search, FakeTraining())
+        for seed in range(1, 4):
+            run(new_search(store, f"search {seed}", seeded(seed)), FakeTraining())
+        assert queries() == few
+        assert sum(few) < 25
+
+    def test_a_resumed_search_takes_as_many_queries_however_far_it_is(self, store: SqlStore) -> None:
+        def queries(name: str) -> int:
+            with counted_queries() as counted:
+                search = store.search(name)
+                search.claim()
+                search.update_space(search.record_of.space)
+                search.forgive()
+                step = next_step(search.record_of.space, search.decisions()[:3], DATA)
+                assert step is not None
+                search.enroll(step)
+                search.unfinished(step, 0)
+                search.release("interrupted")
+            return len(counted)
+
+        near, far = new_search(store, "near"), new_search(store, "far", seeded(1))
+        with pytest.raises(KeyboardInterrupt):
+            run(near, FakeTraining(), interrupt_after(2))
+        run(far, FakeTraining())
+        # What a step that is recorded already does not insert is all that tells them apart.
+        assert abs(queries("near") - queries("far")) <= 1
+
+    def test_a_search_is_forgotten_only_before_its_first_step(self, store: SqlStore) -> None:
+        begun, fresh = new_search(store, "begun"), new_search(store, "fresh")
+        begun.enroll(first_step())
+        for search in (begun, fresh):
+            store.discard(search)
+        assert [summary.name for summary in store.searches()] == ["begun"]
+        assert len(begun.steps()) == 1
+        new_search(store, "fresh")
+
+    def test_finished_trials_on_a_kind_of_gpu_are_read_whichever_search_ordered_them(self, store: SqlStore) -> None:
+        recorded = {"id": DATA, "train": {"videos": 12}}
+        options = {"source": "tiny.yaml", "overrides": [], "data": recorded, "runs": "runs", "versions": {}}
+        search = store.create("first", space=SPACE, **options)
+        run(search, FakeTraining())
+        trained = store.trained_on(["H100"])
+        assert {each.gpus for each in trained} == {1.0}
+        assert {each.geometry for each in trained} == {
+            search.trial(c.trial).trial.geometry for s in search.steps() for c in s.candidates if c.trial
+        }
+        assert store.trained_on(["H200"]) == ()
+
+    def test_a_store_and_its_searches_say_where_it_is(self, store: SqlStore) -> None:
+        assert new_search(store).url == store.url
+        assert store.url.startswith(("sqlite://", "postgresql+psycopg://expander:***@"))
+
+    def test_this_suite_calls_everything_that_a_store_has(self) -> None:
+        """So that whatever is added to it is tried on each database."""
+        calls = inspect.getsource(TestAnyStore) + inspect.getsource(run) + inspect.getsource(new_search)
+        loop = inspect.getsource(coordinator)
+        for owner in (SqlStore, SearchStore):
+            for name in vars(owner):
+                if not name.startswith("_") and name != "close":
+                    assert f".{name}" in calls or f"store.{name}(" in loop, f"no test of {owner.__name__}.{name}"
+
     def test_a_prescribed_search_records_candidates_that_are_never_trained(self, store: SqlStore) -> None:
         space = read_space({**VALUES, "expansion": PRESCRIBED}, {}, "the test's space")
         search = new_search(store, space=space)
@@ -795,7 +872,7 @@ def everything(url: str) -> dict[str, list[Any]]:
     """Every row of a store."""
     engine = create_engine(url)
     with engine.connect() as connection:
-        names = inspect(connection).get_table_names()
+        names = tables_of(connection).get_table_names()
         rows = {name: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))] for name in names}
     engine.dispose()
     return rows

@@ -173,7 +173,7 @@ def load_weights(path: Path, model: nn.Module, replaced: Mapping[str, Tensor] | 
 
 def save_completed(folder: Path, completed: Completed) -> None:
     """Write a trial's outcome beside its weights, so that it is known when whoever waited for it is gone."""
-    values = asdict(completed) | {WEIGHTS_CHECKSUM: digest(folder / WEIGHTS)}
+    values = asdict(completed) | {WEIGHTS_CHECKSUM: completed.weights_sha256 or digest(folder / WEIGHTS)}
     write_whole(folder / COMPLETED, sealed(values))
 
 
@@ -187,7 +187,7 @@ def load_completed(folder: Path, trial: str) -> Completed | None:
         return None
     try:
         values = unsealed(path.read_bytes())
-        written = values.pop(WEIGHTS_CHECKSUM, None)
+        written = values.get(WEIGHTS_CHECKSUM)
         metrics, damaged = Metrics(**values["metrics"]), tuple(values["damaged"])
         ledger = tuple(Damage(**damage) for damage in values.get("ledger", ()))
         # The folder may have moved since.

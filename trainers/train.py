@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import DeviceMemoryError, UsageError
-from expander.files import remove
+from expander.files import digest, remove
 from expander.recipe import ShortVideos
 from expander.trial import Completed, Epoch, Metrics, Told, Trial, Views
 from trainers import checkpoint
@@ -130,7 +130,7 @@ class _Attempt:
         random = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
         with fixed_threads(self.training.threads), random, deterministic(self.device):
             learner, notes = self._trained(train)
-            led(self.team, lambda: self._keep_weights(learner))
+            checksum = led(self.team, lambda: self._keep_weights(learner))
             damaged = Ledger(len(val.videos), share, "val", before=learner.ledger.entries)
             metrics = self._scored(learner, val, damaged)
         completed = Completed(
@@ -145,6 +145,7 @@ class _Attempt:
             gpus=self._gpus(),
             ledger=damaged.entries,
             notes=notes,
+            weights_sha256=checksum,
         )
         self.journal.completed(completed, self.trial.recipe.epochs)
 
@@ -155,10 +156,12 @@ class _Attempt:
 
         return led(self.team, keep)
 
-    def _keep_weights(self, learner: Learner) -> None:
+    def _keep_weights(self, learner: Learner) -> str:
+        """Write them, and return the file's SHA-256."""
         self.fence.check()
         remove(self.folder / checkpoint.COMPLETED)  # one from before is not of these weights
         checkpoint.save_weights(self.folder / checkpoint.WEIGHTS, learner.model)
+        return digest(self.folder / checkpoint.WEIGHTS)
 
     def _keep_epoch(self, learner: Learner, epoch: Epoch) -> None:
         self.fence.check()

@@ -19,6 +19,7 @@ from expander.cli.plan import cost, plan
 from expander.cli.prepare import prepare
 from expander.cli.search import resume, retry, search
 from expander.cli.status import status
+from expander.cli.store import store_app
 from expander.cli.train import evaluate, train
 from expander.errors import ExpanderError, Interrupted
 
@@ -37,6 +38,7 @@ app.add_typer(data_app, name="data")
 finetune_app.command()(charades)
 finetune_app.command()(ava)
 app.add_typer(finetune_app, name="finetune")
+app.add_typer(store_app, name="store")
 
 
 def main() -> None:
