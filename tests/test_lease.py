@@ -410,7 +410,9 @@ def resume(url: str, folder: Path, host: str | None, epoch: float, on_ray: bool,
             yield made
 
     vars(cli)["_dispatcher"] = dispatcher
-    vars(cli)["_unchanged_videos"] = lambda *_: SimpleNamespace(fingerprint=SimpleNamespace(id=DATA))
+    fingerprint = SimpleNamespace(id=DATA, as_dict=lambda: {"id": DATA, "files": None})
+    vars(cli)["unchanged_videos"] = lambda *_: SimpleNamespace(fingerprint=fingerprint, packed={})
+    vars(cli)["check_folder"] = vars(cli)["check_room"] = lambda *_: None
     sys.argv = ["expander", "resume", "first", "--store", url]
     main()
 

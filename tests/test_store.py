@@ -613,7 +613,7 @@ class TestAnyStore:
                 step = next_step(search.record_of.space, search.decisions()[:3], DATA)
                 assert step is not None
                 search.enroll(step)
-                search.unfinished(step, 0)
+                search.unfinished(step)
                 search.release("interrupted")
             return len(counted)
 
@@ -651,7 +651,11 @@ class TestAnyStore:
 
     def test_this_suite_calls_everything_that_a_store_has(self) -> None:
         """So that whatever is added to it is tried on each database."""
+        elsewhere = (
+            Path(__file__).with_name(f"test_{name}.py") for name in ("lease", "inputs", "fork", "failing_trials")
+        )
         calls = inspect.getsource(TestAnyStore) + inspect.getsource(run) + inspect.getsource(new_search)
+        calls += "".join(file.read_text() for file in elsewhere)
         loop = inspect.getsource(coordinator)
         for owner in (SqlStore, SearchStore):
             for name in vars(owner):

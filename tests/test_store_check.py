@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,8 +59,10 @@ class WrittenTraining:
     runs: Path
     failing: tuple[str, ...] = ()
 
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
-        for happened in FakeTraining(dict.fromkeys(self.failing, 99)).run(trials, again):
+    nodes: int = 1
+
+    def run(self, trials: Sequence[Trial], *rest: Any) -> Generator[Event, None, None]:
+        for happened in FakeTraining(dict.fromkeys(self.failing, 99)).run(trials, *rest):
             yield self.written(happened) if isinstance(happened, Completed) else happened
 
     def written(self, outcome: Completed) -> Completed:
