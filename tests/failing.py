@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,12 @@ class Failing:
             for number in range(int(last.read_text()) + 1 if last.exists() else 1, EPOCHS + 1):
                 beat()
                 if number == 2:
-                    self._act(folder, self.verbs.get(trial.id, ""))
+                    self._act(folder, self.verbs.get(trial.id, ""), beat)
                 last.write_text(str(number))
                 report(Epoch(trial.id, number, EPOCHS, loss=1 / number, top1=0.5, rate=0.1, seconds=0.0))
             return Completed(trial.id, Metrics(score_of(trial.id), 1.0, 0.5, 10), 1.0, train_top1=0.5)
 
-    def _act(self, folder: Path, verb: str) -> None:
+    def _act(self, folder: Path, verb: str, beat: Callable[[], None]) -> None:
         verb, _, once = verb.partition("-")
         if once and (folder / "acted").exists():
             return
@@ -67,8 +67,7 @@ class Failing:
                 lock.acquire()
                 lock.acquire()
             case "wait":
-                # Outside of Python, and with its lock: no other thread of Python runs.
-                ctypes.PyDLL(None).sleep(FOREVER_SECONDS)
+                _hang()
             case "raise":
                 raise ValueError("the weather\nis bad")
             case "fill":
@@ -81,6 +80,20 @@ class Failing:
                 begun = time.monotonic()
                 while len(list(self.runs.glob("killed-*"))) < 2 and time.monotonic() - begun < FOREVER_SECONDS:
                     time.sleep(0.05)
+                    beat()
+            case "crash, hang":
+                if not (folder / "crashed").exists():
+                    (folder / "crashed").touch()
+                    ctypes.string_at(0)  # in this very thread, where a kill may reach another one later
+                if not (folder / "hung").exists():
+                    (folder / "hung").touch()
+                    _hang()
+
+
+def _hang() -> None:
+    """Outside of Python, and with its lock: no other thread of Python runs."""
+    while True:  # a signal ends the sleep
+        ctypes.PyDLL(None).sleep(FOREVER_SECONDS)
 
 
 def score_of(trial: str) -> float:

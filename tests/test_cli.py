@@ -55,7 +55,8 @@ FLAGS = {
         "--json",
     ],
     "resume": ["--store", "--dispatcher", "--ray-address", "--json"],
-    "status": ["--store", "--damaged", "--watch", "--every", "--json"],
+    "retry": ["--trial", "--store", "--dispatcher", "--ray-address", "--json"],
+    "status": ["--store", "--damaged", "--trial", "--watch", "--every", "--json"],
     "export": ["--out", "--published", "--instance", "--format", "--store", "--json"],
     "train": [
         "--train",

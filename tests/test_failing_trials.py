@@ -163,6 +163,8 @@ def test_a_real_training_that_diverges_is_said_to(videos: Videos, tmp_path: Path
 # The search goes on
 
 
+# A trial of the second step, when it is known which machine fails.
+LATER = next(trial.id for trial in STEPS[1].trials if trial.id not in FIRST)
 SPACE = space_of(**TINY, failures={"retries": 1, "backoff_seconds": 0})
 
 
@@ -277,7 +279,7 @@ def test_a_search_that_failures_have_stopped_goes_on_by_retry_alone(
         (tmp_path / "runs" / "trials").unlink()
         assert "2 of 2 trials failed" in expander("resume", "mine", *inline, code=1).stderr
         assert not (tmp_path / "runs" / "trials").exists()  # nothing was forgiven silently
-        with pytest.raises(UsageError, match="it is no trial of this search: .*; failed are "):
+        with pytest.raises(UsageError, match=r"it is no trial of this search: .*; failed are "):
             to_retry(search, "0" * 16)
         one, two = failed()
         expander("retry", "mine", "--trial", one, *inline, code=1)  # the other one stops it again
@@ -314,13 +316,20 @@ def test_a_machine_that_kills_its_workers_is_avoided_and_the_search_decides_as_u
     assert told["decisions"] == [[made.key, made.axis, made.trial] for made in DECISIONS]
     events, bad = told["events"], told["bad"]
     of_bad = [(place, trial) for place, (kind, trial, node) in enumerate(events) if (kind, node) == ("Failed", bad)]
-    assert told["kinds"] == ["signal"]
     assert len({trial for _, trial in of_bad}) >= 2
     # What was handed to Ray before may still be placed there; nothing that comes later.
     known = next(place for place, trial in of_bad if trial != of_bad[0][1])
     later = [node for kind, _, node in events[known:] if kind == "Started"]
     assert len(later) > 10
     assert bad not in later[4:]
+    # Where no trial would fit on what is left, nothing is avoided.
+    assert bad in told["nodes"]
+    assert told["avoided"] == [[told["id"]], []]
+    (crashed, crash, log), (hung, hang, _) = told["attempts"]
+    assert (crashed, hung) == ("signal", "hang")
+    assert "SIGSEGV" in crash
+    assert "line" in log
+    assert "made no progress for 0:00:03" in hang
 
 
 def _on_two_machines(folder: Path) -> dict[str, Any]:
@@ -336,11 +345,12 @@ def _on_two_machines(folder: Path) -> dict[str, Any]:
         cluster.wait_for_nodes()
         space = space_of(**TINY, failures={"retries": 3, "backoff_seconds": 0})
         every = {trial.id: "node" for step in STEPS for trial in step.trials}
+        every[LATER] = "crash, hang"
         events = []
         with (
             closing(open_store(f"sqlite:///{folder / 'store.db'}", create=True)) as opened,
             RayDispatcher(
-                Failing(folder, every, hang_minutes=PATIENCE_SECONDS),
+                Failing(folder, every, hang_minutes=2 * HANG_MINUTES),
                 None,  # type: ignore[arg-type]
                 cpus=1,
                 gpus=0,
@@ -359,8 +369,11 @@ def _on_two_machines(folder: Path) -> dict[str, Any]:
 
             run_search(space, search, dispatcher, "videos", watch)
             decisions = [(made.key, made.axis, made.trial) for made in search.decisions()]
-            kinds = sorted({failed.kind for failed in search.failures()})
-        return {"bad": bad, "events": events, "decisions": decisions, "kinds": kinds}
+            attempts = [(failed.kind, failed.reason, failed.log) for failed in search.attempts(LATER)]
+            nodes = dispatcher.nodes
+            avoided = [dispatcher._seats.avoided({bad}), dispatcher._seats.avoided(nodes)]
+        told = {"bad": bad, "id": added.node_id, "events": events, "decisions": decisions}
+        return told | {"attempts": attempts, "nodes": sorted(nodes), "avoided": avoided}
     finally:
         cluster.shutdown()
 
