@@ -371,6 +371,7 @@ class Cheap:
     def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: object = None) -> Completed:
         from trainers.fence import Fence
 
+        (self.folder / trial.id).mkdir(exist_ok=True)
         fence = Fence(self.folder / trial.id, self.claim)
         fence.begin()
         for number in (1, 2):

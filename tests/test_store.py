@@ -7,6 +7,7 @@ import itertools
 import math
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import PostgresServer
@@ -651,16 +653,17 @@ class TestAnyStore:
 
     def test_this_suite_calls_everything_that_a_store_has(self) -> None:
         """So that whatever is added to it is tried on each database."""
-        elsewhere = (
-            Path(__file__).with_name(f"test_{name}.py") for name in ("lease", "inputs", "fork", "failing_trials")
-        )
+        # Those of leases, inputs and forks run on each database too, and through the commands.
+        elsewhere = (Path(__file__).with_name(f"test_{name}.py") for name in ("lease", "inputs", "fork"))
         calls = inspect.getsource(TestAnyStore) + inspect.getsource(run) + inspect.getsource(new_search)
         calls += "".join(file.read_text() for file in elsewhere)
-        loop = inspect.getsource(coordinator)
+        loop = inspect.getsource(coordinator) + (ROOT / "expander" / "cli" / "inputs.py").read_text()
         for owner in (SqlStore, SearchStore):
             for name in vars(owner):
                 if not name.startswith("_") and name != "close":
-                    assert f".{name}" in calls or f"store.{name}(" in loop, f"no test of {owner.__name__}.{name}"
+                    assert f".{name}" in calls or re.search(rf"(store|resumed|origin)\.{name}\b", loop), (
+                        f"no test of {owner.__name__}.{name}"
+                    )
 
     def test_a_prescribed_search_records_candidates_that_are_never_trained(self, store: SqlStore) -> None:
         space = read_space({**VALUES, "expansion": PRESCRIBED}, {}, "the test's space")
