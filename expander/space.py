@@ -143,6 +143,7 @@ class DataSection(Section):
     train: str | None = None
     val: str | None = None
     root: str | None = None
+    outside_root: bool = False
     damage_share: Share = 0.01
     seconds_per_video: Annotated[float, Field(gt=0, le=1_000_000)] = 120.0
     train_videos: Count = 240_000

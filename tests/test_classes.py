@@ -161,7 +161,7 @@ def test_the_table_says_what_is_printed(expander: Expander, videos: Videos, tmp_
     lines = [line for line in videos.val.read_text().splitlines() if int(line.split()[-1]) in (0, 1, 3)]
     (tmp_path / "torn.mp4").write_bytes(b"no video")
     (tmp_path / "val.csv").write_text("\n".join([lines[0], f"{tmp_path}/torn.mp4 3", *lines[1:]]))
-    options = ("--val", "val.csv", "--root", videos.val.parent, "--threads", 1, "--damage-share", 0.2)
+    options = ("--val", "val.csv", "--root", videos.val.parent, "--outside-root", "--threads", 1, "--damage-share", 0.2)
     test = ("test", "Tiny.yaml", "--weights", "w.safetensors", *options, "--per-video", "new/v.parquet")
 
     document = json.loads(expander(*test, "--views", "1,2-LeftCenterRight", "--json").stdout)

@@ -62,6 +62,7 @@ FLAGS = {
         "--val",
         "--out",
         "--root",
+        "--outside-root",
         "--set",
         "--damage-share",
         "--device",
@@ -76,6 +77,7 @@ FLAGS = {
         "--out",
         "--per-video",
         "--root",
+        "--outside-root",
         "--damage-share",
         "--device",
         "--threads",
@@ -86,6 +88,7 @@ FLAGS = {
     "data prepare": [
         "--out",
         "--root",
+        "--outside-root",
         "--side",
         "--space",
         "--config",
@@ -118,7 +121,16 @@ FLAGS = {
         "--json",
     ],
     "report": ["--out", "--scores", "--store", "--json"],
-    "data check": ["--val", "--root", "--clip", "--out", "--workers", "--seconds-per-video", "--json"],
+    "data check": [
+        "--val",
+        "--root",
+        "--outside-root",
+        "--clip",
+        "--out",
+        "--workers",
+        "--seconds-per-video",
+        "--json",
+    ],
     "finetune charades": [
         "--weights",
         "--train",
@@ -365,7 +377,8 @@ def test_resume_refuses_a_changed_space_and_changed_data_and_says_how(
         folder = theirs.parent
         mine.write_text("".join(f"{folder}/{line}\n" for line in theirs.read_text().splitlines()))
     mine = Videos(train, val)
-    expander("search", "mine.yaml", "--name", "mine", *small(mine), "--set=regimes.bounds={Tiny: 2.4e6}")
+    allowed = "--set=data.outside_root=true"
+    expander("search", "mine.yaml", "--name", "mine", *small(mine), "--set=regimes.bounds={Tiny: 2.4e6}", allowed)
 
     space.write_text(space.read_text().replace("base_rate: 0.1", "base_rate: 0.3").replace("retries: 1", "retries: 3"))
     refused = expander("resume", "mine", "--dispatcher=inline", code=2).stderr

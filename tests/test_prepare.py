@@ -246,7 +246,7 @@ def test_paths_that_lead_out_of_the_root_and_odd_names_have_a_place_in_the_folde
         encode(tmp_path / "made.mp4", pictures(3)).rename(place)
     (tmp_path / "lists" / "train.csv").write_text(f"../a,b 1.mp4 0\n{tmp_path}/c.mp4 1\n")
     for source in (tmp_path / "lists" / "train.csv", tmp_path / "set"):
-        manifest = ManifestSource(source).read()
+        manifest = ManifestSource(source, outside_root=True).read()
         *_, finished = prepare(tmp_path / f"fast {source.stem}", [manifest], SETTINGS, workers=1)
         assert isinstance(finished, Finished)
         copies = ManifestSource(finished.manifests[0]).read()

@@ -376,7 +376,7 @@ def with_a_torn_video(source, folder):
     manifest = folder / source.path.name
     moved = [f"{source.path.parent / line}" for line in lines[1:]]
     manifest.write_text("\n".join([f"{torn} {lines[0].split()[1]}", *moved]) + "\n")
-    return ManifestSource(manifest)
+    return ManifestSource(manifest, outside_root=True)
 
 
 def test_a_damaged_video_is_skipped_and_named(videos, training, tmp_path):

@@ -13,6 +13,7 @@ from expander.cli.data import data_app
 from expander.cli.export import export, report
 from expander.cli.finetune import finetune_app
 from expander.cli.output import notes, print_json
+from expander.cli.password import hide_password
 from expander.cli.plan import cost, plan
 from expander.cli.prepare import prepare
 from expander.cli.search import resume, search
@@ -39,6 +40,7 @@ app.add_typer(finetune_app, name="finetune")
 
 def main() -> None:
     """Run the command line; a user's mistake ends with a message and exit code 2, never a traceback."""
+    hide_password()
     try:
         app()
     except SystemExit as ended:

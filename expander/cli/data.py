@@ -56,6 +56,9 @@ def check(
     root: Annotated[
         Path | None, typer.Option(help="Folder that the manifests' paths start from; else the manifest's own.")
     ] = None,
+    outside_root: Annotated[
+        bool, typer.Option("--outside-root", help="Let manifests that you trust name videos outside of --root.")
+    ] = False,
     clip: Annotated[
         str, typer.Option(help="What is too short: frames x stride of a clip. 16x5 is that of X3D-M, L and XL.")
     ] = "16x5",
@@ -75,7 +78,8 @@ def check(
     from trainers.data.check import findings, look_all, tasks
     from trainers.data.manifest import ManifestSource, read_pair
 
-    sources = [ManifestSource(path.resolve(), root and root.resolve()) for path in (manifest, val) if path is not None]
+    given = [path.resolve() for path in (manifest, val) if path is not None]
+    sources = [ManifestSource(path, root and root.resolve(), outside_root) for path in given]
     manifests = list(read_pair(*sources)) if len(sources) == 2 else [sources[0].read()]
     todo = tasks(manifests, wanted, seconds_per_video)
     try:

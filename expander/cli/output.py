@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -12,21 +13,33 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+
+# All but tab and line feed.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 # Columns of what is written to a file or a pipe, where no terminal sets them.
 PAGE_WIDTH = 120
 
 
+class _Terminal(Console):
+    """A console on which what comes from files and networks cannot move the cursor, colour or rename the window."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """As rich does, with control characters written out."""
+        return super().render_str(CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text), **options)
+
+
 def document() -> Console:
     """The console of what a command was asked for: stdout."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PAGE_WIDTH)
+    return _Terminal(highlight=False, width=None if sys.stdout.isatty() else PAGE_WIDTH)
 
 
 def notes() -> Console:
     """The console of progress, notes and errors: stderr."""
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PAGE_WIDTH)
+    return _Terminal(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PAGE_WIDTH)
 
 
 def print_json(values: Any) -> None:

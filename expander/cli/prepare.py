@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from expander.axis import round_half_up
 from expander.cli.files import load_config, load_space, make_folder
 from expander.cli.output import Json, document, notes, print_json
-from expander.cli.train import Root
+from expander.cli.train import OutsideRoot, Root
 from expander.errors import Interrupted, UsageError
 from expander.plan import plan
 from expander.recipe import Recipe
@@ -41,6 +41,7 @@ def prepare(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the copies and their lists, MANIFEST.csv each.")],
     root: Root = None,
+    outside_root: OutsideRoot = False,
     side: Annotated[
         int | None, typer.Option(min=16, max=8192, help="Shorter side in pixels; smaller videos keep theirs.")
     ] = None,
@@ -70,7 +71,7 @@ def prepare(
     from trainers.data.manifest import ManifestSource, read_pair
     from trainers.data.prepare import prepare as make
 
-    sources = [ManifestSource(path.resolve(), root and root.resolve()) for path in manifests]
+    sources = [ManifestSource(path.resolve(), root and root.resolve(), outside_root) for path in manifests]
     read = [sources[0].read(), *(read_pair(sources[0], other)[1] for other in sources[1:])]
     make_folder(out)
     notes().print(f"shorter side {pixels}: {why}", markup=False)

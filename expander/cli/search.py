@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import threading
@@ -16,6 +17,7 @@ import typer
 from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_space, make_folder
 from expander.cli.output import Json, notes, print_json
+from expander.cli.password import VARIABLE
 from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
 from expander.coordinator import Dispatcher, measured, run_search
@@ -135,7 +137,10 @@ def read_videos(space: SearchSpace) -> Videos:
             f"no {missing} manifest: give --train MANIFEST and --val MANIFEST, or data.train and data.val in the space"
         )
     root = None if space.data.root is None else Path(space.data.root).resolve()
-    train, val = (ManifestSource(Path(path).resolve(), root) for path in (space.data.train, space.data.val))
+    train, val = (
+        ManifestSource(Path(path).resolve(), root, space.data.outside_root)
+        for path in (space.data.train, space.data.val)
+    )
     manifests = read_pair(train, val)
     for manifest in manifests:
         check_classes(manifest, space.basis.classes)
@@ -232,6 +237,7 @@ def _carry_on(
     as_json: bool,
 ) -> None:
     """Claim the search, run the loop to its end and say what came of it."""
+    os.environ.pop(VARIABLE, None)  # workers have no business with the store, and would inherit its password
     stopped = store.effective_state == "failed"
     _claim(store, space.coordinator.lease_seconds)
     try:

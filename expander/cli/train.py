@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from trainers.evaluate import Evaluation
 
 Config = Annotated[str, typer.Argument(help="A config that `expander export` wrote, or a shipped network: X3D-S.")]
+OutsideRoot = Annotated[
+    bool, typer.Option("--outside-root", help="Let manifests that you trust name videos outside of --root.")
+]
 Root = Annotated[
     Path | None, typer.Option(help="Folder that the manifests' paths start from; else the manifest's own.")
 ]
@@ -51,6 +54,7 @@ def train(
     val: Annotated[Path, typer.Option(help="Manifest of the validation videos, or a folder of classes.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the config that names them.")],
     root: Root = None,
+    outside_root: OutsideRoot = False,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Set a key of the config: recipe.epochs=4.")
     ] = None,
@@ -72,7 +76,7 @@ def train(
     from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
     from trainers.train import VideoTraining
 
-    videos, held_out = (ManifestSource(path.resolve(), root and root.resolve()) for path in (train, val))
+    videos, held_out = (ManifestSource(path.resolve(), root and root.resolve(), outside_root) for path in (train, val))
     manifests = read_pair(videos, held_out)
     for manifest in manifests:
         check_classes(manifest, loaded.geometry.classes)
@@ -114,6 +118,7 @@ def evaluate(
     ] = None,
     per_video: Annotated[Path | None, typer.Option(help="File for a row of each video and views, in Parquet.")] = None,
     root: Root = None,
+    outside_root: OutsideRoot = False,
     damage_share: DamageShare = 0.01,
     device: Device = "auto",
     threads: Threads = None,
@@ -133,7 +138,7 @@ def evaluate(
     from trainers.data.manifest import ManifestSource, check_classes
     from trainers.train import score
 
-    manifest = _relabelled(ManifestSource(val.resolve(), root and root.resolve()).read(), loaded)
+    manifest = _relabelled(ManifestSource(val.resolve(), root and root.resolve(), outside_root).read(), loaded)
     check_classes(manifest, loaded.geometry.classes)
     tested, damaged = score(
         loaded.geometry,

@@ -11,7 +11,7 @@ from typing import Any
 
 from expander.errors import ManifestError
 from trainers.data import kinetics, something
-from trainers.data.entries import Entry, Listing, conflicts, report
+from trainers.data.entries import Entry, Listing, conflicts, outside, report
 from trainers.data.line_lists import HMDB51_CLASS, hmdb51_listing, line_listing
 from trainers.data.prepared import class_names
 
@@ -24,13 +24,16 @@ VIDEO_SUFFIXES = (
 )
 
 
-def read_annotations(path: Path, root: Path | None) -> Listing:
+def read_annotations(path: Path, root: Path | None, *, outside_root: bool = False) -> Listing:
     """The videos that a file or a folder of classes lists; paths in a file start from `root`, by default its folder.
 
-    Raises ManifestError with every mistake, and what the file was taken for.
+    outside_root: they may lead out of there. Raises ManifestError with every mistake, and what the file was taken for.
     """
     mistakes: list[str] = []
-    listing = _listing(path, Path(os.path.abspath(root or path.parent)), mistakes)
+    start = Path(os.path.abspath(root or path.parent))
+    listing = _listing(path, start, mistakes)
+    if not outside_root and not path.is_dir():  # what a folder of classes holds is below that folder
+        mistakes += outside(listing.entries, start)
     mistakes += conflicts(listing.entries)
     if not listing.entries and not mistakes:
         mistakes = ["it lists no video; write one 'path label' line for each"]

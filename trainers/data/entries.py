@@ -78,6 +78,23 @@ def name_below(path: str, root: Path) -> str:
     return full.removeprefix(above) if full.startswith(above) else posixpath.normpath(path)
 
 
+def outside(entries: Iterable[Entry], root: Path) -> tuple[str, ...]:
+    """A line that names the first entry that leaves the absolute root, as a list from elsewhere could to have any file
+    read; nothing where none does.
+
+    Told by the path alone: a link below the root was made by whoever owns the folder, not by the list.
+    """
+    above = os.path.join(root, "")
+    left = [(entry.where, path) for entry in entries if not (path := os.path.normpath(entry.path)).startswith(above)]
+    if not left:
+        return ()
+    others = f" (and {len(left) - 1:,} more)" if len(left) > 1 else ""
+    return (
+        f"{left[0][0]}: {left[0][1]}{others} is outside of {root}, where the paths of the list start; correct it, or"
+        " allow it where you trust the list, with --outside-root or data.outside_root: true",
+    )
+
+
 def conflicts(entries: Iterable[Entry]) -> Iterator[str]:
     """One line for each video that has another label further up."""
     seen: dict[str, Entry] = {}

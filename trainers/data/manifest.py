@@ -41,7 +41,9 @@ class Manifest:
 
 @dataclass(frozen=True)
 class ManifestSource:
-    """Where a manifest is and where its videos are (by default in its own folder). Its form is told by its content:
+    """Where a manifest is and where its videos are: below the root, by default its own folder, unless `outside_root`.
+
+    Its form is told by its content:
 
     - `path label` or `path,label` lines; the label is after the last white space or comma, the path may be quoted.
     - Kinetics' csv (label, youtube_id, time_start, time_end) or json; its videos are `<id>_<start>_<end>.mp4` (times in
@@ -54,16 +56,21 @@ class ManifestSource:
 
     path: Path
     root: Path | None = None
+    outside_root: bool = False
 
     def read(self) -> Manifest:
         """The manifest. Raises ManifestError with every mistake of the file, or when its videos are not at the root."""
-        return _manifest(self, read_annotations(self.path, self.root), classes=None)
+        return _manifest(self, self.listing(), classes=None)
+
+    def listing(self) -> Listing:
+        """What it lists, with labels as it writes them. Raises ManifestError with every mistake of the file."""
+        return read_annotations(self.path, self.root, outside_root=self.outside_root)
 
 
 def read_pair(train: ManifestSource, val: ManifestSource) -> tuple[Manifest, Manifest]:
     """Both manifests with one list of classes, that of `train`. Raises ManifestError as `read` does, and for a class of
     `val` that `train` lacks."""
-    train_listing, val_listing = (read_annotations(each.path, each.root) for each in (train, val))
+    train_listing, val_listing = (each.listing() for each in (train, val))
     if train_listing.named != val_listing.named:
         numbers, names = (val, train) if train_listing.named else (train, val)
         raise ManifestError(
@@ -148,7 +155,11 @@ def _manifest(
         raise ManifestError(
             report(source.path, [f"{entry.where}: label {entry.label!r} is {fix}" for entry in unknown], listing.form)
         )
-    videos = tuple(Video(entry.path, number_of[entry.label], entry.name, entry.where) for entry in listing.entries)
+    # Normalised: what is opened must be what was found to be below the root, and '..' means elsewhere after a link.
+    videos = tuple(
+        Video(Path(os.path.normpath(entry.path)), number_of[entry.label], entry.name, entry.where)
+        for entry in listing.entries
+    )
     _check_root(source, videos, listing.form)
     return Manifest(source.path, videos, classes, listing.form)
 

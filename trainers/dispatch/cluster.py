@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any
 
 import ray
+from ray._private import ray_constants
+from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
 from expander.coordinator import Meter
 from expander.cost import MeasuredName, described
@@ -41,6 +43,9 @@ ENVIRONMENT = {
 # Processes that Tune keeps from one step to the next: its spare, and the one that has reported the last outcome.
 WARM = 2
 CONNECT_SECONDS = 10
+LOOPBACK = ("127.0.0.1", "localhost")
+# Whether this Ray knows clusters at all, which those for Windows and macOS do not unless told to.
+CLUSTERS: bool = ray_constants.ENABLE_RAY_CLUSTER
 # A resource of every cluster's first machine, and of none else: who holds a trial of several workers takes a sliver.
 HEAD = "node:__internal_head__"
 
@@ -206,6 +211,11 @@ def _connect(address: str, threads: int) -> None:
         )
     if address not in ("local", "auto"):
         _probe(address)
+    # Ray listens on every address of a machine, and looks for itself at its outer one, unless this switch for Windows
+    # says that there are no clusters.
+    ray_constants.ENABLE_RAY_CLUSTER = CLUSTERS and address.partition(":")[0] not in ("local", *LOOPBACK)
+    if address != "local":
+        _authenticate(address)
     # Only messages pass through the object store, for which Ray would reserve a third of the memory.
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20} if address == "local" else {}
     environment = {
@@ -229,6 +239,23 @@ def _connect(address: str, threads: int) -> None:
         signal.signal(signal.SIGTERM, before)
     # Ray prints the death of a worker to stdout, whatever log_to_driver says. The trial's Failed tells it.
     ray._private.worker.print_to_stdstream = _discard
+
+
+def _authenticate(address: str) -> None:
+    """Show the cluster the user's token where there is one: a local Ray does so by itself, ray.init to another not."""
+    said = logging.getLogger(maybe_enable_token_auth_if_token_available.__module__)
+    before = said.level
+    said.setLevel(logging.ERROR)
+    try:
+        known = maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    finally:
+        said.setLevel(before)
+    if not known:
+        logging.getLogger(__name__).warning(
+            "the Ray cluster at %s is joined without a token: whoever reaches its ports can run programs on it;"
+            " docs/operations.md says how to give it one",
+            address,
+        )
 
 
 def _discard(*args: Any, **kwargs: Any) -> None: ...
