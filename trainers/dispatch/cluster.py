@@ -15,7 +15,7 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants
-from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+from ray._raylet import Config  # type: ignore[attr-defined]
 
 from expander.coordinator import Meter
 from expander.cost import MeasuredName, described
@@ -214,8 +214,6 @@ def _connect(address: str, threads: int) -> None:
     # Ray listens on every address of a machine, and looks for itself at its outer one, unless this switch for Windows
     # says that there are no clusters.
     ray_constants.ENABLE_RAY_CLUSTER = CLUSTERS and address.partition(":")[0] not in ("local", *LOOPBACK)
-    if address != "local":
-        _authenticate(address)
     # Only messages pass through the object store, for which Ray would reserve a third of the memory.
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20} if address == "local" else {}
     environment = {
@@ -223,17 +221,21 @@ def _connect(address: str, threads: int) -> None:
         # A process takes its next trial once the thread of the last one has ended; Tune gives that so many seconds.
         "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
     }
+    options: dict[str, Any] = {
+        "runtime_env": {"env_vars": environment},
+        "log_to_driver": False,
+        "logging_level": logging.CRITICAL,
+    }
     before = signal.getsignal(signal.SIGTERM)
+    if address != "local":
+        _show_token(address)
     try:
-        ray.init(
-            address,
-            runtime_env={"env_vars": environment},
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            **own,
-        )
+        ray.init(address, **options, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UsageError(f"cannot join the Ray cluster at {address}: {error}") from error
+        raise UsageError(
+            f"cannot join the Ray cluster at {address}: {error}. If it asks for a token, set RAY_AUTH_TOKEN_PATH to the"
+            " file of it, or RAY_AUTH_MODE=token for ~/.ray/auth_token"
+        ) from error
     if threading.current_thread() is threading.main_thread():
         # Ray takes SIGTERM to itself and exits at once; its caller has trials to stop and a store to tell.
         signal.signal(signal.SIGTERM, before)
@@ -241,16 +243,16 @@ def _connect(address: str, threads: int) -> None:
     ray._private.worker.print_to_stdstream = _discard
 
 
-def _authenticate(address: str) -> None:
-    """Show the cluster the user's token where there is one: a local Ray does so by itself, ray.init to another not."""
-    said = logging.getLogger(maybe_enable_token_auth_if_token_available.__module__)
-    before = said.level
-    said.setLevel(logging.ERROR)
-    try:
-        known = maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-    finally:
-        said.setLevel(before)
-    if not known:
+def _show_token(address: str) -> None:
+    """Show the cluster a token where the user names one, which ray.init alone does not.
+
+    The file in the home, which every local Ray makes, says nothing about this cluster; and one that asks for no token
+    fails those who show theirs.
+    """
+    if "RAY_AUTH_MODE" not in os.environ and {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
+        os.environ["RAY_AUTH_MODE"] = "token"
+        Config.initialize("")  # it has read the environment before
+    if os.environ.get("RAY_AUTH_MODE") != "token":
         logging.getLogger(__name__).warning(
             "the Ray cluster at %s is joined without a token: whoever reaches its ports can run programs on it;"
             " docs/operations.md says how to give it one",
