@@ -1,6 +1,6 @@
 """Kills whatever a search is made of, at moments drawn from a seed, and looks for what that has changed: `make chaos`.
 
-Each round is one search, by the real command, over PostgreSQL and a Ray cluster of three machines (all of them this one).
+Each round is one search, by the real command, over PostgreSQL and a Ray cluster of three machines (all of them this).
 It is killed a few times, resumed until it ends, and compared with the same search undisturbed.
 """
 
@@ -30,6 +30,8 @@ from results.records import InstanceRecord
 from results.store import open_store
 
 HERE = Path(__file__).parent
+# Where Ray's workers find the code of the tests and of this checkout: they inherit it from their machine.
+os.environ["PYTHONPATH"] = os.pathsep.join((str(HERE), str(HERE.parent)))
 # Three expansions and two contractions of a network that is never built; five trainings a step.
 SPACE: dict[str, Any] = {
     "basis": {"widths": [8, 16], "blocks": [1, 1], "crop": 32, "classes": 3, "head_width": 16},
@@ -336,18 +338,18 @@ def chaos(kinds: Sequence[str], seed: int, per_search: int, say: Callable[[str],
     choice = random.Random(seed)
     done = Chaos(seed, {kind: Tally() for kind in KINDS}, [])
     with (
-        tempfile.TemporaryDirectory(prefix="expander-chaos-") as place,
+        tempfile.TemporaryDirectory(prefix="expander-chaos-") as folder,
         servers.restartable() as server,
         cluster() as machines,
     ):
-        undisturbed = Search(Path(place) / "undisturbed", server.new(), machines)
+        undisturbed = Search(Path(folder) / "undisturbed", server.new(), machines)
         undisturbed.folder.mkdir()
         code = undisturbed.start().wait(PATIENCE_SECONDS)
         assert code == 0, undisturbed.said()
         expected, epochs = undisturbed.result(), len([1 for deed, *_ in undisturbed.lines() if deed == "saved"])
         assert not lost(undisturbed.lines())
         for number in range(0, len(kinds), per_search):
-            search = Search(Path(place) / str(number), server.new(), machines)
+            search = Search(Path(folder) / str(number), server.new(), machines)
             search.folder.mkdir()
             round_ = Round(search, server, kinds[number : number + per_search], choice, epochs)
             before = {kind: tally.losses for kind, tally in done.tallies.items()}
