@@ -121,7 +121,8 @@ class Result:
 
 
 def _timeless(instance: InstanceRecord) -> Any:
-    return {key: value for key, value in vars(instance).items() if key != "settled"}
+    """Without when it was settled."""
+    return {key: value for key, value in vars(instance).items() if key not in ("settled_at",)}
 
 
 class Cluster:
@@ -212,6 +213,7 @@ class Round:
                 process = self._reach(process, self._moment(place))
                 in_flight = self._in_flight()
                 self._strike(kind, process)
+                in_flight |= self._in_flight()  # and those that have begun since, until it was dead
                 tally = tallies[kind]
                 tally.kills += 1
                 process, resumes = self._carry_on(process)

@@ -37,7 +37,7 @@ class Sleeping:
     log: Path
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
-        folder = self.training.runs / "trials" / trial.id
+        folder = checkpoint.make_folder(self.training.runs, trial.id)
         if completed := checkpoint.load_completed(folder, trial.id):
             return completed
         fence = Fence(folder, self.training.claim)
