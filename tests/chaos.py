@@ -30,8 +30,6 @@ from results.records import InstanceRecord
 from results.store import open_store
 
 HERE = Path(__file__).parent
-# Where Ray's workers find the code of the tests and of this checkout: they inherit it from their machine.
-os.environ["PYTHONPATH"] = os.pathsep.join((str(HERE), str(HERE.parent)))
 # Three expansions and two contractions of a network that is never built; five trainings a step.
 SPACE: dict[str, Any] = {
     "basis": {"widths": [8, 16], "blocks": [1, 1], "crop": 32, "classes": 3, "head_width": 16},
@@ -40,7 +38,8 @@ SPACE: dict[str, Any] = {
     "regimes": {"bounds": {"T-S": 0.4e6, "T-M": 1e6}},
     "recipe": {"epochs": 4, "batch": 8},
     "resources": {"cpus": 1.0},
-    "failures": {"retries": 1},
+    # Back-off would make each kill cost half a minute.
+    "failures": {"retries": 1, "backoff_seconds": 0.2},
     "coordinator": {"lease_seconds": 20.0},
 }
 NAME = "chaos"
@@ -143,9 +142,10 @@ class Cluster:
         # A machine that is gone is noticed in a second instead of a quarter of a minute.
         looks = {"health_check_period_ms": 300, "health_check_timeout_ms": 1000, "health_check_failure_threshold": 3}
         head = {"num_cpus": 1, "include_dashboard": False, "_system_config": looks}
-        self._cluster = RayCluster(initialize_head=True, head_node_args=head)
-        for _ in range(2):
-            self._cluster.add_node(num_cpus=1)
+        with _code_found():
+            self._cluster = RayCluster(initialize_head=True, head_node_args=head)
+            for _ in range(2):
+                self._cluster.add_node(num_cpus=1)
 
     def end(self) -> None:
         with suppress(Exception):  # what was killed cannot be ended
@@ -170,7 +170,21 @@ class Cluster:
     def _replace(self, node: Any) -> None:
         with suppress(Exception):  # it has been killed; the rest is its cluster's memory of it
             self._cluster.remove_node(node, allow_graceful=False)
-        self._cluster.add_node(num_cpus=1)
+        with _code_found():
+            self._cluster.add_node(num_cpus=1)
+
+
+@contextmanager
+def _code_found() -> Iterator[None]:
+    """Workers find the code of the tests and of this checkout: they inherit where it is from their machine."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join((str(HERE), str(HERE.parent)))
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONPATH"]
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 def _processes(node: Any) -> list[tuple[str, int]]:
