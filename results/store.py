@@ -232,8 +232,8 @@ class SearchStore:
     def record(self, event: Event, before: int | None = None) -> None:
         """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later.
 
-        before: how often the trial had `failed` when this Failed was first tried to be recorded: once it has failed more
-        often, that is done. Every other event may be recorded twice.
+        before: how often the trial had `failed` before this Failed was first recorded, which may be done anew: once it
+        has failed more often, that is left. Every other event may be recorded twice.
         """
         with self._database.writing() as session:
             self._hold(session)

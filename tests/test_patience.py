@@ -15,22 +15,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 from test_lease import Relay, leased, lines, resumed, wait_for
-from test_store import DATA, SPACE, FakeTraining, completed, epoch, first_step, new_search, sized, whole_search
+from test_store import DATA, SPACE, FakeTraining, first_step, new_search, sized, whole_search
 
 from expander.coordinator import Measurements, Store, run_search
 from expander.errors import LeaseLost, StoreAway, StoreError
 from expander.inputs import Change
 from expander.search import instances
-from expander.trial import Damage, Failed, Started
+from expander.trial import Damage, Failed
 from results import connect, patience
 from results.connect import Database
 from results.patience import PatientSearch
-from results.store import SearchStore, SqlStore, open_store
+from results.store import SearchStore, open_store
 
 if TYPE_CHECKING:
     from servers import PostgresServer, Restartable
 
+# Fails twice in a trial, once in another.
+RETRYING = SPACE.model_copy(update={"failures": SPACE.failures.model_copy(update={"retries": 2})})
 FAILING = {trial.id: 1 + place for place, trial in enumerate(first_step().trials[:2])}
 AGAIN = "the store answers again, and the lease of this search is renewed"
 
@@ -52,7 +55,10 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Forgetful:
-    """Between a coordinator and its server: hangs up instead of answering a COMMIT after one of `marks` was sent."""
+    """Between a coordinator and its server: hangs up instead of answering a COMMIT after one of `marks` was sent.
+
+    Not twice in a row for the same mark: what is sent again by whoever did not hear is answered.
+    """
 
     def __init__(self, server: PostgresServer) -> None:
         self._to = ("127.0.0.1", server.port)
@@ -60,6 +66,7 @@ class Forgetful:
         self.url = replace(server, port=self._listener.getsockname()[1]).url()
         self.marks: tuple[bytes, ...] = ()
         self.lost: Counter[bytes] = Counter()
+        self._unheard: set[bytes] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -76,7 +83,9 @@ class Forgetful:
             while data := client.recv(65536):
                 sent += data
                 if b"COMMIT" in sent:
-                    doomed += [mark for mark in self.marks if mark in sent]
+                    marked = {mark for mark in self.marks if mark in sent}
+                    doomed += marked - self._unheard
+                    self._unheard ^= marked
                     sent = b""
                 server.sendall(data)
 
@@ -117,7 +126,7 @@ def test_the_seams_are_kept() -> None:
 @pytest.fixture
 def forgetful(server: PostgresServer) -> Iterator[Forgetful]:
     with closing(open_store(server.empty(), create=True)) as store:
-        new_search(store)
+        new_search(store, space=RETRYING)
     with closing(Forgetful(server)) as between:
         yield between
 
@@ -126,9 +135,9 @@ class TestCommitsOfUnknownEnd:
     def test_every_write_of_a_search_is_recorded_once(self, forgetful: Forgetful, server: PostgresServer) -> None:
         with searching(forgetful.url) as (patient, _, _said):
             marks = b"steps", b"epochs", b"failures", b"decisions", b"instances"
-            forgetful.marks = tuple(b"INSERT INTO " + mark for mark in marks) + (b"completed_at=", b"lease_token=")
+            forgetful.marks = (*(b"INSERT INTO " + mark for mark in marks), b"completed_at=", b"lease_token=")
             training = FakeTraining(FAILING)
-            reason = run_search(SPACE, patient, training, DATA, lambda *_: None)
+            reason = run_search(RETRYING, patient, training, DATA, lambda *_: None)
             patient.release("completed", reason)
         with closing(open_store(server.url())) as store:
             search = store.search("first")
@@ -193,7 +202,7 @@ class TestOutages:
     def test_a_search_whose_server_is_killed_again_and_again_ends_as_if_undisturbed(self, mortal: Restartable) -> None:
         url = mortal.new()
         with closing(open_store(url, create=True)) as store:
-            search = new_search(store)
+            search = new_search(store, space=RETRYING)
             drawn = random.Random(7)
             over, kills = threading.Event(), 0
 
@@ -210,7 +219,7 @@ class TestOutages:
                 training = FakeTraining(FAILING)
                 killer.start()
                 try:
-                    reason = run_search(SPACE, patient, training, DATA, lambda *_: time.sleep(0.02))
+                    reason = run_search(RETRYING, patient, training, DATA, lambda *_: time.sleep(0.02))
                 finally:
                     over.set()
                     killer.join()
@@ -287,6 +296,12 @@ def relay(server: PostgresServer) -> Iterator[Relay]:
         yield between
 
 
+@contextmanager
+def asking(server: PostgresServer) -> Iterator[Session]:
+    with closing(Database(connect._parsed(server.url()))) as database, database.writing() as session:
+        yield session
+
+
 def raising(state: str) -> str:
     return f"DO $$ BEGIN RAISE EXCEPTION 'said so' USING ERRCODE = '{state}'; END $$"
 
@@ -294,22 +309,19 @@ def raising(state: str) -> str:
 class TestWhatIsAway:
     @pytest.mark.parametrize("state", ["57P01", "57P02", "57P03", "08000", "08006"])
     def test_a_server_that_says_it_goes_or_comes(self, server: PostgresServer, state: str) -> None:
-        with closing(Database(connect._parsed(server.url()))) as database, pytest.raises(StoreAway, match="said so"):
-            with database.reading() as session:
-                session.execute(text(raising(state)))
+        with pytest.raises(StoreAway, match="said so"), asking(server) as session:
+            session.execute(text(raising(state)))
 
     # A full disk, a lock that is not had, no right, a constraint, a wrong column.
     @pytest.mark.parametrize("state", ["53100", "55P03", "42501", "23505", "42703", "57014", "40P01"])
     def test_a_server_that_will_not_do_it_is_there(self, server: PostgresServer, state: str) -> None:
-        with closing(Database(connect._parsed(server.url()))) as database, pytest.raises(StoreError) as caught:
-            with database.writing() as session:
-                session.execute(text(raising(state)))
+        with pytest.raises(StoreError, match="said so") as caught, asking(server) as session:
+            session.execute(text(raising(state)))
         assert not isinstance(caught.value, StoreAway)
 
     def test_a_connection_that_the_server_ended(self, server: PostgresServer) -> None:
-        with closing(Database(connect._parsed(server.url()))) as database, pytest.raises(StoreAway):
-            with database.reading() as session:
-                session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        with pytest.raises(StoreAway), asking(server) as session:
+            session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
     def test_a_port_where_nobody_listens(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
