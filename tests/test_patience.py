@@ -103,7 +103,9 @@ class Forgetful:
 
 
 @contextmanager
-def searching(url: str, seconds: float = 20) -> Iterator[tuple[PatientSearch, SearchStore, list[str]]]:
+def searching(
+    url: str, seconds: float = 20, *, completes: bool = False
+) -> Iterator[tuple[PatientSearch, SearchStore, list[str]]]:
     """The search `first`, claimed and kept; the same without patience; and what is said."""
     said: list[str] = []
     with closing(open_store(url)) as store:
@@ -112,6 +114,8 @@ def searching(url: str, seconds: float = 20) -> Iterator[tuple[PatientSearch, Se
         patient = PatientSearch(search)
         with patient.kept(said.append, lambda: None):
             yield patient, search, said
+        if completes:
+            patient.release("completed")
 
 
 def failures(search: SearchStore) -> Mapping[str, int]:
@@ -133,12 +137,11 @@ def forgetful(server: PostgresServer) -> Iterator[Forgetful]:
 
 class TestCommitsOfUnknownEnd:
     def test_every_write_of_a_search_is_recorded_once(self, forgetful: Forgetful, server: PostgresServer) -> None:
-        with searching(forgetful.url) as (patient, _, _said):
+        with searching(forgetful.url, completes=True) as (patient, _, _said):
             marks = b"steps", b"epochs", b"failures", b"decisions", b"instances"
             forgetful.marks = (*(b"INSERT INTO " + mark for mark in marks), b"completed_at=", b"lease_token=")
             training = FakeTraining(FAILING)
-            reason = run_search(RETRYING, patient, training, DATA, lambda *_: None)
-            patient.release("completed", reason)
+            run_search(RETRYING, patient, training, DATA, lambda *_: None)
         with closing(open_store(server.url())) as store:
             search = store.search("first")
             assert search.decisions() == whole_search()
@@ -215,15 +218,14 @@ class TestOutages:
                     kills += 1
 
             killer = threading.Thread(target=kill)
-            with searching(url) as (patient, _, said):
+            with searching(url, completes=True) as (patient, _, said):
                 training = FakeTraining(FAILING)
                 killer.start()
                 try:
-                    reason = run_search(RETRYING, patient, training, DATA, lambda *_: time.sleep(0.02))
+                    run_search(RETRYING, patient, training, DATA, lambda *_: time.sleep(0.02))
                 finally:
                     over.set()
                     killer.join()
-                patient.release("completed", reason)
             assert kills >= 3
             assert search.decisions() == whole_search()
             assert failures(search) == FAILING
