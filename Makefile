@@ -4,7 +4,7 @@ BIN := .venv/bin
 NAME ?= smoke
 STAMP := .venv/.installed
 
-.PHONY: install search test check smoke bench clean
+.PHONY: install search test check smoke bench chaos fuzz clean
 
 install: $(STAMP)
 
@@ -43,6 +43,10 @@ bench: install
 	$(BIN)/python benchmarks/orchestration.py
 	$(BIN)/python benchmarks/prepared.py
 	$(BIN)/python benchmarks/store.py
+
+# A hundred kills of coordinators, workers, machines and databases, and what they changed; SEED repeats a run.
+chaos: install
+	$(BIN)/python tests/chaos.py --kills 100 $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -113,7 +113,7 @@ def run(search: SearchStore, space: SearchSpace, data: str) -> Trained:
 
 
 def place(folder: Path, url: str) -> Place:
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "runs" / "trials").mkdir(parents=True, exist_ok=True)
     (folder / "space.yaml").write_text(SPACE)
     for split, count in (("train", 6), ("val", 2)):
         for index in range(count):

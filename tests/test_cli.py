@@ -69,7 +69,8 @@ FLAGS = {
     ],
     "store upgrade": ["--store", "--yes"],
     "store check": ["--store", "--repair", "--json"],
-    "status": ["--store", "--damaged", "--watch", "--every", "--json"],
+    "retry": ["--trial", "--store", "--dispatcher", "--ray-address", "--json"],
+    "status": ["--store", "--damaged", "--trial", "--watch", "--every", "--json"],
     "export": ["--out", "--published", "--instance", "--format", "--store", "--json"],
     "train": [
         "--train",

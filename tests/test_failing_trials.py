@@ -2,104 +2,39 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import json
-import os
-import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Expander, Videos, heed_ctrl_c
+from failing import HANG_MINUTES, Failing
 from spaces import space_of
 from test_coordinator import DECISIONS, FIRST, STEPS, TINY
 
 from expander.axis import Factors
+from expander.cli.failing import to_retry
 from expander.coordinator import run_search
-from expander.errors import StepFailed
+from expander.errors import StepFailed, UsageError
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe
 from expander.search import Decision, Step
-from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Metrics, Started, Trial, Views
+from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Started, Trial, Views
 from results.store import SearchStore, SqlStore, open_store
 from trainers.data.manifest import ManifestSource
 from trainers.dispatch.attempt import this_node
 from trainers.dispatch.inline import InlineDispatcher
-from trainers.journal import LOG, keeping_journal
-from trainers.team import ALONE, Team
 from trainers.train import VideoTraining
 from trainers.watchdog import Watchdog
 
-EPOCHS = 3
-# Long enough that a busy machine does not stop a training that goes on, and no test waits longer than it must.
-HANG_MINUTES = 1.5 / 60
 # So that a broken dispatcher fails a test instead of hanging it.
 PATIENCE_SECONDS = 120
-
-
-@dataclass(frozen=True)
-class Failing:
-    """Trains nothing, in an order that shows: epoch after epoch, from the last one on that its folder remembers.
-
-    verbs: what a trial does in its second epoch, by its id. With '-once' it does so in one attempt alone.
-    """
-
-    runs: Path
-    verbs: Mapping[str, str] = field(default_factory=dict)
-    hang_minutes: float = HANG_MINUTES
-
-    def __call__(self, trial: Trial, report: Any, team: Team = ALONE) -> Completed:
-        folder = self.runs / "trials" / trial.id
-        watched = Watchdog(self.hang_minutes).watching(folder / LOG)
-        with keeping_journal(folder, trial, 0, {}), watched as beat:
-            last = folder / "epoch"
-            for number in range(int(last.read_text()) + 1 if last.exists() else 1, EPOCHS + 1):
-                beat()
-                if number == 2:
-                    self._act(folder, self.verbs.get(trial.id, ""))
-                last.write_text(str(number))
-                report(Epoch(trial.id, number, EPOCHS, loss=1 / number, top1=0.5, rate=0.1, seconds=0.0))
-            return Completed(trial.id, Metrics(_score(trial.id), 1.0, 0.5, 10), 1.0, train_top1=0.5)
-
-    def _act(self, folder: Path, verb: str) -> None:
-        verb, _, once = verb.partition("-")
-        if once and (folder / "acted").exists():
-            return
-        (folder / "acted").touch()
-        match verb:
-            case "crash":
-                os.kill(os.getpid(), signal.SIGSEGV)
-            case "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            case "exit":
-                os._exit(3)
-            case "lock":
-                lock = threading.Lock()
-                lock.acquire()
-                lock.acquire()
-            case "wait":
-                # Outside of Python, and with its lock: no other thread of Python runs.
-                ctypes.PyDLL(None).sleep(10 * PATIENCE_SECONDS)
-            case "raise":
-                raise ValueError("the weather\nis bad")
-            case "fill":
-                raise OSError(errno.ENOSPC, "No space left on device", str(folder / "epoch"))
-            case "node" if this_node() == (self.runs / "bad").read_text():
-                os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _score(trial: str) -> float:
-    from spaces import score_of
-
-    return score_of(trial)
 
 
 def trials(count: int) -> list[Trial]:
@@ -173,7 +108,7 @@ def test_the_log_of_a_process_that_died_says_which_line_of_python_it_was_at(
     ended: dict[str, Ended], verb: str, line: str
 ) -> None:
     assert line in ended[verb].failed.log
-    assert Path(__file__).name in ended[verb].failed.log
+    assert "failing.py" in ended[verb].failed.log
 
 
 def test_a_hang_is_ended_after_its_time_and_not_much_later(ended: dict[str, Ended]) -> None:
@@ -228,6 +163,8 @@ def test_a_real_training_that_diverges_is_said_to(videos: Videos, tmp_path: Path
 # The search goes on
 
 
+# A trial of the second step, when it is known which machine fails.
+LATER = next(trial.id for trial in STEPS[1].trials if trial.id not in FIRST)
 SPACE = space_of(**TINY, failures={"retries": 1, "backoff_seconds": 0})
 
 
@@ -301,7 +238,8 @@ def test_what_has_failed_for_good_is_shown_with_its_class_node_and_what_follows(
 def test_a_step_decided_without_a_trial_says_which_axis_is_left_out_and_why(
     store: SqlStore, expander: Expander, tmp_path: Path
 ) -> None:
-    space = space_of(**TINY, failures={"retries": 0, "then": "skip"})
+    short = TINY | {"expansion": TINY["expansion"] | {"max_steps": 1}}
+    space = space_of(**short, failures={"retries": 0, "then": "skip"})
     dispatcher = InlineDispatcher(
         Failing(tmp_path, {FIRST[0]: "wait"}),
         None,  # type: ignore[arg-type]
@@ -322,7 +260,7 @@ def test_a_search_that_failures_have_stopped_goes_on_by_retry_alone(
     videos: Videos, expander: Expander, tmp_path: Path
 ) -> None:
     shrunk = ["recipe.epochs=1", "recipe.batch=12", "recipe.batchnorm_group=12", "views.clips=1"]
-    shrunk += ["failures.retries=0", "expansion.max_steps=1"]
+    shrunk += ["failures.retries=0", "expansion.max_steps=1", "expansion.axes=[spatial, fast]"]
     given = ["--train", videos.train, "--val", videos.val, *(f"--set={key}" for key in shrunk)]
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "trials").write_text("a file where a folder should be")
@@ -331,23 +269,29 @@ def test_a_search_that_failures_have_stopped_goes_on_by_retry_alone(
     assert "a file could not be written or read" in stopped
     assert "run `expander retry`" in stopped
     assert "runs/trials" in stopped
+    with closing(open_store(f"sqlite:///{tmp_path / 'runs' / 'expander.db'}")) as opened:
+        search = opened.search("mine")
 
-    (tmp_path / "runs" / "trials").unlink()
-    still = expander("resume", "mine", *inline, code=1).stderr  # nothing is forgiven silently
-    assert "trials failed" in still
-    assert not (tmp_path / "runs" / "trials").exists()
-    other = " ".join(expander("retry", "mine", "--trial", "0" * 16, *inline, code=2).stderr.split())
-    assert "is no trial of this search" in other
-    document = json.loads(expander("status", "mine", "--json").stdout)
-    failed = {c["trial"] for c in document["steps"][0]["candidates"] if c["state"] == "failed"}
-    one = min(failed)
-    expander("retry", "mine", "--trial", one, *inline, code=1)  # the other ones stop it again
-    document = json.loads(expander("status", "mine", "--json").stdout)
-    assert {c["trial"] for c in document["steps"][0]["candidates"] if c["state"] == "failed"} == failed - {one}
-    granted = expander("retry", "mine", *inline).stderr
-    assert granted.count("its retries are granted anew") == len(failed) - 1
-    assert "completed" in expander("status", "mine").stdout
-    assert "has failed and waits for a retry" in expander("retry", "mine", *inline, code=2).stderr
+        def failed() -> list[str]:
+            return [c.trial for c in search.steps()[0].candidates if c.state == "failed" and c.trial]
+
+        assert [search.attempts(trial)[0].kind for trial in failed()] == ["disk"] * 2
+        (tmp_path / "runs" / "trials").unlink()
+        assert "2 of 2 trials failed" in expander("resume", "mine", *inline, code=1).stderr
+        assert not (tmp_path / "runs" / "trials").exists()  # nothing was forgiven silently
+        with pytest.raises(UsageError, match=r"it is no trial of this search: .*; failed are "):
+            to_retry(search, "0" * 16)
+        one, two = failed()
+        expander("retry", "mine", "--trial", one, *inline, code=1)  # the other one stops it again
+        assert failed() == [two]
+        granted = expander("retry", "mine", *inline).stderr
+        assert granted.count("its retries are granted anew") == 1
+        assert failed() == []
+        assert search.effective_state == "completed"
+        with pytest.raises(UsageError, match="has failed and waits for a retry: go on with `expander resume mine`"):
+            to_retry(search, None)
+        with pytest.raises(UsageError, match=f"trial {one} cannot be retried in search 'mine': it is completed"):
+            to_retry(search, one)
 
 
 # On two machines
@@ -370,16 +314,22 @@ def test_a_machine_that_kills_its_workers_is_avoided_and_the_search_decides_as_u
     assert process.returncode == 0, errors
     told = json.loads(output.splitlines()[-1])
     assert told["decisions"] == [[made.key, made.axis, made.trial] for made in DECISIONS]
-    events = told["events"]
-    of_bad = [trial for kind, trial, node in events if kind == "Failed" and node == told["bad"]]
-    assert len(set(of_bad)) >= 2
-    second = [place for place, (kind, _, node) in enumerate(events) if kind == "Failed" and node == told["bad"]][1]
+    events, bad = told["events"], told["bad"]
+    of_bad = [(place, trial) for place, (kind, trial, node) in enumerate(events) if (kind, node) == ("Failed", bad)]
+    assert len({trial for _, trial in of_bad}) >= 2
     # What was handed to Ray before may still be placed there; nothing that comes later.
-    later = [node for kind, _, node in events[second:] if kind == "Started"]
+    known = next(place for place, trial in of_bad if trial != of_bad[0][1])
+    later = [node for kind, _, node in events[known:] if kind == "Started"]
     assert len(later) > 10
-    assert later.count(told["bad"]) <= 2
-    assert told["bad"] not in later[4:]
-    assert told["kinds"] == ["signal"]
+    assert bad not in later[4:]
+    # Where no trial would fit on what is left, nothing is avoided.
+    assert bad in told["nodes"]
+    assert told["avoided"] == [[told["id"]], []]
+    (crashed, crash, log), (hung, hang, _) = told["attempts"]
+    assert (crashed, hung) == ("signal", "hang")
+    assert "SIGSEGV" in crash
+    assert "line" in log
+    assert "made no progress for 0:00:03" in hang
 
 
 def _on_two_machines(folder: Path) -> dict[str, Any]:
@@ -395,11 +345,12 @@ def _on_two_machines(folder: Path) -> dict[str, Any]:
         cluster.wait_for_nodes()
         space = space_of(**TINY, failures={"retries": 3, "backoff_seconds": 0})
         every = {trial.id: "node" for step in STEPS for trial in step.trials}
+        every[LATER] = "crash, hang"
         events = []
         with (
             closing(open_store(f"sqlite:///{folder / 'store.db'}", create=True)) as opened,
             RayDispatcher(
-                Failing(folder, every),
+                Failing(folder, every, hang_minutes=2 * HANG_MINUTES),
                 None,  # type: ignore[arg-type]
                 cpus=1,
                 gpus=0,
@@ -418,8 +369,11 @@ def _on_two_machines(folder: Path) -> dict[str, Any]:
 
             run_search(space, search, dispatcher, "videos", watch)
             decisions = [(made.key, made.axis, made.trial) for made in search.decisions()]
-            kinds = sorted({failed.kind for failed in search.failures()})
-        return {"bad": bad, "events": events, "decisions": decisions, "kinds": kinds}
+            attempts = [(failed.kind, failed.reason, failed.log) for failed in search.attempts(LATER)]
+            nodes = dispatcher.nodes
+            avoided = [dispatcher._seats.avoided({bad}), dispatcher._seats.avoided(nodes)]
+        told = {"bad": bad, "id": added.node_id, "events": events, "decisions": decisions}
+        return told | {"attempts": attempts, "nodes": sorted(nodes), "avoided": avoided}
     finally:
         cluster.shutdown()
 

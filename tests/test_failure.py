@@ -161,6 +161,7 @@ def test_a_file_that_cannot_be_written_is_named():
         ("", "signal"),
         ("The actor died because its node has died. Node Id: 1f2e", "lost"),
         ("The node with node id: 1f2e has been marked dead because the detector has missed heartbeats", "lost"),
+        ("RuntimeError: The actor failed to import on the worker.\nModuleNotFoundError: No module named 'av'", "code"),
         ("ModuleNotFoundError: No module named 'x'", "error"),
     ],
 )

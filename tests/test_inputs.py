@@ -24,6 +24,7 @@ from expander.inputs import changes, mixing, same
 from expander.trial import Completed, Event, Failed, Started, Trial
 from results.export import export
 from results.report import render
+from results.schema import OUTCOME
 from trainers import versions as program
 from trainers.dispatch.attempt import attempt
 from trainers.dispatch.inline import InlineDispatcher
@@ -181,7 +182,8 @@ class TestTakingOver:
 
     def test_a_checkpoint_of_other_sources_is_not_gone_on_from(self, on_file: Place) -> None:
         # Of an attempt that was cut off after its first epoch.
-        wiped = "UPDATE trials SET completed_at = NULL, epoch = 1, started_with = "
+        outcome = ", ".join(f"{column} = NULL" for column in OUTCOME)
+        wiped = f"UPDATE trials SET {outcome}, epoch = 1, started_with = "
         on_file.ask(wiped + """'{"code": "other"}'""")
         with pytest.raises(UsageError, match="code: other recorded"):
             on_file.begin("second")
@@ -268,7 +270,7 @@ def test_a_version_of_the_trainer_is_in_the_name_of_a_trial_but_for_the_first(mo
 
 # What starts, reads, writes, watches and carries out a training, and what checks what it is given.
 AROUND = {
-    *("expander/space.py", "expander/strict.py"),
+    *("expander/files.py", "expander/space.py", "expander/strict.py"),
     *("expander/errors.py", "expander/inputs.py", "expander/pace.py", "expander/units.py"),
     *(f"trainers/{name}.py" for name in ("checkpoint", "events", "fence", "journal", "processor", "watchdog")),
     *(

@@ -371,6 +371,7 @@ class Cheap:
     def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: object = None) -> Completed:
         from trainers.fence import Fence
 
+        (self.folder / trial.id).mkdir(exist_ok=True)
         fence = Fence(self.folder / trial.id, self.claim)
         fence.begin()
         for number in (1, 2):
@@ -410,7 +411,9 @@ def resume(url: str, folder: Path, host: str | None, epoch: float, on_ray: bool,
             yield made
 
     vars(cli)["_dispatcher"] = dispatcher
-    vars(cli)["_unchanged_videos"] = lambda *_: SimpleNamespace(fingerprint=SimpleNamespace(id=DATA))
+    fingerprint = SimpleNamespace(id=DATA, as_dict=lambda: {"id": DATA, "files": None})
+    vars(cli)["unchanged_videos"] = lambda *_: SimpleNamespace(fingerprint=fingerprint, packed={})
+    vars(cli)["check_folder"] = vars(cli)["check_room"] = lambda *_: None
     sys.argv = ["expander", "resume", "first", "--store", url]
     main()
 

@@ -7,6 +7,7 @@ import itertools
 import math
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import PostgresServer
@@ -613,7 +615,7 @@ class TestAnyStore:
                 step = next_step(search.record_of.space, search.decisions()[:3], DATA)
                 assert step is not None
                 search.enroll(step)
-                search.unfinished(step, 0)
+                search.unfinished(step)
                 search.release("interrupted")
             return len(counted)
 
@@ -651,12 +653,17 @@ class TestAnyStore:
 
     def test_this_suite_calls_everything_that_a_store_has(self) -> None:
         """So that whatever is added to it is tried on each database."""
+        # Those of leases, inputs and forks run on each database too, and through the commands.
+        elsewhere = (Path(__file__).with_name(f"test_{name}.py") for name in ("lease", "inputs", "fork"))
         calls = inspect.getsource(TestAnyStore) + inspect.getsource(run) + inspect.getsource(new_search)
+        calls += "".join(file.read_text() for file in elsewhere)
         loop = inspect.getsource(coordinator)
+        loop += "".join((ROOT / "expander" / "cli" / f"{name}.py").read_text() for name in ("inputs", "search"))
         for owner in (SqlStore, SearchStore):
             for name in vars(owner):
                 if not name.startswith("_") and name != "close":
-                    assert f".{name}" in calls or f"store.{name}(" in loop, f"no test of {owner.__name__}.{name}"
+                    used = f".{name}" in calls or re.search(rf"(store|resumed|origin)\.{name}\b", loop)
+                    assert used, f"no test of {owner.__name__}.{name}"
 
     def test_a_prescribed_search_records_candidates_that_are_never_trained(self, store: SqlStore) -> None:
         space = read_space({**VALUES, "expansion": PRESCRIBED}, {}, "the test's space")

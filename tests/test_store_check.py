@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,8 +59,10 @@ class WrittenTraining:
     runs: Path
     failing: tuple[str, ...] = ()
 
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
-        for happened in FakeTraining(dict.fromkeys(self.failing, 99)).run(trials, again):
+    nodes: int = 1
+
+    def run(self, trials: Sequence[Trial], *rest: Any) -> Generator[Event, None, None]:
+        for happened in FakeTraining(dict.fromkeys(self.failing, 99)).run(trials, *rest):
             yield self.written(happened) if isinstance(happened, Completed) else happened
 
     def written(self, outcome: Completed) -> Completed:
@@ -285,8 +287,8 @@ def test_a_trial_of_no_step_is_removed_unless_it_is_finished(stored: StoreFile) 
             values[key] = json.dumps(values[key])
         rewrite(
             stored.url,
-            "INSERT INTO trials (id, geometry, recipe, views, data, seed, epochs, enrolled_at)"
-            " VALUES (:id, :geometry, :recipe, :views, :data, :seed, 2, '2026-01-01')",
+            "INSERT INTO trials (id, geometry, recipe, views, data, seed, trainer, epochs, enrolled_at)"
+            " VALUES (:id, :geometry, :recipe, :views, :data, :seed, 1, 2, '2026-01-01')",
             id=trial.id,
             **values,
         )
@@ -368,11 +370,31 @@ def test_a_tampered_measurement_is_named(stored: StoreFile) -> None:
 UNVERIFIABLE = {
     "alembic_version": {"version_num"},
     "store_info": {"id", "version", "created_at"},
-    "searches": {"source", "overrides", "data", "versions", "device", "runs", "reason", "state", "name"},
-    "trials": {"worker", "top5", "loss", "videos", "seconds", "damaged", "versions", "device", "gpus", "epoch"},
+    "searches": {
+        *(
+            "source",
+            "overrides",
+            "data",
+            "versions",
+            "device",
+            "runs",
+            "reason",
+            "state",
+            "name",
+            "sources",
+            "accepted",
+        ),
+        *("forked_from", "forked_step", "lease_number", "lease_token", "lease_seconds"),
+    },
+    "trials": {
+        *("worker", "top5", "loss", "videos", "seconds", "damaged", "versions", "device", "gpus", "epoch", "notes"),
+        "started_with",
+    },
     "candidates": {"reason"},
     "epochs": {"loss", "top1", "rate", "seconds", "clips_per_second", "waited", "gpu_memory"},
-    "failures": {"id", "number", "reason", "traceback", "forgiven"},
+    "failures": {
+        *("id", "number", "reason", "traceback", "forgiven", "kind", "log", "worker", "node", "epoch", "next"),
+    },
     "measurements": {"name", "device", "value", "versions"},
     "damaged_videos": {"manifest", "video_id", "video", "reason"},
 }
@@ -395,6 +417,7 @@ def test_any_column_that_can_be_verified_is(stored: StoreFile, tmp_path: Path) -
                 else _changed(column.name, column.type)
             )
             [(row,)] = stored.ask(f"SELECT min(rowid) FROM {table} WHERE {column.name} IS NOT NULL")
+            assert row is not None, f"{table}.{column.name} is empty in the whole search"
             stored.tamper(f"UPDATE {table} SET {column.name} = {change} WHERE rowid = {row}")
             tried += 1
             if not lines(stored.url):

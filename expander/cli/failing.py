@@ -118,6 +118,8 @@ def _next(step: StepRecord, candidate: CandidateRecord, failed: FailureRecord, n
     if failed.due is not None:
         when = "now" if failed.due <= datetime.now(UTC) else f"at {failed.due:%F %T} UTC"
         return f"{failed.next} {when}" + ("" if state == "running" else f", once `expander resume {name}` goes on")
+    if not failed.next:  # recorded by an earlier version
+        return "whether it is tried again is said when the search goes on"
     if state == "running":
         return f"{failed.next}; the other trials of the step finish first"
     return f"{failed.next}; mend the cause and run `expander retry {name}`"

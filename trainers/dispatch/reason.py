@@ -18,6 +18,12 @@ def reason(worker: str, text: str) -> tuple[FailureKind, str]:
             f"Ray stopped the worker {worker} (SIGKILL) because its machine ran out of memory; let fewer trials share a"
             " machine (larger resources.cpus) or train with a smaller batch"
         )
+    if "failed to import on the worker" in text:
+        missing = re.findall(r"^(?:ModuleNotFound|Import)Error: .*", text, re.MULTILINE)
+        return FailureKind.CODE, (
+            f"the worker {worker} cannot import the training ({missing[-1] if missing else 'Ray does not say why'});"
+            " install the same packages on every machine of the cluster"
+        )
     if GONE.search(text):
         return FailureKind.LOST, (
             f"the machine of the worker {worker} was lost: taken away, switched off or cut off from the cluster"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from results.migrations.columns import NESTED
+
 revision, down_revision = "7", "6"
 
 OUTCOME = ("completed_at", "top1", "top5", "loss", "videos", "seconds")
@@ -37,8 +39,14 @@ CHECKS = {
 }
 
 
+SEARCHES = sa.table(
+    "searches", sa.column("id", sa.Integer()), sa.column("space", NESTED), sa.column("overrides", NESTED)
+)
+
+
 def upgrade() -> None:
     """Add them; a store that breaks one stays as it is."""
+    _allow_what_was_allowed()
     op.add_column("trials", sa.Column("weights_sha256", sa.Text()))
     # SQLite cannot add a constraint: the table is made anew, once for all of its constraints.
     for table, checks in CHECKS.items():
@@ -50,3 +58,12 @@ def upgrade() -> None:
             if table == "decisions":
                 ours, theirs = ["step_id", "axis"], ["step_id", "axis"]
                 batch.create_foreign_key("fk_decisions_candidate", "candidates", ours, theirs)
+
+
+def _allow_what_was_allowed() -> None:
+    """Manifests of the searches that there are could name videos anywhere; `data.outside_root` says so now."""
+    connection = op.get_bind()
+    for search, space, overrides in connection.execute(sa.select(SEARCHES)).all():
+        allowed = {**space, "data": {**space.get("data", {}), "outside_root": True}}
+        values = {"space": allowed, "overrides": [*overrides, "data.outside_root=true"]}
+        connection.execute(sa.update(SEARCHES).where(SEARCHES.c.id == search).values(**values))
