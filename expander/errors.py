@@ -7,6 +7,7 @@ ExpanderError            exit 1
 │   └── ManifestError    exit 2    a manifest that is wrong
 ├── StoreError           exit 1    the SQL store
 │   ├── StoreUrlError    exit 2    a URL that names no store
+│   ├── StoreAway        exit 1    its server cannot be reached: it may be back in a moment
 │   └── LeaseLost        exit 1    another process runs the search now, or may soon
 ├── FileError            exit 2    a file that cannot be written, or read back: a full disk, a mount that is gone
 ├── TrialError           exit 1    one training that cannot go on
@@ -57,6 +58,10 @@ class StoreUrlError(StoreError):
     """A URL that no store can be at."""
 
     exit_code = 2
+
+
+class StoreAway(StoreError):
+    """The store's server cannot be reached. A write that it ends may have been recorded or not."""
 
 
 class LeaseLost(StoreError):

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, inspect, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from expander.errors import StoreError, StoreUrlError, UsageError
+from expander.errors import StoreAway, StoreError, StoreUrlError, UsageError
 from results.schema import OLDEST, VERSION, Base, RevisionRow, StoreInfo
 
 # How long a write waits for another process' write before it gives up, and a server for its connection.
@@ -26,6 +26,8 @@ FILE_TROUBLES = {
     "unable to open database file": MOUNTED,
 }
 CONNECT_SECONDS = 10
+# A server that stops, has stopped or begins (PostgreSQL's manual, appendix A); class 08: the connection is lost.
+GOING_AND_COMING = ("57P01", "57P02", "57P03")
 # A server ends a write that says nothing for so long; shorter than others wait for it.
 STALLED_SECONDS = 15
 
@@ -98,7 +100,18 @@ class Database:
         except SQLAlchemyError as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             text = " ".join(str(reason).split())
-            raise StoreError(f"cannot {deed} the store {self.shown}: {text}{self._advice(text)}") from error
+            kind = StoreAway if isinstance(error, DBAPIError) and self._away(error) else StoreError
+            raise kind(f"cannot {deed} the store {self.shown}: {text}{self._advice(text)}") from error
+
+    def _away(self, error: DBAPIError) -> bool:
+        """Whether it says that the server cannot be reached, and not that it will not do what it is asked."""
+        if self.dialect == "sqlite":
+            return False
+        state: str | None = getattr(error.orig, "sqlstate", None)
+        if error.connection_invalidated or (state is not None and (state in GOING_AND_COMING or state[:2] == "08")):
+            return True
+        # To connect is no statement, and libpq does not tell the state of why it could not.
+        return isinstance(error, OperationalError) and error.statement is None and state is None
 
     def _advice(self, reason: str) -> str:
         """What to do where a SQLite file cannot be written; nothing where it is something else."""

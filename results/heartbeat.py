@@ -36,6 +36,7 @@ class Heartbeat:
         self._say = say
         self._stop = stop
         self._over = Flag()
+        self._sooner = Flag()
         self._lock = Lock()
         self._renewed = time.monotonic()
         self._trouble: str | None = None
@@ -51,10 +52,22 @@ class Heartbeat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._over.set()
+            self._end()
         # One that still waits for a server is left to it: what it renews then is no longer held.
         for thread in self._threads:
             thread.join(min(1.0, self._quarter))
+
+    def wait_out(self, trouble: str, seconds: float) -> bool:
+        """Wait so long for a store that another has found away; False where the lease is lost, or would be by now.
+
+        trouble: why. It is said if nothing was yet, and the lease is renewed at once: so it is seen when that is over.
+        """
+        self._complain(trouble, "the store of this search cannot be reached")
+        self._sooner.set()
+        if self._lost.wait(seconds):
+            with self._lock:  # until `stop` was called
+                return False
+        return not self._over.is_set() or self._left() + self._quarter > 0
 
     def _beat(self) -> None:
         while not self._over.is_set():
@@ -66,13 +79,15 @@ class Heartbeat:
                 self._lose(str(error))
                 return
             except Exception as error:  # noqa: BLE001  whatever it is, the lease was not renewed
-                self._complain(str(error))
+                if not self._over.is_set():
+                    self._complain(str(error), "the lease of this search cannot be renewed")
                 pause = self._quarter / 5
             else:
                 self._renewed = begun
                 self._recover()
                 pause = self._quarter
-            self._over.wait(pause)
+            self._sooner.wait(pause)
+            self._sooner.clear()
 
     def _watch(self) -> None:
         # Who was stopped for long (SIGSTOP) has a quarter from when it goes on to learn whether it was taken over.
@@ -91,14 +106,13 @@ class Heartbeat:
         """Seconds until the second quarter is over."""
         return self._renewed + 2 * self._quarter - time.monotonic()
 
-    def _complain(self, trouble: str) -> None:
-        if self._trouble is None and not self._over.is_set():
+    def _complain(self, trouble: str, what: str) -> None:
+        before, self._trouble = self._trouble, trouble
+        if before is None:
             left = max(0.0, self._left() + self._quarter)
             self._say(
-                f"the lease of this search cannot be renewed ({trouble}): trying on; unless the store answers within"
-                f" {left:.0f} seconds this process stops"
+                f"{what} ({trouble}): trying on; unless the store answers within {left:.0f} seconds this process stops"
             )
-        self._trouble = trouble
 
     def _recover(self) -> None:
         if self._trouble is not None:
@@ -109,7 +123,11 @@ class Heartbeat:
         with self._lock:
             if self._over.is_set() or self._lost.is_set():
                 return
-            self._lost.set()
-            self._over.set()
             self.reason = reason
+            self._lost.set()
+            self._end()
             self._stop()
+
+    def _end(self) -> None:
+        self._over.set()
+        self._sooner.set()

@@ -40,6 +40,10 @@ class Lease:
         """Whether it keeps others from the search: not once it has run out, nor once its holder is known to be dead."""
         return now - self.heard <= timedelta(seconds=self.seconds) and not self.owner.dead
 
+    def given_back(self, row: SearchRow) -> bool:
+        """Whether `row` says that its holder has given it back, and nobody has claimed it since."""
+        return row.lease_token is None and row.lease_number == self.number
+
     def holds(self, row: SearchRow) -> bool:
         """Whether `row` still has this claim."""
         return (row.lease_number, row.lease_token) == (self.number, self.token)

@@ -229,15 +229,24 @@ class SearchStore:
         with self._database.reading() as session:
             return tuple(failed_of(row, whole=False) for row in reading.counting(session, self._id))
 
-    def record(self, event: Event) -> None:
-        """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later."""
+    def record(self, event: Event, before: int | None = None) -> None:
+        """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later.
+
+        before: how often the trial had `failed` before this Failed was first recorded, which may be done anew: once it
+        has failed more often, that is left. Every other event may be recorded twice.
+        """
         with self._database.writing() as session:
             self._hold(session)
             trial = session.get(TrialRow, event.trial, with_for_update=True)
             if trial is None:
                 raise StoreError(f"search {self.name!r}: trial {event.trial} was never enrolled in a step")
             if trial.completed_at is None:
-                self._apply(session, trial, event)
+                self._apply(session, trial, event, before)
+
+    def failed(self, trial: str) -> int:
+        """How many failures of a trial are recorded in this search, forgiven ones too."""
+        with self._database.reading() as session:
+            return self._failed(session, trial)
 
     def outcomes(self, step: Step) -> tuple[Outcome, ...]:
         """The outcome of every trial of the step that has one: Completed, else its last Failed that counts.
@@ -361,12 +370,13 @@ class SearchStore:
                 apart.close()
 
     def release(self, state: SearchState, reason: str | None = None) -> None:
-        """Stop being its coordinator and say how it stands."""
+        """Stop being its coordinator and say how it stands; nothing more where that is done already."""
         with self._database.writing() as session:
-            row = self._hold(session)
-            row.state, row.reason = state, _printable(reason)
-            row.lease_token = None
-            self._stop_attempts(session)
+            if self._lease is None or not self._lease.given_back(self._locked(session)):
+                row = self._hold(session)
+                row.state, row.reason = state, _printable(reason)
+                row.lease_token = None
+                self._stop_attempts(session)
         self._lease = None
 
     def forgive(self, trial: str | None = None) -> tuple[str, ...]:
@@ -546,7 +556,7 @@ class SearchStore:
                 f"search {self.name!r}: step {step.key} is recorded with other candidates for {axes}: {CHANGED}"
             )
 
-    def _apply(self, session: Session, trial: TrialRow, event: Event) -> None:
+    def _apply(self, session: Session, trial: TrialRow, event: Event, before: int | None) -> None:
         now = datetime.now(UTC)
         match event:
             case Started():
@@ -566,15 +576,16 @@ class SearchStore:
                     _enter(session, trial.id, event.ledger, now)
             case Failed():
                 trial.worker = None
-                mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial.id
-                number = 1 + (session.scalar(select(func.count()).where(*mine)) or 0)
+                recorded = self._failed(session, trial.id)
+                if before is not None and recorded > before:
+                    return
                 values = {
                     key: _printable(value) if isinstance(value, str) else value
                     for key, value in failed_values(event).items()
                 }
                 due = None if event.wait is None else now + timedelta(seconds=event.wait)
                 times = {"failed_at": now, "due_at": due}
-                session.add(FailureRow(search_id=self._id, number=number, forgiven=False, **times, **values))
+                session.add(FailureRow(search_id=self._id, number=recorded + 1, forgiven=False, **times, **values))
                 _enter(session, trial.id, event.ledger, now)
 
     def _settle(self, session: Session, search: SearchRow, settled: Sequence[Instance]) -> None:
@@ -590,6 +601,10 @@ class SearchStore:
                     f" {_shown(search, row.cost)} and cannot become that of step {instance.step} with"
                     f" {_shown(search, instance.cost)}; {', '.join(changed)} would differ: {CHANGED}"
                 )
+
+    def _failed(self, session: Session, trial: str) -> int:
+        mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial
+        return session.scalar(select(func.count()).where(*mine)) or 0
 
     def _stop_attempts(self, session: Session) -> None:
         session.execute(update(TrialRow).where(TrialRow.trained_by == self._id).values(worker=None))

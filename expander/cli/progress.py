@@ -30,6 +30,7 @@ from expander.trial import Completed, Epoch, Event, Failed, Started, Warned
 from expander.units import duration
 
 if TYPE_CHECKING:
+    from results.patience import PatientSearch
     from results.store import SearchStore
 
 
@@ -96,8 +97,8 @@ class Progress:
     once there is one.
     """
 
-    def __init__(self, store: SearchStore, space: SearchSpace) -> None:
-        self.console = notes()
+    def __init__(self, store: SearchStore | PatientSearch, space: SearchSpace, console: Console | None = None) -> None:
+        self.console = console or notes()
         self.store = store
         self.runs = store.record_of.runs
         self.complexity = space.complexity

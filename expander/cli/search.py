@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.console import Console
 
 from expander.cli.failing import to_retry
 from expander.cli.files import load_space, make_folder
@@ -41,6 +42,7 @@ from expander.space import SearchSpace
 from expander.trial import Event, content_id
 
 if TYPE_CHECKING:
+    from results.patience import PatientSearch
     from results.store import SearchStore
     from trainers.fence import Claim
     from trainers.measure import DeviceMeter
@@ -160,8 +162,8 @@ def retry(
             accepted_changes(retried, None)
         runs = Path(retried.record_of.runs)
 
-        def grant() -> None:
-            for each in retried.forgive(trial):
+        def grant(claimed: PatientSearch) -> None:
+            for each in claimed.forgive(trial):
                 notes().print(f"trial {each}: its retries are granted anew", markup=False)
 
         carry_on(retried, space, videos, runs, dispatcher, ray_address, store, as_json, begin=grant)
@@ -215,38 +217,23 @@ def carry_on(
     url: str,
     as_json: bool,
     accepted: Sequence[Change] = (),
-    begin: Callable[[], None] | None = None,
+    begin: Callable[[PatientSearch], None] | None = None,
 ) -> None:
     """Claim the search, run the loop to its end and say what came of it. begin: called once it is claimed."""
     os.environ.pop(VARIABLE, None)  # workers have no business with the store, and would inherit its password
+    from results.patience import PatientSearch
+
     _claim(store, space.coordinator.lease_seconds)
+    claimed, console = PatientSearch(store), notes()
     try:
-        store.update_space(space)
-        store.accept(accepted, versions(), sources())
-        if videos is not None:
-            store.note_files(videos.fingerprint.as_dict(), videos.packed)
-        if begin is not None:
-            begin()
-        data = videos.fingerprint.id if videos else ""
-        # Where nothing is left to train or to measure, no Ray is started for it.
-        left = _next_step(store, space, data)
-        name = dispatcher if left is not None else None
-        if videos is not None and left is not None:
-            check_folder(runs)
-            if isinstance(left, Step):
-                check_room(left, runs)
-        with (
-            Progress(store, space) as progress,
-            _kept(store, progress),
-            _tracking(store, space, progress) as watch,
-            _dispatcher(store, space, videos, runs, name, ray_address) as made,
-        ):
-            progress.nodes = lambda: made.nodes
-            cost = None
-            if space.measured is not None:
-                store.measure_on(made.meter.device)
-                cost = measured(space.measured, MeasuringAloud(made.meter, progress.console), store)
-            reason = run_search(space, store, made, data, watch, cost)
+        with _kept(claimed, console):
+            claimed.update_space(space)
+            claimed.accept(accepted, versions(), sources())
+            if videos is not None:
+                claimed.note_files(videos.fingerprint.as_dict(), videos.packed)
+            if begin is not None:
+                begin(claimed)
+            reason = _to_its_end(claimed, space, videos, runs, dispatcher, ray_address, console)
     except (KeyboardInterrupt, SystemExit):
         store.release("interrupted", "stopped by a signal")
         again = ["expander", "resume", store.name]
@@ -264,11 +251,42 @@ def carry_on(
     except BaseException as error:
         store.release("failed", f"{type(error).__name__}: {error}")
         raise
-    store.release("completed", reason)
+    claimed.release("completed", reason)
     if as_json:
         print_json(status_document(store))
     else:
         print_status(store)
+
+
+def _to_its_end(
+    store: PatientSearch,
+    space: SearchSpace,
+    videos: Videos | None,
+    runs: Path,
+    dispatcher: str,
+    ray_address: str | None,
+    console: Console,
+) -> str:
+    """Run the loop; returns why the search ended."""
+    data = videos.fingerprint.id if videos else ""
+    # Where nothing is left to train or to measure, no Ray is started for it.
+    left = _next_step(store, space, data)
+    name = dispatcher if left is not None else None
+    if videos is not None and left is not None:
+        check_folder(runs)
+        if isinstance(left, Step):
+            check_room(left, runs)
+    with (
+        Progress(store, space, console) as progress,
+        _tracking(store, space, progress) as watch,
+        _dispatcher(store, space, videos, runs, name, ray_address) as made,
+    ):
+        progress.nodes = lambda: made.nodes
+        cost = None
+        if space.measured is not None:
+            store.measure_on(made.meter.device)
+            cost = measured(space.measured, MeasuringAloud(made.meter, progress.console), store)
+        return run_search(space, store, made, data, watch, cost)
 
 
 def _claim(store: SearchStore, seconds: float) -> None:
@@ -280,13 +298,13 @@ def _claim(store: SearchStore, seconds: float) -> None:
 
 
 @contextmanager
-def _kept(store: SearchStore, progress: Progress) -> Iterator[None]:
+def _kept(store: PatientSearch, console: Console) -> Iterator[None]:
     """Keep the lease within it. Where it is lost the main thread stops as by SIGTERM, and LeaseLost says why."""
 
     def stop() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
-    with store.kept(lambda line: progress.console.print(line, markup=False), stop) as heartbeat:
+    with store.kept(lambda line: console.print(line, markup=False), stop) as heartbeat:
         try:
             yield
         except BaseException:
@@ -296,7 +314,7 @@ def _kept(store: SearchStore, progress: Progress) -> Iterator[None]:
 
 
 @contextmanager
-def _tracking(store: SearchStore, space: SearchSpace, progress: Progress) -> Iterator[Watch]:
+def _tracking(store: PatientSearch, space: SearchSpace, progress: Progress) -> Iterator[Watch]:
     """What is told of every event: the progress, and an MLflow server where the space names one."""
     if space.watch.mlflow is None:
         yield progress.watch
@@ -326,7 +344,7 @@ class _Recorded:
         raise NotMeasuredYet
 
 
-def _next_step(store: SearchStore, space: SearchSpace, data: str) -> Step | NotMeasuredYet | None:
+def _next_step(store: SearchStore | PatientSearch, space: SearchSpace, data: str) -> Step | NotMeasuredYet | None:
     """The step to be taken, None where none is left; or that it cannot be told without measuring."""
     try:
         return next_step(space, store.decisions(), data, known_cost(store, space))
@@ -334,7 +352,7 @@ def _next_step(store: SearchStore, space: SearchSpace, data: str) -> Step | NotM
         return unknown
 
 
-def known_cost(store: SearchStore, space: SearchSpace) -> Cost | None:
+def known_cost(store: SearchStore | PatientSearch, space: SearchSpace) -> Cost | None:
     """A measured complexity as far as it is recorded, None where it has a closed form.
 
     It raises NotMeasuredYet where it is asked for more, and so does this where nothing has been measured.
@@ -348,7 +366,7 @@ def known_cost(store: SearchStore, space: SearchSpace) -> Cost | None:
 
 @contextmanager
 def _dispatcher(
-    store: SearchStore, space: SearchSpace, videos: Videos | None, runs: Path, name: str | None, address: str | None
+    store: PatientSearch, space: SearchSpace, videos: Videos | None, runs: Path, name: str | None, address: str | None
 ) -> Iterator[Dispatcher]:
     """The dispatcher that `name` asks for, with the training of this search; one for nothing where it needs none."""
     from trainers.dispatch.inline import InlineDispatcher
@@ -400,7 +418,7 @@ def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter
     )
 
 
-def _claim_of(store: SearchStore) -> Claim:
+def _claim_of(store: PatientSearch) -> Claim:
     """The lease of this process on its search, as the trainings that it orders have it."""
     from trainers.fence import Claim
 
