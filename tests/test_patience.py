@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 RETRYING = SPACE.model_copy(update={"failures": SPACE.failures.model_copy(update={"retries": 2})})
 FAILING = {trial.id: 1 + place for place, trial in enumerate(first_step().trials[:2])}
 KILLS = 4
+# So often an answer is lost: more than is written of one kind, so that a write that is never done ends a test.
+MOST = 100
 AGAIN = "the store answers again, and the lease of this search is renewed"
 
 
@@ -84,7 +86,7 @@ class Forgetful:
             while data := client.recv(65536):
                 sent += data
                 if b"COMMIT" in sent:
-                    doomed += [mark for mark in self.marks if mark in sent]
+                    doomed += [mark for mark in self.marks if mark in sent and self.lost[mark] < MOST]
                     doomed += [mark for mark in self.once if mark in sent and mark not in self.lost]
                     sent = b""
                 server.sendall(data)
@@ -152,6 +154,7 @@ class TestCommitsOfUnknownEnd:
             assert (search.effective_state, search.holder) == ("completed", None)
         # Each was in doubt, and each but an epoch no more often than it happened.
         assert set(forgetful.lost) == set(forgetful.marks)
+        assert max(forgetful.lost.values()) < MOST
         assert forgetful.lost[b"INSERT INTO failures"] == sum(FAILING.values())
         assert forgetful.lost[b"INSERT INTO decisions"] == len(whole_search())
         assert forgetful.lost[b"completed_at="] == len(training.finished)
