@@ -13,7 +13,7 @@ from expander.failure import Verdict, blamed, suspects, verdict
 from expander.geometry import Geometry
 from expander.search import Decision, Instance, Step, decide, ending, instances, next_step, prescribe, prescribed_axis
 from expander.space import SearchSpace
-from expander.trial import Epoch, Event, Failed, Outcome, Trial, Warned
+from expander.trial import Epoch, Event, Failed, GoesOn, Outcome, Trial, Warned
 
 NO_WAITS: Mapping[str, float] = {}
 
@@ -179,6 +179,8 @@ class _Failures:
         match event:
             case Epoch():
                 self.reached[event.trial] = event.number
+            case GoesOn():
+                self.reached[event.trial] = event.epochs[-1].number
             case Failed():
                 event = replace(event, epoch=self._reached(event.trial))
                 self.known.append(event)

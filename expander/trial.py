@@ -156,6 +156,18 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class GoesOn:
+    """An attempt begins behind `epochs`, all those of the trial's checkpoint, oldest first; at least one.
+
+    Each was reported when its checkpoint was on disk, but a kill may have come between, or before it was recorded. For
+    the record alone: whoever shows epochs has no news here.
+    """
+
+    trial: str
+    epochs: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True)
 class Warned:
     """What an attempt warns of while it goes on, such as a damaged checkpoint; for people, and recorded nowhere."""
 
@@ -241,7 +253,7 @@ class Failed:
 
 
 Outcome = Completed | Failed
-Told = Epoch | Warned  # by a training, as it goes on
+Told = Epoch | GoesOn | Warned  # by a training, as it goes on
 Event = Started | Told | Completed | Failed
 # What a dispatcher carries out: trains one trial, reporting each epoch; raises when it cannot go on.
 Training = Callable[[Trial, Callable[[Told], None]], Completed]

@@ -21,7 +21,7 @@ from expander.inputs import Change
 from expander.search import Decision, Instance, Step
 from expander.space import OPERATIONAL, SearchSpace
 from expander.throughput import Trained
-from expander.trial import Completed, Damage, Epoch, Event, Failed, Outcome, Started, Trial, content_id
+from expander.trial import Completed, Damage, Epoch, Event, Failed, GoesOn, Outcome, Started, Trial, content_id
 from results import inputs, lease, reading, throughput
 from results.connect import Database, connect
 from results.forking import Fork, copy_steps
@@ -568,6 +568,15 @@ class SearchStore:
                 # Merged, because an attempt that lost its last checkpoint trains an epoch again.
                 values = epoch_values(event)
                 session.merge(EpochRow(trial_id=trial.id, number=event.number, recorded_at=now, **values))
+            case GoesOn():
+                trial.epoch = event.epochs[-1].number
+                mine = select(EpochRow.number).where(EpochRow.trial_id == trial.id)
+                recorded = set(session.scalars(mine))
+                session.add_all(
+                    EpochRow(trial_id=trial.id, number=epoch.number, recorded_at=now, **epoch_values(epoch))
+                    for epoch in event.epochs
+                    if epoch.number not in recorded
+                )
             case Completed():
                 values = completed_values(event) | {"completed_at": now, "worker": None, "trained_by": self._id}
                 # Asked once more by the very statement that writes: the first outcome stands, with no lock needed.

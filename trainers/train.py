@@ -8,7 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
-from expander.errors import DeviceMemoryError, UsageError
+from expander.errors import DeviceMemoryError, FileError, TrialError, UsageError
 from expander.files import digest, remove
 from expander.recipe import ShortVideos
-from expander.trial import Completed, Epoch, Metrics, Told, Trial, Views
+from expander.trial import Completed, Epoch, GoesOn, Metrics, Told, Trial, Views
 from trainers import checkpoint
 from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
@@ -80,7 +80,8 @@ class VideoTraining:
     watchdog: Watchdog | None = None
 
     def __call__(self, trial: Trial, report: Callable[[Told], None], team: Team = ALONE) -> Completed:
-        """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
+        """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once; one
+        GoesOn names those of the checkpoint that it goes on from, or that a finished trial left.
 
         Every member of `team` calls it with the same trial and returns the same; the leader alone reports, and reads
         and writes the trial's folder. Goes on from the trial's last checkpoint, whatever team wrote it; a trial that
@@ -92,7 +93,7 @@ class VideoTraining:
         watched = self.watchdog.watching(folder / LOG) if self.watchdog else nullcontext(_nothing)
         keeping = keeping_journal(folder, trial, self.loader_workers, versions(), report, leads=team.rank == 0)
         with keeping as journal, watched as beat:
-            if completed := led(team, lambda: checkpoint.load_completed(folder, trial.id)):
+            if completed := led(team, lambda: _finished(folder, trial.id, report)):
                 return completed
             led(team, fence.begin)
             device = find_device(self.device)
@@ -197,7 +198,7 @@ class _Attempt:
         trial, videos, team = self.trial, len(train.videos), self.team
         recipe = trial.recipe
         learner = Learner(trial, self.device, Ledger(videos, self.training.damage_share), team, micro)
-        learner.go_on_from(led(team, lambda: checkpoint.latest(self.folder, trial.id)))
+        learner.go_on_from(led(team, lambda: _latest(self.folder, trial.id, self.report)))
         self.journal.goes_on(learner.epochs, self.device)
         clips = TrainingClips(train, trial.geometry, recipe, trial.seed, self.training.seconds_per_video)
         order = _order(trial, learner.epoch + 1, videos, team)
@@ -277,6 +278,23 @@ def _order(trial: Trial, first: int, videos: int, team: Team) -> Iterator[tuple[
         last = recipe.epochs + 1
         order = epoch_order(trial.seed, last, videos)[: recipe.precise_batchnorm]
         yield from ((last, place) for place in own_places(order, recipe, team))
+
+
+def _finished(folder: Path, trial: str, report: Callable[[Told], None]) -> Completed | None:
+    """The outcome of a trial that finished, None where it has not; its epochs are reported first."""
+    completed = checkpoint.load_completed(folder, trial)
+    if completed is not None:
+        with suppress(FileError, TrialError):  # a trial that is finished does not fail for want of its history
+            _latest(folder, trial, report)
+    return completed
+
+
+def _latest(folder: Path, trial: str, report: Callable[[Told], None]) -> checkpoint.State | None:
+    """The last checkpoint, None where there is none; its epochs are reported."""
+    state = checkpoint.latest(folder, trial)
+    if state is not None:
+        report(GoesOn(trial, state.epochs))
+    return state
 
 
 def _nothing() -> None: ...

@@ -19,7 +19,7 @@ from expander.errors import Interrupted, ManifestError, UsageError
 from expander.files import digest, read_whole, write_whole
 from expander.pace import told
 from expander.plan import inference_flops
-from expander.trial import Metrics, Told, Trial, Views, Warned
+from expander.trial import Epoch, Metrics, Told, Trial, Views, Warned
 
 if TYPE_CHECKING:
     from results.config import InstanceConfig
@@ -245,7 +245,11 @@ def _network_scores(
 
 
 def _say(event: Told) -> None:
-    notes().print(event.text if isinstance(event, Warned) else told(event), markup=False)
+    match event:
+        case Warned():
+            notes().print(event.text, markup=False)
+        case Epoch():
+            notes().print(told(event), markup=False)
 
 
 def _trained(

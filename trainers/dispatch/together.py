@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
-from expander.trial import Completed, Event, Failed, FailureKind, Started, Trial, Warned
+from expander.trial import Completed, Event, Failed, FailureKind, GoesOn, Started, Trial, Warned
 from trainers.dispatch.wire import Gone, Here, Leave, Message, Post, Switchboard
 
 # How often who waits for a word looks whether there is still somebody to say one.
@@ -98,7 +98,7 @@ class _Heard:
                 # Where all members fail alike, one tells it; of a failure that is the leader's alone, the leader.
                 if self.outcome is None or rank == 0:
                     self.outcome = message
-            case Warned():
+            case GoesOn() | Warned():  # neither is an epoch more
                 tell(message)
             case Completed():
                 self.outcome = message

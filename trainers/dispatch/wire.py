@@ -12,7 +12,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from expander.trial import Completed, Epoch, Failed, Warned
+from expander.trial import Completed, Epoch, Failed, GoesOn, Warned
 
 # Members connect at the same moment.
 BACKLOG = 1024
@@ -54,7 +54,7 @@ class Gone:
     """Heard of a member after its last word; or without one, when it has died."""
 
 
-Message = Here | Epoch | Warned | Completed | Failed | Leave | Gone
+Message = Here | Epoch | GoesOn | Warned | Completed | Failed | Leave | Gone
 
 
 def dial(post: Post) -> Connection:
