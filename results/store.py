@@ -571,11 +571,11 @@ class SearchStore:
             case GoesOn():
                 trial.epoch = event.epochs[-1].number
                 mine = select(EpochRow.number).where(EpochRow.trial_id == trial.id)
-                recorded = set(session.scalars(mine))
+                known = set(session.scalars(mine))
                 session.add_all(
                     EpochRow(trial_id=trial.id, number=epoch.number, recorded_at=now, **epoch_values(epoch))
                     for epoch in event.epochs
-                    if epoch.number not in recorded
+                    if epoch.number not in known
                 )
             case Completed():
                 values = completed_values(event) | {"completed_at": now, "worker": None, "trained_by": self._id}

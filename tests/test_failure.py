@@ -13,7 +13,7 @@ from expander.coordinator import run_search
 from expander.errors import DataError, DeviceMemoryError, Diverged, StepFailed, TrialError
 from expander.failure import KINDS, counted, suspects, verdict
 from expander.space import FailuresSection
-from expander.trial import Failed, FailureKind
+from expander.trial import Epoch, Failed, FailureKind, GoesOn
 from trainers.dispatch.attempt import failed, kind_of
 from trainers.dispatch.reason import reason
 from trainers.dispatch.witness import LINES, WIDTH, Witness, last_attempt
@@ -114,6 +114,21 @@ def test_more_retries_in_the_space_are_granted_to_a_search_that_goes_on():
         ran(space_of(**TINY, failures={"retries": 0}), store, again := Trainer())
     assert not again.attempts
     ran(space_of(**TINY, failures={"retries": 1}), store, again)
+    assert store.made == DECISIONS
+
+
+def test_a_trial_that_goes_on_had_come_as_far_as_its_checkpoint():
+    """Though its last epoch was cut off before it was reported."""
+
+    class Machines(Trainer):
+        def _attempt(self, trial):
+            if trial.id == FIRST[0] and len(self.waited) == 1:
+                yield GoesOn(trial.id, tuple(Epoch(trial.id, number, 9, 0.5, 0.5, 0.1, 1.0) for number in (1, 2)))
+            return (yield from super()._attempt(trial))
+
+    store = MemoryStore()
+    ran(space_of(**TINY), store, Machines(failing={FIRST[0]: 1}))
+    assert [failed.epoch for failed in store.failures()] == [2]
     assert store.made == DECISIONS
 
 

@@ -102,7 +102,7 @@ def test_a_disk_that_is_full_before_the_weights_are_written_loses_no_epoch(
     disk.empty()
     epochs: list[Told] = []
     assert weights(training, epochs.append) == undisturbed
-    assert epochs == []
+    assert not any(isinstance(each, Epoch) for each in epochs)
 
 
 def test_a_read_only_folder_fails_the_trial_before_an_epoch_is_spent_on_it(

@@ -268,7 +268,8 @@ def test_a_team_trains_as_one_process_does(size, training, alone, tmp_path):
 def test_a_team_that_is_killed_goes_on_with_fewer_and_ends_the_same(training, alone, tmp_path):
     straight, _ = alone
     seen = Members(replace(training, runs=tmp_path / "runs"), 3, tmp_path).killed()
-    epochs, _ = trained(training, 2, tmp_path)
+    (behind, *epochs), _ = trained(training, 2, tmp_path)
+    assert [epoch["number"] for epoch in behind["epochs"]] == list(range(1, 4 - len(epochs)))
     # An epoch whose checkpoint was on disk when the leader died is not reported again.
     assert len(epochs) in (3 - len(seen), 2 - len(seen))
     for epoch in [*seen, *epochs]:
@@ -325,7 +326,7 @@ def test_a_step_that_runs_out_of_memory_is_taken_again_in_smaller_pieces(
     told = []
     completed = large(TRIAL, told.append)
     epochs = [each for each in told if isinstance(each, Epoch)]
-    assert len(epochs) == len(told) - 1  # and the warning
+    assert len(epochs) == len(told) - 2  # the warning, and what it goes on behind
     assert [epoch.loss for epoch in epochs] == pytest.approx([epoch.loss for epoch in straight], abs=1e-5)
     (note,) = completed.notes
     assert note in (tmp_path / "trials" / TRIAL.id / "log.txt").read_text()

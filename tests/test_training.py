@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from expander.errors import DataError, Diverged, UsageError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
-from expander.trial import Failed, Trial, Views
+from expander.trial import Failed, GoesOn, Trial, Views
 from trainers import checkpoint
 from trainers.batches import epoch_order, groups
 from trainers.data.clips import Clip, Damaged, normalise
@@ -265,22 +265,22 @@ def test_its_weights_are_those_of_the_last_checkpoint(uninterrupted):
 
 
 def test_a_finished_trial_is_returned_and_not_trained_again(uninterrupted, videos):
-    completed, _, folder = uninterrupted
-    epochs = []
+    completed, epochs, folder = uninterrupted
+    told = []
     training = VideoTraining(*videos, runs=folder.parents[1], threads=1, device="cpu")
-    assert training(trial(), epochs.append) == completed
-    assert epochs == []
+    assert training(trial(), told.append) == completed
+    assert told == [GoesOn(trial().id, tuple(epochs))]
 
 
 def test_a_trial_without_its_outcome_is_only_scored_again(uninterrupted, training):
-    completed, _, folder = uninterrupted
+    completed, epochs, folder = uninterrupted
     again = training.runs / "trials" / trial().id
     again.mkdir()
     last = folder / "epoch-00003.checkpoint"
     (again / last.name).write_bytes(last.read_bytes())
-    epochs = []
-    rescored = training(trial(), epochs.append)
-    assert epochs == []
+    told = []
+    rescored = training(trial(), told.append)
+    assert told == [GoesOn(trial().id, tuple(epochs))]
     assert rescored.metrics == completed.metrics
     assert Path(rescored.weights).read_bytes() == Path(completed.weights).read_bytes()
 
@@ -309,9 +309,11 @@ def test_a_killed_trial_goes_on_and_ends_with_the_same_weights(waits, uninterrup
         os.kill(child.pid, signal.SIGKILL)
         reported = [1, *map(json.loads, child.stdout.read().splitlines())]
     assert child.returncode == -signal.SIGKILL
-    epochs = []
-    resumed = training(trial(), epochs.append)
-    # An epoch whose checkpoint was written just before the kill counts as reported.
+    told = []
+    resumed = training(trial(), told.append)
+    behind, *epochs = told
+    # An epoch whose checkpoint was written just before the kill is one that the attempt goes on behind.
+    assert [epoch.number for epoch in behind.epochs] == list(range(1, 4 - len(epochs)))
     assert len(epochs) == 2 if waits else len(epochs) <= 3 - len(reported)
     learned = [(epoch.number, epoch.loss, epoch.top1, epoch.rate) for epoch in straight]
     assert [(epoch.number, epoch.loss, epoch.top1, epoch.rate) for epoch in epochs] == learned[3 - len(epochs) :]
