@@ -10,7 +10,7 @@ from conftest import Videos
 from test_training import trial
 
 from expander.errors import TrialError
-from expander.trial import Epoch
+from expander.trial import Epoch, GoesOn, Told
 from trainers.data.manifest import ManifestSource
 from trainers.fence import Claim, Fence
 from trainers.train import VideoTraining
@@ -98,6 +98,9 @@ def test_a_training_whose_trial_another_coordinator_has_taken_over_leaves_its_fo
     assert names == {"attempt-c0ffee.json", "epoch-00001.checkpoint", "events", "log.txt"}
     with pytest.raises(TrialError, match="replaced by process 8 on there"):
         old(trial(), epochs.append)
-    completed = replace(old, claim=NEW)(trial(), epochs.append)
-    assert [epoch.number for epoch in epochs] == [1, 2, 3]
+    told = list[Told]()
+    completed = replace(old, claim=NEW)(trial(), told.append)
+    behind, *others = told
+    assert behind == GoesOn(trial().id, tuple(epochs))
+    assert [each.number for each in others if isinstance(each, Epoch)] == [2, 3]
     assert completed.trial == trial().id
