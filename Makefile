@@ -48,5 +48,9 @@ bench: install
 chaos: install
 	$(BIN)/python tests/chaos.py --kills 100 $(if $(SEED),--seed $(SEED))
 
+# Twenty thousand damaged and hostile files through every reader; SEED repeats a run.
+fuzz: install
+	$(BIN)/python tests/fuzz.py --inputs 20000 $(if $(SEED),--seed $(SEED))
+
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

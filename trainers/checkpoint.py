@@ -106,8 +106,14 @@ def latest(folder: Path, trial: str) -> State | None:
     if found is None:
         return None
     path, values = found
-    _check_trial(path, values["trial"], trial)
-    return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
+    try:
+        _check_trial(path, values["trial"], trial)
+        return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
+    except (KeyError, TypeError) as error:
+        raise TrialError(
+            f"{path} holds no training ({error}), though its checksum is right: it was not written by this program;"
+            " delete it to go on from the one before"
+        ) from error
 
 
 def newest(folder: Path, stem: str) -> tuple[Path, dict[str, Any]] | None:
@@ -219,7 +225,12 @@ def _read(path: Path) -> dict[str, Any]:
     payload = memoryview(content)[header.end() :]
     if hashlib.sha256(payload).hexdigest().encode() != header[1]:
         raise ValueError("its checksum does not match")
-    values: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    try:
+        values = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever reading raises that was written by somebody else
+        raise ValueError(f"its content cannot be read: {type(error).__name__}") from error
+    if not isinstance(values, dict):
+        raise ValueError("its content is no checkpoint")
     return values
 
 
