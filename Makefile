@@ -4,7 +4,7 @@ BIN := .venv/bin
 NAME ?= smoke
 STAMP := .venv/.installed
 
-.PHONY: install search test check smoke bench clean
+.PHONY: install search test check smoke bench fuzz clean
 
 install: $(STAMP)
 
@@ -43,6 +43,10 @@ bench: install
 	$(BIN)/python benchmarks/orchestration.py
 	$(BIN)/python benchmarks/prepared.py
 	$(BIN)/python benchmarks/store.py
+
+# 20,000 spoiled files of all kinds that are read, for about half an hour; SEED=N reads the same ones again.
+fuzz: install
+	nice $(BIN)/python tests/fuzz.py $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
