@@ -40,12 +40,56 @@ TRIAL = "0123456789abcdef"
 
 # What a mistake, a careless tool or malice writes in the place of a value.
 ODD = (
-    *("", " ", "~", "null", "NaN", ".nan", "-.inf", "1e999", "1e-999", "-1", "0", "0x10", "1_000", "9" * 400, "9" * 5000),
+    *(
+        "",
+        " ",
+        "~",
+        "null",
+        "NaN",
+        ".nan",
+        "-.inf",
+        "1e999",
+        "1e-999",
+        "-1",
+        "0",
+        "0x10",
+        "1_000",
+        "9" * 400,
+        "9" * 5000,
+    ),
     *("true", "on", "2026-01-01", "[]", "{}", "[[[", "{a: {a: 1}}", "'", '"', "&a [*a]", "*a", "<<: {a: 1}", "? []"),
     *("!!int ''", "!!bool x", "!!float x", "!!timestamp x", "!!binary é", "!!set {a}", "!!omap [a]", "!!pairs [1]"),
     *("!!python/object/apply:os.system [id]", "!x y", "%YAML 9.9\n---\n", "---\n", "...\n", "|\n x", ">-\n"),
-    *("é", "\u202e", "\x00", "\x1b[31m", "\ufeff", "\U0001f3a5", "\u0085", "\u0661\u0662", "İ", "²", "../../etc/passwd"),
-    *("/", "//", "~root", "a" * 5000, "\t", "\r", ",", ";", "1,", "-0", "0.1", "1.5e3", "4294967296", "1e308", "2" * 19),
+    *(
+        "é",
+        "\u202e",
+        "\x00",
+        "\x1b[31m",
+        "\ufeff",
+        "\U0001f3a5",
+        "\u0085",
+        "\u0661\u0662",
+        "İ",
+        "²",
+        "../../etc/passwd",
+    ),
+    *(
+        "/",
+        "//",
+        "~root",
+        "a" * 5000,
+        "\t",
+        "\r",
+        ",",
+        ";",
+        "1,",
+        "-0",
+        "0.1",
+        "1.5e3",
+        "4294967296",
+        "1e308",
+        "2" * 19,
+    ),
 )
 BRACKETS = ("[", "{a: ", "(", '{"a":', "- ", "!!seq [", "? ")
 
@@ -161,11 +205,14 @@ def spoiled_either(chance: random.Random, content: bytes) -> bytes:
 
 def resealed(chance: random.Random, content: bytes) -> bytes:
     """A checkpoint that is spoiled; half of the time its checksum fits what it holds."""
-    head, _, payload = content.partition(b"\n")
     if chance.random() < 0.5:
         return spoiled_bytes(chance, content)
-    payload = spoiled_bytes(chance, payload)
-    return head[:-64] + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
+    return sealed(spoiled_bytes(chance, content.partition(b"\n")[2]))
+
+
+def sealed(payload: bytes) -> bytes:
+    """A checkpoint of any content whose checksum matches."""
+    return b"x3d-expander checkpoint 2 sha256 " + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
 
 
 # Sound files.
@@ -190,7 +237,9 @@ def _scores(folder: Path) -> list[tuple[str, bytes]]:
 
 def _manifests(folder: Path) -> list[tuple[str, bytes]]:
     kinetics = {f"v{n:010d}": {"annotations": {"label": f"class {n % 3}", "segment": [n, n + 10]}} for n in range(6)}
-    csv = "label,youtube_id,time_start,time_end,split\n" + "".join(f"riding a bike,abcdefghij{n},{n},{n + 10},train\n" for n in range(6))
+    csv = "label,youtube_id,time_start,time_end,split\n" + "".join(
+        f"riding a bike,abcdefghij{n},{n},{n + 10},train\n" for n in range(6)
+    )
     something = [{"id": str(n), "template": "Pushing [something]", "label": "pushing cup"} for n in range(6)]
     made = [
         ("list.txt", "".join(f"a/{n}.mp4 {n % 3}\n" for n in range(6))),
@@ -242,7 +291,11 @@ def _outcomes(folder: Path) -> list[tuple[str, bytes]]:
 def _weights(folder: Path) -> list[tuple[str, bytes]]:
     tensors = {"module.a.weight": torch.ones(2, 3), "module.a.bias": torch.zeros(2)}
     found = []
-    for layout, name in ((Layout.EXPANDER, "a.safetensors"), (Layout.PYSLOWFAST, "a.pyth"), (Layout.MMACTION2, "a.pth")):
+    for layout, name in (
+        (Layout.EXPANDER, "a.safetensors"),
+        (Layout.PYSLOWFAST, "a.pyth"),
+        (Layout.MMACTION2, "a.pth"),
+    ):
         write_tensors(folder / name, tensors, layout)
         found.append((name, (folder / name).read_bytes()))
     torch.save(tensors, folder / "old.pyth", _use_new_zipfile_serialization=False)
