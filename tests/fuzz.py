@@ -67,23 +67,22 @@ def counts_of(total: int) -> dict[str, int]:
 def fuzz(counts: Mapping[str, int], seed: int, keep: Path) -> Report:
     """So many inputs of each kind. A process that is lost is followed by another, which goes on after its input."""
     report = Report()
-    for kind, wanted in counts.items():
-        begun = 0
-        while begun < wanted:
-            begun = _run(kind, seed, begun, wanted, report, keep)
+    jobs = [(kind, number) for kind, count in counts.items() for number in range(count)]
+    while jobs:
+        jobs = _run(jobs, seed, report, keep)
     return report
 
 
-def _run(kind: str, seed: int, begin: int, end: int, report: Report, keep: Path) -> int:
-    """Read inputs `begin` to `end`, or until the process is lost; the number of the next one."""
+def _run(jobs: list[tuple[str, int]], seed: int, report: Report, keep: Path) -> list[tuple[str, int]]:
+    """Read these inputs until the process is lost; those that are left."""
     mine, theirs = multiprocessing.get_context("spawn").Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
         process = multiprocessing.get_context("spawn").Process(
-            target=_work, args=(kind, seed, begin, end, Path(folder), theirs), daemon=True
+            target=_work, args=(jobs, seed, Path(folder), theirs), daemon=True
         )
         process.start()
         theirs.close()
-        number, limit, busy = begin - 1, START_SECONDS, False
+        place, limit, busy = -1, START_SECONDS, False
         while True:
             try:
                 if not mine.poll(limit):
@@ -96,7 +95,8 @@ def _run(kind: str, seed: int, begin: int, end: int, report: Report, keep: Path)
                 words = _end(process.exitcode)
                 break
             if isinstance(told, int):
-                number, limit, busy = told, SECONDS, True
+                place, limit, busy = told, SECONDS, True
+                kind, number = jobs[place]
                 continue
             busy, limit = False, START_SECONDS
             refused, words, seconds, peak = told
@@ -108,17 +108,18 @@ def _run(kind: str, seed: int, begin: int, end: int, report: Report, keep: Path)
                 report.findings.append(_kept(kind, seed, number, words, keep))
         process.join()
         if not busy and process.exitcode == 0:
-            return end
-        if number < begin:
-            raise RuntimeError(f"the process that reads {kind} did not begin: {words}")
+            return []
+        if place < 0:
+            raise RuntimeError(f"the process that reads did not begin: {words}")
         report.read[kind] += busy
         report.findings.append(_kept(kind, seed, number, words, keep))
-        return number + 1
+        return jobs[place + 1 :]
 
 
-def _work(kind: str, seed: int, begin: int, end: int, folder: Path, told: Connection) -> None:
+def _work(jobs: list[tuple[str, int]], seed: int, folder: Path, told: Connection) -> None:
     warnings.simplefilter("ignore")
-    fuzz_inputs.sound(kind, folder / "sound")
+    for kind in dict.fromkeys(kind for kind, _ in jobs):
+        fuzz_inputs.sound(kind, folder / "sound")
     place = folder / "input"
     place.mkdir()
     (place / "weights.safetensors").write_bytes(b"weights")  # what an outcome stands beside
@@ -127,11 +128,11 @@ def _work(kind: str, seed: int, begin: int, end: int, folder: Path, told: Connec
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
     resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY, in_use + MEMORY))
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # what FFmpeg and the warnings say
-    for number in range(begin, end):
+    for index, (kind, number) in enumerate(jobs):
         name, content = fuzz_inputs.draw(kind, seed, number, folder / "sound")
         path = place / name
         path.write_bytes(content)
-        told.send(number)
+        told.send(index)
         start = time.monotonic()
         refused, words = _read(kind, path)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -320,7 +320,7 @@ def _videos(folder: Path) -> list[tuple[str, bytes]]:
 
 
 def _read_manifest(path: Path) -> object:
-    return ManifestSource(path).listing()
+    return ManifestSource(path).read()
 
 
 def _read_ava(path: Path) -> object:

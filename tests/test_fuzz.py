@@ -9,10 +9,12 @@ import fuzz_inputs
 import pytest
 
 from expander.cli.files import MAX_BYTES, load_space, load_yaml
-from expander.errors import SpaceError, TrialError, UsageError
+from expander.errors import ManifestError, SpaceError, TrialError, UsageError
 from trainers import checkpoint
 from trainers.data import decode
+from trainers.data.charades import read_charades
 from trainers.data.decode import DamagedVideo, VideoReader
+from trainers.data.manifest import ManifestSource
 from trainers.data.synthetic import write_videos
 
 SEED = 5
@@ -79,3 +81,13 @@ def test_a_video_of_too_many_frames_is_damaged(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(decode, "MAX_PACKETS", frames - 1)
     with pytest.raises(DamagedVideo, match=f"holds more than {frames - 1} frames"):
         VideoReader(path)
+
+
+def test_an_id_longer_than_a_file_name_is_a_video_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "charades.csv"
+    path.write_text(f"id,actions\n{'a' * 5000},c000 0 1\n")
+    with pytest.raises(ManifestError, match="none of its first 1 videos exists"):
+        read_charades(path, tmp_path)
+    path.write_text(f"{'a' * 5000}.mp4 0\n")
+    with pytest.raises(ManifestError, match="none of its first 1 videos exists"):
+        ManifestSource(path).read()
