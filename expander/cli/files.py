@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases: nested ones unfold to gigabytes, and one inside its own anchor has no end. Refuse what is
         nested without end, and tags: PyYAML's constructors raise anything for values that do not fit theirs."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             raise ComposerError(None, None, "aliases are not read here; write the value out", event.start_mark)
         if event.tag is not None:
