@@ -226,7 +226,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged pickles raise anything
-        raise ValueError("its checksum matches, and yet it cannot be read") from error
+        first = (str(error) or type(error).__name__).split("\n")[0]
+        raise ValueError(f"its checksum matches, and yet it cannot be read: {first}") from error
     if not isinstance(values, dict) or "trial" not in values:
         raise ValueError("it holds no state of a training")
     return values

@@ -35,13 +35,14 @@ class _Loader(yaml.SafeLoader):
         """Refuse aliases: nested ones unfold to gigabytes, and one inside its own anchor has no end. Refuse what is
         nested without end, and tags: PyYAML's constructors raise anything for values that do not fit theirs."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            raise ComposerError(None, None, "aliases are not read here; write the value out", event.start_mark)
+            raise ComposerError(None, None, "aliases are not read here; write the value out", mark)
         if event.tag is not None:
             words = f"tags ({event.tag}) are not read here; write the value without"
-            raise ComposerError(None, None, words, event.start_mark)
+            raise ComposerError(None, None, words, mark)
         if self._depth == MAX_DEPTH:
-            raise ComposerError(None, None, f"nested too deeply, in more than {MAX_DEPTH} levels", event.start_mark)
+            raise ComposerError(None, None, f"nested too deeply, in more than {MAX_DEPTH} levels", mark)
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
