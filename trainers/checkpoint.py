@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import safetensors.torch
@@ -111,8 +110,7 @@ def latest(folder: Path, trial: str) -> State | None:
         return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
     except (KeyError, TypeError) as error:
         raise TrialError(
-            f"{path} holds no training ({error}), though its checksum is right: it was not written by this program;"
-            " delete it to go on from the one before"
+            f"{path} holds no state of a training that this version knows ({error}); delete it to go on without it"
         ) from error
 
 
@@ -126,7 +124,7 @@ def newest(folder: Path, stem: str) -> tuple[Path, dict[str, Any]] | None:
     for path in _newest_first(folder, stem):
         try:
             return path, _read(path)
-        except (ValueError, UnpicklingError) as damage:
+        except ValueError as damage:
             reason = str(damage)
         except OSError as error:
             if error.errno != errno.EIO:
@@ -227,10 +225,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError("its checksum does not match")
     try:
         values = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever reading raises that was written by somebody else
-        raise ValueError(f"its content cannot be read: {type(error).__name__}") from error
+    except Exception as error:  # damaged pickles raise anything
+        first = (str(error) or type(error).__name__).split("\n")[0]
+        raise ValueError(f"its checksum matches, and yet it cannot be read: {first}") from error
     if not isinstance(values, dict):
-        raise ValueError("its content is no checkpoint")
+        raise ValueError("it holds no state of a training")
     return values
 
 
