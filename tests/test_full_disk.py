@@ -157,7 +157,7 @@ def test_of_a_team_the_reason_of_the_leader_is_told(training: VideoTraining, dis
     def events(fill_after: int | None = None) -> list[Event]:
         found = []
         dispatcher = InlineDispatcher(training, Meter(), workers=2)
-        for event in dispatcher.run([TRIAL], again=lambda failed: False):
+        for event in dispatcher.run([TRIAL], again=lambda failed: None):
             found.append(event)
             if isinstance(event, Started) and fill_after is not None:
                 disk.fill(leave=fill_after)
