@@ -48,5 +48,9 @@ bench: install
 chaos: install
 	$(BIN)/python tests/chaos.py --kills 100 $(if $(SEED),--seed $(SEED))
 
+# 20,000 damaged and hostile files of all kinds that are read, in minutes; SEED=N reads the same ones again.
+fuzz: install
+	nice $(BIN)/python tests/fuzz.py $(if $(SEED),--seed $(SEED))
+
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -82,10 +82,16 @@ def sealed(values: Mapping[str, Any]) -> bytes:
 
 def unsealed(content: bytes) -> dict[str, Any]:
     """What was sealed; without a checksum, as earlier versions wrote it, as it is. Raises ValueError for all else."""
-    values = json.loads(content)
+    try:
+        values = json.loads(content)
+        checked = isinstance(values, dict) and CHECKSUM in values
+        written = values.pop(CHECKSUM) if checked else None
+        sound = not checked or written == _checksum(values)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(values, dict):
         raise ValueError(f"it holds a {type(values).__name__}, and no values by name")
-    if CHECKSUM in values and values.pop(CHECKSUM) != _checksum(values):
+    if not sound:
         raise ValueError("its checksum does not match")
     return values
 

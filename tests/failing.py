@@ -39,8 +39,9 @@ class Failing:
 
     def __call__(self, trial: Trial, report: Any, team: Team = ALONE) -> Completed:
         folder = self.runs / "trials" / trial.id
+        folder.mkdir(parents=True, exist_ok=True)
         watched = Watchdog(self.hang_minutes).watching(folder / LOG)
-        with keeping_journal(folder, trial, 0, {}), watched as beat:
+        with keeping_journal(folder, trial, 0, {}, report), watched as beat:
             last = folder / "epoch"
             for number in range(int(last.read_text()) + 1 if last.exists() else 1, EPOCHS + 1):
                 beat()

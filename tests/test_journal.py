@@ -250,7 +250,7 @@ def test_damaged_videos_are_in_the_log_with_their_reasons_and_a_failure_with_its
     lines = training.train.path.read_text().splitlines()
     kept = [f"{training.train.path.parent / line}" for line in lines]
     manifest.write_text("\n".join([f"{torn} {lines[0].split()[1]}", *kept]) + "\n")
-    damaged = replace(training, train=ManifestSource(manifest), damage_share=0.5)
+    damaged = replace(training, train=ManifestSource(manifest, outside_root=True), damage_share=0.5)
     damaged(TRIAL, lambda epoch: None)
     log = (folder / "log.txt").read_text()
     assert log.count(f"damaged video {torn}: ") == 1

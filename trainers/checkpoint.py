@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import safetensors.torch
@@ -106,8 +105,13 @@ def latest(folder: Path, trial: str) -> State | None:
     if found is None:
         return None
     path, values = found
-    _check_trial(path, values["trial"], trial)
-    return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
+    try:
+        _check_trial(path, values["trial"], trial)
+        return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
+    except (KeyError, TypeError) as error:
+        raise TrialError(
+            f"{path} holds no state of a training that this version knows ({error}); delete it to go on without it"
+        ) from error
 
 
 def newest(folder: Path, stem: str) -> tuple[Path, dict[str, Any]] | None:
@@ -120,7 +124,7 @@ def newest(folder: Path, stem: str) -> tuple[Path, dict[str, Any]] | None:
     for path in _newest_first(folder, stem):
         try:
             return path, _read(path)
-        except (ValueError, UnpicklingError) as damage:
+        except ValueError as damage:
             reason = str(damage)
         except OSError as error:
             if error.errno != errno.EIO:
@@ -219,7 +223,13 @@ def _read(path: Path) -> dict[str, Any]:
     payload = memoryview(content)[header.end() :]
     if hashlib.sha256(payload).hexdigest().encode() != header[1]:
         raise ValueError("its checksum does not match")
-    values: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    try:
+        values = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged pickles raise anything
+        first = (str(error) or type(error).__name__).split("\n")[0]
+        raise ValueError(f"its checksum matches, and yet it cannot be read: {first}") from error
+    if not isinstance(values, dict):
+        raise ValueError("it holds no state of a training")
     return values
 
 

@@ -69,7 +69,7 @@ class Fence:
             return Claim(**values), attempt
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError) as damage:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
             logger.warning("%s is damaged (%s); it is written anew by the next attempt", path, damage)
             return None
 

@@ -21,15 +21,32 @@ if TYPE_CHECKING:
     from results.config import InstanceConfig
 
 
+# Of a YAML file. Longer ones take seconds to parse; an export with 700 names of classes has a tenth of that.
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 64
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader that reads 6e8 as a number (YAML 1.1 wants 6.0e+8) and keeps `on`, `off` and dates as texts."""
 
+    _depth = 0  # nodes around the one that is composed
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse aliases: nested ones unfold to gigabytes, and one inside its own anchor has no end."""
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        """Refuse aliases: nested ones unfold to gigabytes, and one inside its own anchor has no end. Refuse what is
+        nested without end, and tags: PyYAML's constructors raise anything for values that do not fit theirs."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark: Any = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
             raise ComposerError(None, None, "aliases are not read here; write the value out", mark)
-        return super().compose_node(parent, index)
+        if event.tag is not None:
+            words = f"tags ({event.tag}) are not read here; write the value without"
+            raise ComposerError(None, None, words, mark)
+        if self._depth == MAX_DEPTH:
+            raise ComposerError(None, None, f"nested too deeply, in more than {MAX_DEPTH} levels", mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 _TEXTS = {("tag:yaml.org,2002:bool", first) for first in "oOyYnN"} | {
@@ -194,6 +211,8 @@ def _locate_data(values: Any, folder: Path) -> None:
 
 def _read(path: Path) -> str:
     try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise UsageError(f"{path}: too large, {size:,} bytes; search spaces and configs have at most {MAX_BYTES:,}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from None

@@ -99,7 +99,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         about = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ManifestError(
             f"{path}: it cannot be read ({error}); delete it, and `expander data prepare` writes it anew"
         ) from error
@@ -145,5 +145,5 @@ def _line(line: str) -> Made | None:
     """One line of the record; None where it was cut off."""
     try:
         return Made(**json.loads(line))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
