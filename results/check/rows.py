@@ -82,7 +82,7 @@ def _running_without_a_coordinator(session: Session) -> Iterator[Problem]:
 def _trials(session: Session) -> Iterator[Problem]:
     # A gap is none: what a kill has cut off between its checkpoint and its record is told as the trial goes on.
     numbers = select(EpochRow.trial_id, func.max(EpochRow.number)).group_by(EpochRow.trial_id)
-    epochs = dict(session.execute(numbers).tuples())
+    epochs = {row[0]: row[1] for row in session.execute(numbers)}
     for row in session.scalars(select(TrialRow).order_by(TrialRow.id).execution_options(yield_per=500)):
         where = f"trial {row.id}"
         for what in (*_content(row), *_outcome(row)):
