@@ -16,12 +16,14 @@ import pytest
 from conftest import Expander, Videos
 from disks import Disk, mounted, unfinished
 from test_prepare import SETTINGS, pair, small_set
-from test_store import first_step, new_search
+from test_store import DATA, VALUES, new_search
 from test_team_dispatch import Meter
 
 from expander.errors import FileError, StoreError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
+from expander.search import next_step
+from expander.space import read_space
 from expander.trial import Epoch, Event, Failed, Started, Told, Trial, Views, Warned
 from results.export import export_configs
 from results.store import open_store
@@ -173,11 +175,13 @@ def test_of_a_team_the_reason_of_the_leader_is_told(training: VideoTraining, dis
 
 
 def test_a_store_on_a_full_disk_keeps_what_it_had_and_goes_on_with_space(disk: Disk) -> None:
-    step = first_step()
+    space = read_space({**VALUES, "recipe": {"epochs": 100, "batch": 8}}, {}, "the test's space")
+    step = next_step(space, (), DATA)
+    assert step is not None
     trial = step.trials[0].id
     first = Epoch(trial, 1, step.recipe.epochs, 0.5, 0.5, 0.1, 1.0)
     with closing(open_store(f"sqlite:///{disk.path}/store.db", create=True)) as store:
-        search = new_search(store)
+        search = new_search(store, space=space)
         search.enroll(step)
         disk.fill()
         recorded: list[Epoch] = []

@@ -651,6 +651,16 @@ class TestAnyStore:
         assert new_search(store).url == store.url
         assert store.url.startswith(("sqlite://", "postgresql+psycopg://expander:***@"))
 
+    def test_failures_are_counted_by_trial_forgiven_ones_too(self, store: SqlStore) -> None:
+        search, (trial, other, *_) = new_search(store), first_step().trials
+        search.claim()
+        search.enroll(first_step())
+        for _ in range(2):
+            search.record(Failed(trial.id, "torn"))
+        search.forgive()
+        search.record(Failed(trial.id, "torn"))
+        assert (search.failed(trial.id), search.failed(other.id)) == (3, 0)
+
     def test_this_suite_calls_everything_that_a_store_has(self) -> None:
         """So that whatever is added to it is tried on each database."""
         # Those of leases, inputs and forks run on each database too, and through the commands.

@@ -83,13 +83,13 @@ def take_part(
 def check_shared(folder: Path, team: Team) -> None:
     """Raise TrialError where a member does not see what the leader writes into `folder`, FileError where it cannot."""
 
-    def mark() -> Path:
+    def mark() -> str:
         files.make_folder(folder)
-        marker = folder / f".seen-{secrets.token_hex(8)}"
-        files.write_whole(marker)
-        return marker
+        name = f".seen-{secrets.token_hex(8)}"
+        files.write_whole(folder / name)
+        return name
 
-    marker = led(team, mark)
+    marker = folder / led(team, mark)
     leader = team.share(this_place())
     found = team.gather((this_place(), marker.exists()))
     if team.rank == 0:
