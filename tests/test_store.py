@@ -660,6 +660,18 @@ class TestAnyStore:
         search.forgive()
         search.record(Failed(trial.id, "torn"))
         assert (search.failed(trial.id), search.failed(other.id)) == (3, 0)
+        assert [attempt.number for attempt in search.attempts(trial.id)] == [1, 2, 3]
+        assert search.attempts(other.id) == ()
+
+    def test_the_files_of_data_are_noted_once_where_an_earlier_program_did_not_look_at_them(
+        self, store: SqlStore
+    ) -> None:
+        search, lists = new_search(store), {"5": (b"sizes", {"0": "a"}), "6": (b"others", {"0": "b"})}
+        search.claim()
+        search.note_files({"files": {"train": "5"}}, {"5": lists["5"]})
+        search.note_files({"files": {"train": "6"}}, {"6": lists["6"]})
+        assert search.record_of.data == {"fingerprint": DATA, "train": {"videos": 12}, "files": {"train": "5"}}
+        assert (search.file_list("5"), search.file_list("6")) == (lists["5"], None)
 
     def test_this_suite_calls_everything_that_a_store_has(self) -> None:
         """So that whatever is added to it is tried on each database."""
