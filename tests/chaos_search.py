@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +76,14 @@ def score(trial: Trial) -> float:
 def main() -> None:
     """The command, with this training in the place of the other."""
     from expander import cli
+    from expander.cli import running
 
-    # By its module's name: in the package the function of this name hides it.
-    search = import_module("expander.cli.search")
-    log, ordered = Path(sys.argv[1]), search._training
+    log, ordered = Path(sys.argv[1]), running._training
 
     def sleeping(*arguments: Any, **options: Any) -> Any:
         return Sleeping(ordered(*arguments, **options), log)
 
-    search._training = sleeping  # type: ignore[attr-defined]
+    running._training = sleeping  # type: ignore[assignment]
     sys.argv = ["expander", *sys.argv[2:]]
     cli.main()
 

@@ -42,7 +42,7 @@ DEADLINE_SECONDS = 60
 # A process that has imported all that a coordinator needs, forked for each: a new one would import it for seconds.
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(
-    ["trainers.train", "trainers.dispatch.inline", "results.store", "expander.cli.search"]
+    ["trainers.train", "trainers.dispatch.inline", "results.store", "expander.cli.running"]
 )
 
 
@@ -389,16 +389,17 @@ class Cheap:
 
 def resume(url: str, folder: Path, host: str | None, epoch: float, on_ray: bool, log: Path) -> None:
     """In a process of its own: `expander resume first`, whose trials are `Cheap`, with so many seconds an epoch."""
-    from expander.cli import main
+    from expander.cli import main, running
     from trainers.dispatch.inline import InlineDispatcher
 
-    cli = importlib.import_module("expander.cli.search")
+    # By its module's name: in the package the function of this name hides it.
+    commands = importlib.import_module("expander.cli.search")
     become(host)
     os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND), 2)
 
     @contextmanager
     def dispatcher(store: SearchStore, *_: object) -> Iterator[Dispatcher]:
-        training, meter = Cheap(folder, epoch, cli._claim_of(store)), cli._Recorded("")
+        training, meter = Cheap(folder, epoch, running._claim_of(store)), running._Recorded("")
         if not on_ray:
             yield InlineDispatcher(training, meter)
             return
@@ -410,10 +411,10 @@ def resume(url: str, folder: Path, host: str | None, epoch: float, on_ray: bool,
         with RayDispatcher(training, meter, cpus=1, gpus=0) as made:
             yield made
 
-    vars(cli)["_dispatcher"] = dispatcher
+    vars(running)["_dispatcher"] = dispatcher
     fingerprint = SimpleNamespace(id=DATA, as_dict=lambda: {"id": DATA, "files": None})
-    vars(cli)["unchanged_videos"] = lambda *_: SimpleNamespace(fingerprint=fingerprint, packed={})
-    vars(cli)["check_folder"] = vars(cli)["check_room"] = lambda *_: None
+    vars(commands)["unchanged_videos"] = lambda *_: SimpleNamespace(fingerprint=fingerprint, packed={})
+    vars(running)["check_folder"] = vars(running)["check_room"] = lambda *_: None
     sys.argv = ["expander", "resume", "first", "--store", url]
     main()
 

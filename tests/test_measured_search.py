@@ -18,8 +18,9 @@ import yaml
 from conftest import Expander, Videos, command, environment, heed_ctrl_c
 
 from expander.cli.files import load_space
+from expander.cli.inputs import read_videos
 from expander.cli.plan import _complexity_here
-from expander.cli.search import _dispatcher, read_videos
+from expander.cli.running import _dispatcher
 from expander.geometry import Geometry
 from results.store import open_store
 from trainers.dispatch.inline import InlineDispatcher

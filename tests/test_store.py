@@ -680,7 +680,7 @@ class TestAnyStore:
         calls = inspect.getsource(TestAnyStore) + inspect.getsource(run) + inspect.getsource(new_search)
         calls += "".join(file.read_text() for file in elsewhere)
         loop = inspect.getsource(coordinator)
-        loop += "".join((ROOT / "expander" / "cli" / f"{name}.py").read_text() for name in ("inputs", "search"))
+        loop += "".join((ROOT / "expander" / "cli" / f"{name}.py").read_text() for name in ("inputs", "running"))
         for owner in (SqlStore, SearchStore):
             for name in vars(owner):
                 if not name.startswith("_") and name != "close":

@@ -14,15 +14,8 @@ from expander.axis import Axis
 from expander.cli.files import load_space
 from expander.cli.inputs import Videos, data_changes, look_at_files, read_videos, sources, versions
 from expander.cli.output import Json, notes, print_json
-from expander.cli.search import (
-    DispatcherName,
-    NotMeasuredYet,
-    RayAddress,
-    carry_on,
-    check_name,
-    known_cost,
-    quoted,
-)
+from expander.cli.running import DispatcherName, NotMeasuredYet, RayAddress, carry_on, known_cost
+from expander.cli.search import check_name, quoted
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
 from expander.errors import UsageError
 from expander.fork import Made, before, parting
