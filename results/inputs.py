@@ -51,7 +51,7 @@ def refuse_foreign(session: Session, search: SearchRow, trials: Sequence[str]) -
     raise UsageError(
         f"search {search.name!r} would go on from trials that were trained otherwise than it trains\n{listed}\n"
         f"Comparing them with its own would mix results. Run it with what they were trained with, or in another store"
-        f" (--store), where nothing is trained yet;{way}"
+        f" (--store), where nothing is trained yet{way}"
     )
 
 

@@ -220,10 +220,10 @@ class Round:
 
     def run(self, tallies: dict[str, Tally]) -> None:
         """Kill once for each kind, in order; then let it end. found: what was lost, in words."""
+        kills: list[tuple[str, set[str]]] = []
         process = self.search.start()
         try:
             for place, kind in enumerate(self.kinds):
-                before = self._begun_again()
                 process = self._reach(process, self._moment(place))
                 in_flight = self._in_flight()
                 self._strike(kind, process)
@@ -232,13 +232,10 @@ class Round:
                 tally.kills += 1
                 process, resumes = self._carry_on(process)
                 tally.resumes += resumes
+                kills.append((kind, in_flight))
                 self._wait_for_progress(process)
-                again = self._begun_again() - before
-                tally.again += again
-                if again > len(in_flight):
-                    self.found.append(f"{kind}: {again} epochs again for {len(in_flight)} trials in flight")
-                    tally.losses += 1
             self._finish(process)
+            self._charge(kills, tallies)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -290,7 +287,7 @@ class Round:
         return process, resumes
 
     def _wait_for_progress(self, process: subprocess.Popen[bytes]) -> None:
-        """Until whatever is trained again has begun: two more epochs are saved, or the search has ended."""
+        """Until some of what was struck goes on: three more epochs are saved, or the search has ended."""
         goal, until = self._saved() + 3, time.monotonic() + PATIENCE_SECONDS
         while self._saved() < goal and process.poll() is None:
             assert time.monotonic() < until, f"no progress for {PATIENCE_SECONDS} s:\n{self.search.said()}"
@@ -311,9 +308,18 @@ class Round:
     def _saved(self) -> int:
         return len({(trial, epoch) for deed, trial, epoch, _ in self.search.lines() if deed == "saved"})
 
-    def _begun_again(self) -> int:
+    def _charge(self, kills: Sequence[tuple[str, set[str]]], tallies: dict[str, Tally]) -> None:
+        """Each kill may cost each trial that was in flight the epoch that it was in, and nothing else may."""
         begun = Counter((trial, epoch) for deed, trial, epoch, _ in self.search.lines() if deed == "begin")
-        return sum(times - 1 for times in begun.values())
+        again: Counter[str] = Counter()
+        for (trial, _), times in begun.items():
+            again[trial] += times - 1
+        for trial, epochs in again.items():
+            struck = [kind for kind, in_flight in kills if trial in in_flight]
+            for kind in struck[:epochs]:
+                tallies[kind].again += 1
+            if epochs > len(struck):
+                self.found.append(f"trial {trial}: {epochs} epochs again, for {len(struck)} kills in its course")
 
     def _in_flight(self) -> set[str]:
         """Trials whose last deed is the beginning of an epoch, or a save that nobody has built upon yet."""
