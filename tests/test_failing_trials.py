@@ -20,11 +20,13 @@ from test_coordinator import DECISIONS, FIRST, STEPS, TINY
 
 from expander.axis import Factors
 from expander.cli.failing import to_retry
+from expander.cli.files import load_space
+from expander.cli.inputs import look_at_files, read_videos
 from expander.coordinator import run_search
 from expander.errors import StepFailed, UsageError
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe
-from expander.search import Decision, Step
+from expander.search import Decision, Step, next_step
 from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Started, Trial, Views
 from results.store import SearchStore, SqlStore, open_store
 from trainers.data.manifest import ManifestSource
@@ -146,6 +148,7 @@ def test_a_trial_that_is_due_later_is_begun_later(tmp_path: Path) -> None:
 
 
 def test_a_real_training_that_diverges_is_said_to(videos: Videos, tmp_path: Path) -> None:
+    (tmp_path / "trials").mkdir()
     training = VideoTraining(
         ManifestSource(videos.train), ManifestSource(videos.val), tmp_path, threads=1, watchdog=Watchdog(1)
     )
@@ -262,8 +265,13 @@ def test_a_search_that_failures_have_stopped_goes_on_by_retry_alone(
     shrunk = ["recipe.epochs=1", "recipe.batch=12", "recipe.batchnorm_group=12", "views.clips=1"]
     shrunk += ["failures.retries=0", "expansion.max_steps=1", "expansion.axes=[spatial, fast]"]
     given = ["--train", videos.train, "--val", videos.val, *(f"--set={key}" for key in shrunk)]
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "trials").write_text("a file where a folder should be")
+    space, _ = load_space("smoke", [*shrunk, f"data.train={videos.train}", f"data.val={videos.val}"])
+    step = next_step(space, (), look_at_files(read_videos(space)).fingerprint.id)
+    assert step is not None
+    (tmp_path / "runs" / "trials").mkdir(parents=True)
+    in_the_way = [tmp_path / "runs" / "trials" / trial.id for trial in step.trials]
+    for place in in_the_way:
+        place.write_text("a file where a folder should be")
     inline = "--dispatcher", "inline"
     stopped = " ".join(expander("search", "smoke", "--name", "mine", *given, *inline, code=1).stderr.split())
     assert "a file could not be written or read" in stopped
@@ -276,9 +284,10 @@ def test_a_search_that_failures_have_stopped_goes_on_by_retry_alone(
             return [c.trial for c in search.steps()[0].candidates if c.state == "failed" and c.trial]
 
         assert [search.attempts(trial)[0].kind for trial in failed()] == ["disk"] * 2
-        (tmp_path / "runs" / "trials").unlink()
+        for place in in_the_way:
+            place.unlink()
         assert "2 of 2 trials failed" in expander("resume", "mine", *inline, code=1).stderr
-        assert not (tmp_path / "runs" / "trials").exists()  # nothing was forgiven silently
+        assert not list((tmp_path / "runs" / "trials").iterdir())  # nothing was forgiven silently
         with pytest.raises(UsageError, match=r"it is no trial of this search: .*; failed are "):
             to_retry(search, "0" * 16)
         one, two = failed()

@@ -111,6 +111,7 @@ def test_a_training_that_sees_other_data_than_its_coordinator_trains_nothing(vid
     train, val = (ManifestSource(folder / path.name) for path in (videos.train, videos.val))
     manifests, read = read_pair(train, val), fingerprint(*read_pair(train, val))
     looked = seen(read.train, list_files(manifests[0])), seen(read.val, list_files(manifests[1]))
+    (tmp_path / "runs" / "trials").mkdir(parents=True)
     training = VideoTraining(train, val, tmp_path / "runs", threads=1, seen=looked)
     # What is missing is damage; it is not for the fingerprint to refuse it on one machine.
     manifests[0].videos[0].path.unlink()
