@@ -73,7 +73,9 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         mine = [(at, event) for at, event in events if event.trial == trial.id]
         (failed,) = [(at, event) for at, event in mine if isinstance(event, Failed)]
         assert isinstance(mine[-1][1], Completed)
-        begun = next(at for at, event in mine if isinstance(event, Started))
+        # From the last that was told of another: when a trial says that it has begun is told a little later.
+        first = next(place for place, (_, event) in enumerate(events) if event.trial == trial.id)
+        begun = events[max(0, first - 1)][0]
         epochs = [event.number for _, event in mine if isinstance(event, Epoch)]
         found[verb] = Ended(failed[1], epochs, failed[0] - begun)
     return found
