@@ -14,6 +14,10 @@ MOST_SECONDS = 3600.0
 ELSEWHERE = (FailureKind.DIVERGED, FailureKind.MEMORY, FailureKind.DATA, FailureKind.CODE)
 # What a broken node does to the trials that it is given.
 OF_NODES = (FailureKind.HANG, FailureKind.SIGNAL, FailureKind.LOST, FailureKind.DISK, FailureKind.CODE)
+# What others do to a trial. Where it had come further in between, it is no sign that the trial cannot be trained.
+KILLS = (FailureKind.SIGNAL, FailureKind.LOST)
+# Machines lost in a row, without an epoch in between, that count for nothing: the next may be the trial's doing.
+LOSSES = 3
 # So many different trials that fail on a node by one of these: then it is the node.
 TRIALS_OF_A_NODE = 2
 
@@ -60,13 +64,16 @@ def verdict(failures: Sequence[Failed], said: FailuresSection, nodes: frozenset[
 def counted(failures: Sequence[Failed]) -> int:
     """How many of a trial's failures count against its retries.
 
-    A lost machine does not where the trial had come further since its last failure: on machines that are taken away, a
-    long trial loses many, and each time no more than the epoch it was in.
+    A kill or a lost machine does not where the trial had come further since its last failure: on machines that are
+    taken away, a long trial loses many, and each time no more than the epoch it was in. Nor do the first few machines
+    in a row that were lost before an epoch was done.
     """
-    used, reached = 0, 0
+    used, reached, losses = 0, 0, 0
     for failed in failures:
-        epoch = failed.epoch or 0
-        used += not (failed.kind is FailureKind.LOST and epoch > reached)
+        epoch, lost = failed.epoch or 0, failed.kind is FailureKind.LOST
+        further = epoch > reached
+        losses = 0 if further else losses + lost
+        used += not ((further and failed.kind in KILLS) or (lost and losses <= LOSSES))
         reached = max(reached, epoch)
     return used
 

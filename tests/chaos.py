@@ -38,8 +38,9 @@ SPACE: dict[str, Any] = {
     "regimes": {"bounds": {"T-S": 0.4e6, "T-M": 1e6}},
     "recipe": {"epochs": 4, "batch": 8},
     "resources": {"cpus": 1.0},
+    # As many retries as the other kills of a search could take from one trial before its first epoch.
     # Back-off would make each kill cost half a minute.
-    "failures": {"retries": 1, "backoff_seconds": 0.2},
+    "failures": {"retries": 3, "backoff_seconds": 0.2},
     "coordinator": {"lease_seconds": 20.0},
 }
 NAME = "chaos"

@@ -30,13 +30,13 @@ def failure(kind: FailureKind = FailureKind.ERROR, node: str = "a", trial: str =
 # What follows
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FailureKind if kind not in ("diverged", "memory", "data", "code")])
+@pytest.mark.parametrize("kind", ["hang", "signal", "disk", "error"])
 def test_most_failures_are_tried_again_after_twice_as_long_each_time(kind):
-    past = [failure(kind)]
+    past = [failure(FailureKind(kind))]
     waits = []
     while (wait := verdict(past, THREE, HERE).wait) is not None:
         waits.append(wait)
-        past.append(failure(kind))
+        past.append(failure(FailureKind(kind)))
     assert waits == [10, 20, 40]
     assert verdict(past, THREE, HERE).why == "no further attempt: 4 of 4 attempts have failed"
 
@@ -54,7 +54,9 @@ def test_what_fails_alike_each_time_is_tried_once_more_and_only_on_another_node(
 
 def test_nothing_is_tried_again_where_the_space_says_so():
     none = FailuresSection(retries=0)
-    assert all(verdict([failure(kind)], none, BOTH).wait is None for kind in FailureKind)
+    assert all(
+        verdict([failure(kind)], none, BOTH).wait is None for kind in FailureKind if kind is not FailureKind.LOST
+    )
 
 
 def test_no_wait_is_longer_than_an_hour_however_often_a_trial_failed():
@@ -62,13 +64,20 @@ def test_no_wait_is_longer_than_an_hour_however_often_a_trial_failed():
     assert verdict([failure()] * 3000, often, HERE).wait == 3600
 
 
-def test_a_lost_machine_counts_only_where_the_trial_came_no_further():
-    lost = FailureKind.LOST
-    going_on = [failure(lost, epoch=epoch) for epoch in (1, 5, 6, 90)]
+@pytest.mark.parametrize("kind", ["signal", "lost"])
+def test_a_kill_and_a_lost_machine_do_not_count_where_the_trial_came_further(kind):
+    going_on = [failure(FailureKind(kind), epoch=epoch) for epoch in (1, 5, 6, 90)]
     assert counted(going_on) == 0
     assert verdict(going_on, FailuresSection(retries=0), HERE).wait == 30
-    assert counted([*going_on, failure(lost, epoch=90), failure(lost, epoch=90)]) == 2
-    assert counted([failure(FailureKind.HANG, epoch=4), failure(lost, epoch=4)]) == 2
+    assert counted([*going_on, failure(epoch=91)]) == 1
+    assert counted([failure(FailureKind.HANG, epoch=4), failure(FailureKind.SIGNAL, epoch=4)]) == 2
+
+
+def test_only_a_trial_that_loses_its_machine_again_and_again_is_held_to_account():
+    lost = FailureKind.LOST
+    assert [counted([failure(lost)] * times) for times in range(1, 7)] == [0, 0, 0, 1, 2, 3]
+    assert counted([*[failure(lost)] * 3, failure(lost, epoch=1), *[failure(lost, epoch=1)] * 3]) == 0
+    assert verdict([failure(lost)] * 5, FailuresSection(retries=1), HERE).wait is None
 
 
 def test_a_node_is_suspected_once_different_trials_have_failed_on_it_by_what_nodes_do():
