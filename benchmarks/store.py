@@ -32,6 +32,7 @@ from expander.search import Decision, Step, decide, instances, next_step
 from expander.space import SearchSpace
 from expander.trial import Completed, Metrics, Trial
 from results.connect import Database, connect
+from results.lease import LEASE_SECONDS
 from results.records import (
     candidate_values,
     completed_values,
@@ -210,6 +211,9 @@ def build(url: str, folder: Path) -> None:
                 "runs": str(folder / "runs"),
                 "versions": {"x3d-expander": "0"},
                 "created_at": NOW,
+                "accepted": [],
+                "lease_number": 0,
+                "lease_seconds": LEASE_SECONDS,
                 "state": "interrupted" if last else "completed",
                 "last_event_at": NOW,
             }

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import sys
 
-import typer
-
-from expander.cli.ava import ava
-from expander.cli.charades import charades
-from expander.cli.convert import convert
-from expander.cli.data import data_app
-from expander.cli.export import export, report
-from expander.cli.finetune import finetune_app
-from expander.cli.fork import fork
+from expander.cli.lazy import Place, group
 from expander.cli.output import notes, print_json
 from expander.cli.password import hide_password
-from expander.cli.plan import cost, plan
-from expander.cli.prepare import prepare
-from expander.cli.search import resume, retry, search
-from expander.cli.status import status
-from expander.cli.store import store_app
-from expander.cli.train import evaluate, train
 from expander.errors import ExpanderError, Interrupted
 
-app = typer.Typer(
-    help="Searches for efficient video networks by expanding a tiny 2D one, axis by axis (X3D).",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (plan, cost, search, resume, retry, fork, status, export, train, report, convert):
-    app.command()(command)
-data_app.command("prepare")(prepare)
-app.command("test")(evaluate)
-app.add_typer(data_app, name="data")
-finetune_app.command()(charades)
-finetune_app.command()(ava)
-app.add_typer(finetune_app, name="finetune")
-app.add_typer(store_app, name="store")
+DATA = {
+    "check": "expander.cli.data:check",
+    "prepare": "expander.cli.prepare:prepare",
+}
+FINETUNE = {
+    "charades": "expander.cli.charades:charades",
+    "ava": "expander.cli.ava:ava",
+}
+STORE = {
+    "upgrade": "expander.cli.store:upgrade",
+    "check": "expander.cli.store:check",
+}
+COMMANDS: dict[str, Place] = {
+    "plan": "expander.cli.plan:plan",
+    "cost": "expander.cli.plan:cost",
+    "search": "expander.cli.search:search",
+    "resume": "expander.cli.search:resume",
+    "retry": "expander.cli.search:retry",
+    "fork": "expander.cli.fork:fork",
+    "status": "expander.cli.status:status",
+    "export": "expander.cli.export:export",
+    "train": "expander.cli.train:train",
+    "report": "expander.cli.export:report",
+    "convert": "expander.cli.convert:convert",
+    "test": "expander.cli.train:evaluate",
+    "data": group("Looks after the videos, before a search trains on them.", DATA),
+    "finetune": group("Trains an instance further, from its weights, for another task.", FINETUNE),
+    "store": group("Look after the SQL store.", STORE),
+}
+
+app = group("Searches for efficient video networks by expanding a tiny 2D one, axis by axis (X3D).", COMMANDS)
 
 
 def main() -> None:

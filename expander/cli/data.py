@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from trainers.data.check import Clip, Finding, Problem, Seen, Task
     from trainers.data.manifest import Manifest
 
-data_app = typer.Typer(
-    help="Looks after the videos, before a search trains on them.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 # What is said of each problem. Those of `short` are no mistakes: such a video loops, or holds its last frame.
 WORDS: dict[Problem, str] = {
     "missing": "missing",
@@ -47,7 +41,6 @@ NAMED = 5
 TOLD_SECONDS = 10
 
 
-@data_app.command("check")
 def check(
     manifest: Annotated[Path, typer.Argument(help="Manifest of videos, or a folder of classes.")],
     val: Annotated[

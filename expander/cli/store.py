@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from results.check.problem import Problem
     from results.connect import Database
 
-store_app = typer.Typer(help="Look after the SQL store.", no_args_is_help=True)
 
-
-@store_app.command()
 def upgrade(
     store: StoreUrl = DEFAULT_STORE,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether a server's store has been backed up.")] = False,
@@ -66,7 +63,6 @@ def _how(database: Database) -> str:
             return f"the means of {dialect}"
 
 
-@store_app.command()
 def check(
     store: StoreUrl = DEFAULT_STORE,
     repair: Annotated[bool, typer.Option("--repair", help="Do what is safe; a SQLite file is copied first.")] = False,
