@@ -14,7 +14,8 @@ from rich.text import Text
 
 from expander.cli.failing import attempts_of, avoided, failure_document, print_attempts
 from expander.cli.failing import told as failing_told
-from expander.cli.output import Json, document, new_table, print_json
+from expander.cli.options import DEFAULT_STORE, Json, StoreUrl
+from expander.cli.output import document, new_table, print_json
 from expander.cli.remaining import seconds_left
 from expander.cost import ComplexityName, shown
 from expander.errors import UsageError
@@ -39,12 +40,6 @@ if TYPE_CHECKING:
     )
     from results.store import SearchStore
 
-Name = Annotated[str, typer.Argument(help="Name of the search.")]
-StoreUrl = Annotated[
-    str,
-    typer.Option("--store", envvar="EXPANDER_STORE", help="URL of the SQL store, as SQLAlchemy writes it."),
-]
-DEFAULT_STORE = "sqlite:///runs/expander.db"
 EVERY_SECONDS = 5.0
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from expander.cli.output import Json, document, print_json
-from expander.cli.status import DEFAULT_STORE, StoreUrl
+from expander.cli.options import DEFAULT_STORE, Json, StoreUrl
+from expander.cli.output import document, print_json
 from expander.errors import UsageError
 
 if TYPE_CHECKING:

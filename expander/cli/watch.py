@@ -18,15 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from expander.cli.output import document, notes
-from expander.cli.status import (
-    Snapshot,
-    document_of,
-    parts,
-    searches_document,
-    searches_table,
-    shown_whole,
-    take,
-)
+from expander.cli.status import Snapshot, document_of, parts, searches_document, searches_table, shown_whole, take
 from expander.errors import StoreError
 
 if TYPE_CHECKING:
