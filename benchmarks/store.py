@@ -27,7 +27,7 @@ from sqlalchemy import insert, select
 
 from expander.cli.files import load_space
 from expander.cli.search import read_videos
-from expander.cli.status import take
+from expander.cli.snapshot import take
 from expander.search import Decision, Step, decide, instances, next_step
 from expander.space import SearchSpace
 from expander.trial import Completed, Metrics, Trial

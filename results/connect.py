@@ -13,7 +13,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.orm import Session
 
 from expander.errors import StoreAway, StoreError, StoreUrlError, UsageError
-from results.schema import OLDEST, VERSION, Base, RevisionRow, StoreInfo
+from results.schema import Base, RevisionRow, StoreInfo
+from results.version import OLDEST, VERSION
 
 # How long a write waits for another process' write before it gives up, and a server for its connection.
 BUSY_SECONDS = 30

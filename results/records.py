@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from expander.axis import Axis, Factors
-from expander.cost import ComplexityName
 from expander.search import Candidate, Decision, Instance, Kind, Ranked, Step
 from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Epoch, Failed, FailureKind, Metrics, Outcome, Trial
@@ -64,23 +63,6 @@ class SearchRecord:
     sources: Mapping[str, str]
     accepted: tuple[Accepted, ...]
     forked: Forked | None
-
-
-@dataclass(frozen=True)
-class SearchSummary:
-    """One line about a search: its effective state, expansions decided, the last of them, instances settled so far.
-
-    complexity: what it searches by. cost: of the last expansion, in the complexity's unit.
-    """
-
-    name: str
-    state: SearchState
-    created: datetime
-    steps: int
-    axis: Axis | None
-    complexity: ComplexityName
-    cost: float | None
-    instances: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,12 @@ from expander.space import OPERATIONAL, SearchSpace
 from expander.throughput import Trained
 from expander.trial import Completed, Damage, Epoch, Event, Failed, GoesOn, Outcome, Started, Trial, content_id
 from results import inputs, lease, reading, throughput
+from results.clock import clock
 from results.connect import Database, connect
 from results.forking import Fork, copy_steps
 from results.heartbeat import Heartbeat
 from results.inputs import Packed
-from results.lease import LEASE_SECONDS, Lease, clock, lease_of
+from results.lease import LEASE_SECONDS, Lease, lease_of
 from results.owner import this_process
 from results.records import (
     DamagedRecord,
@@ -35,7 +36,6 @@ from results.records import (
     InstanceRecord,
     SearchRecord,
     SearchState,
-    SearchSummary,
     StepRecord,
     TrialRecord,
     candidate_values,
@@ -63,6 +63,7 @@ from results.schema import (
     StepRow,
     TrialRow,
 )
+from results.summaries import SearchSummary, summaries
 
 # Why the loop comes to something else than what it recorded, and the way out.
 CHANGED = (
@@ -160,7 +161,7 @@ class SqlStore:
     def searches(self) -> tuple[SearchSummary, ...]:
         """Every search, oldest first."""
         with self._database.reading() as session:
-            return reading.summaries(session)
+            return summaries(session.connection().exec_driver_sql, clock(session))
 
     def trained_on(self, marks: Sequence[str]) -> tuple[Trained, ...]:
         """What finished trials took on GPUs whose names have all `marks`, whichever search ordered them."""

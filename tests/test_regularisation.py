@@ -19,7 +19,7 @@ from spaces import space_of
 from typer.testing import CliRunner
 
 from expander.axis import Factors
-from expander.cli import app
+from expander.cli.commands import app
 from expander.cli.progress import Progress
 from expander.complexity import measure
 from expander.coordinator import run_search

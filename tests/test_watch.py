@@ -23,7 +23,8 @@ from conftest import Expander, command, environment, heed_ctrl_c
 from sqlalchemy import create_engine, text
 from test_store import DATA, FakeTraining, epoch, new_search
 
-from expander.cli.status import print_status, status_document
+from expander.cli.snapshot import status_document
+from expander.cli.standing import print_status
 from expander.cli.watch import keep_watching
 from expander.coordinator import run_search
 from expander.search import Step, next_step

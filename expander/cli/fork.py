@@ -17,7 +17,8 @@ from expander.cli.options import DEFAULT_STORE, DispatcherName, Json, Name, RayA
 from expander.cli.output import notes, print_json
 from expander.cli.running import NotMeasuredYet, carry_on, known_cost
 from expander.cli.search import check_name, quoted
-from expander.cli.status import print_status, status_document
+from expander.cli.snapshot import status_document
+from expander.cli.standing import print_status
 from expander.errors import UsageError
 from expander.fork import Made, before, parting
 from expander.geometry import Geometry

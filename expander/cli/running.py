@@ -19,7 +19,8 @@ from expander.cli.output import notes, print_json
 from expander.cli.password import VARIABLE
 from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.room import check_folder, check_room
-from expander.cli.status import print_status, status_document
+from expander.cli.snapshot import status_document
+from expander.cli.standing import print_status
 from expander.coordinator import Dispatcher, measured, run_search
 from expander.cost import Cost, MeasuredName
 from expander.errors import ExpanderError, Interrupted, LeaseLost

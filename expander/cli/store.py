@@ -23,8 +23,8 @@ def upgrade(
 ) -> None:
     """Bring a store that an earlier version wrote to this one; a SQLite file is copied first."""
     from results.connect import reach
-    from results.schema import VERSION
     from results.upgrade import refuse_held, upgrade
+    from results.version import VERSION
 
     database, version = reach(store)
     with closing(database):
@@ -41,7 +41,7 @@ def upgrade(
 
 def _keep_a_copy(database: Database, version: int, yes: bool) -> None:
     from results.backup import back_up
-    from results.schema import VERSION
+    from results.version import VERSION
 
     if database.file is not None:
         copy = back_up(database.file, f"version-{VERSION}")
