@@ -186,7 +186,7 @@ def _last(database: Database, claim: bool) -> datetime | None:
 
 def build(url: str, folder: Path) -> None:
     """Searches that completed, and the search 'last', which was interrupted at its last step."""
-    folder.mkdir()
+    (folder / "runs" / "trials").mkdir(parents=True)
     open_store(url, create=True).close()
     manifests = [folder / f"{name}.csv" for name in ("train", "val")]
     for manifest in manifests:
