@@ -58,6 +58,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 SEARCHES = 100
 TRIALS = 10_000
 EPOCHS = 30
+# Where the search that goes on stands: the checkpoints of its next step fit on a small disk.
+CUT = 15
 NOW = datetime.now(UTC)
 # A search with a hundred trials: smaller steps, and room for all of them.
 BOUNDS = "regimes.bounds={S: 2e9, M: 5e9, L: 30e9, XXL: 200e9}"
@@ -224,10 +226,10 @@ def build(url: str, folder: Path) -> None:
 
 
 def _record(database: Database, row: dict[str, Any], space: SearchSpace, data: str, *, cut: bool) -> int:
-    """One search, in a few large statements. cut: without its last decision. Returns how many trials it has."""
+    """One search, in a few large statements. cut: up to a step that waits. Returns how many trials it has."""
     decisions: list[Decision] = []
     steps: list[Step] = []
-    while step := next_step(space, decisions, data):
+    while (step := next_step(space, decisions, data)) and not (cut and len(steps) == CUT):
         steps.append(step)
         decisions.append(decide(step, [_outcome(trial.id) for trial in step.trials]))
     kept = decisions[:-1] if cut else decisions

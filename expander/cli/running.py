@@ -50,6 +50,15 @@ def meter_of(space: SearchSpace) -> DeviceMeter:
     return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus_per_trial else "cpu")
 
 
+def begin_early(dispatcher: str) -> None:
+    """Have what trials need imported in another process, while this one finds out which trials there are."""
+    if dispatcher == "inline":
+        os.environ.pop(VARIABLE, None)  # read already; that process would inherit it
+        from trainers.dispatch import forkserver
+
+        forkserver.begin()
+
+
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """SIGTERM, which clusters send, stops as cleanly as Ctrl-C."""

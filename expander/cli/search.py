@@ -22,7 +22,7 @@ from expander.cli.inputs import (
 )
 from expander.cli.options import DEFAULT_STORE, DispatcherName, Json, Name, RayAddress, Space, SpaceKeys, StoreUrl
 from expander.cli.output import notes
-from expander.cli.running import carry_on
+from expander.cli.running import begin_early, carry_on
 from expander.errors import UsageError
 from expander.inputs import ACCEPTABLE
 
@@ -95,6 +95,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a search that was interrupted; refuses where what it is carried out with has changed."""
+    begin_early(dispatcher)
     from results.store import open_store
 
     with closing(open_store(store)) as opened:
@@ -121,6 +122,7 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Go on with a search that failures have stopped, once their cause is mended: failed trials are tried anew."""
+    begin_early(dispatcher)
     from results.store import open_store
 
     with closing(open_store(store)) as opened:
