@@ -55,7 +55,7 @@ class Ended:
     seconds: float
 
 
-VERBS = ("crash", "kill", "exit", "lock", "wait", "raise", "fill")
+VERBS = ("crash", "kill", "exit", "lock", "wait", "stop", "raise", "fill")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,11 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         ("exit", "error", "exit code 3"),
         ("lock", "hang", "made no progress for 0:00:01"),
         ("wait", "hang", "made no progress for 0:00:01"),
+        (
+            "stop",
+            "hang",
+            "made no progress for 0:00:01.500000 and was ended from outside: it was stopped, as by SIGSTOP",
+        ),
         ("raise", "error", "ValueError: the weather"),
         ("fill", "disk", "No space left on device"),
     ],
