@@ -40,6 +40,8 @@ from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
 from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Damage, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
+from results.connect import NOTICED, connect
+from results.lease import LEASE_SECONDS
 from results.store import SearchStore, SqlStore, open_store
 from results.summaries import POSTGRESQL, SQLITE_FILE, read_searches, through_the_driver
 from results.version import VERSION
@@ -1173,6 +1175,25 @@ class TestUrls:
         with pytest.raises(StoreError, match="password authentication failed") as caught:
             open_store(server.url(password="hunter2"))
         assert "hunter2" not in str(caught.value)
+
+    def test_a_server_that_vanishes_is_noticed_within_a_lease_and_the_urls_own_words_on_it_stand(
+        self, server: PostgresServer
+    ) -> None:
+        def given(url: str) -> dict[str, str]:
+            with closing(connect(url, create=True)) as database, database.writing() as session:
+                assert session.scalar(text("SHOW statement_timeout")) == "40s"
+                driver: Any = session.connection().connection.driver_connection
+                return dict(driver.info.get_parameters())
+
+        url = server.empty()
+        found = given(url)
+        said = {name: found[name] for name in NOTICED if name in found}
+        assert said == {name: str(value) for name, value in NOTICED.items() if name in said}
+        assert {*NOTICED} - {*said} <= {"keepalives"}, "libpq leaves out what is its default"
+        probed = NOTICED["keepalives_idle"] + NOTICED["keepalives_interval"] * NOTICED["keepalives_count"]
+        assert max(probed, NOTICED["tcp_user_timeout"] / 1000, NOTICED["connect_timeout"]) < LEASE_SECONDS * 3 / 4
+        own = given(f"{url}?keepalives_idle=77&tcp_user_timeout=9000")
+        assert (own["keepalives_idle"], own["tcp_user_timeout"], own["keepalives_count"]) == ("77", "9000", "3")
 
     def test_a_stores_own_url_hides_the_password(self, server: PostgresServer) -> None:
         with closing(open_store(server.empty(), create=True)) as store:
