@@ -33,14 +33,6 @@ from expander.space import SearchSpace
 from expander.trial import Completed, Metrics, Trial
 from results.connect import Database, connect
 from results.lease import LEASE_SECONDS
-from results.records import (
-    candidate_values,
-    completed_values,
-    decision_values,
-    instance_values,
-    step_values,
-    trial_values,
-)
 from results.schema import (
     CandidateRow,
     DecisionRow,
@@ -52,6 +44,14 @@ from results.schema import (
     TrialRow,
 )
 from results.store import open_store
+from results.values import (
+    candidate_values,
+    completed_values,
+    decision_values,
+    instance_values,
+    step_values,
+    trial_values,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

@@ -19,15 +19,8 @@ from results.records import (
     InstanceRecord,
     StepRecord,
     TrialRecord,
-    candidate_of,
-    completed_of,
-    epoch_of,
-    failed_of,
-    failure_of,
-    instance_of,
-    step_of,
-    trial_of,
 )
+from results.rows import candidate_of, completed_of, epoch_of, failed_of, failure_of, instance_of, step_of, trial_of
 from results.schema import (
     CandidateRow,
     DamagedRow,

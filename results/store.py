@@ -38,19 +38,8 @@ from results.records import (
     SearchState,
     StepRecord,
     TrialRecord,
-    candidate_values,
-    completed_of,
-    completed_values,
-    decision_of,
-    decision_values,
-    epoch_values,
-    failed_of,
-    failed_values,
-    instance_values,
-    search_of,
-    step_values,
-    trial_values,
 )
+from results.rows import completed_of, decision_of, failed_of, search_of
 from results.schema import (
     CandidateRow,
     DamagedRow,
@@ -64,6 +53,16 @@ from results.schema import (
     TrialRow,
 )
 from results.summaries import SearchSummary, summaries
+from results.values import (
+    candidate_values,
+    completed_values,
+    decision_values,
+    epoch_values,
+    failed_values,
+    instance_values,
+    step_values,
+    trial_values,
+)
 
 # Why the loop comes to something else than what it recorded, and the way out.
 CHANGED = (

@@ -13,14 +13,7 @@ from expander.trial import Failed
 
 if TYPE_CHECKING:
     from results.lease import Lease
-    from results.records import (
-        CandidateRecord,
-        DamagedRecord,
-        InstanceRecord,
-        SearchRecord,
-        SearchState,
-        StepRecord,
-    )
+    from results.records import CandidateRecord, DamagedRecord, InstanceRecord, SearchRecord, SearchState, StepRecord
     from results.store import SearchStore
 
 

@@ -11,7 +11,7 @@ from expander.trial import content_id
 from results import lease
 from results.check.problem import Problem
 from results.clock import clock
-from results.records import trial_of
+from results.rows import trial_of
 from results.schema import (
     OUTCOME,
     Base,
