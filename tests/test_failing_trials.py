@@ -28,7 +28,8 @@ from expander.geometry import Basis, realise
 from expander.recipe import Recipe
 from expander.search import Decision, Step, next_step
 from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Started, Trial, Views
-from results.store import SearchStore, SqlStore, open_store
+from results.search import SearchStore
+from results.store import SqlStore, open_store
 from trainers.data.manifest import ManifestSource
 from trainers.dispatch.attempt import this_node
 from trainers.dispatch.inline import InlineDispatcher

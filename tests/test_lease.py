@@ -31,7 +31,8 @@ from expander.space import CoordinatorSection
 from expander.trial import Completed, Epoch, Metrics, Trial
 from results import connect
 from results.owner import this_process
-from results.store import SearchStore, SqlStore, open_store
+from results.search import SearchStore
+from results.store import SqlStore, open_store
 from results.upgrade import _refuse_held
 
 if TYPE_CHECKING:

@@ -33,7 +33,8 @@ from expander.trial import Completed, Epoch, Metrics, Trial
 from results import tables
 from results.export import export
 from results.report import render
-from results.store import SearchStore, open_store
+from results.search import SearchStore
+from results.store import open_store
 from trainers.dispatch.inline import InlineDispatcher
 
 DATA = "da7a" * 4

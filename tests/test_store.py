@@ -42,7 +42,8 @@ from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Damage, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
 from results.connect import NOTICED, connect
 from results.lease import LEASE_SECONDS
-from results.store import SearchStore, SqlStore, open_store
+from results.search import SearchStore
+from results.store import SqlStore, open_store
 from results.summaries import POSTGRESQL, SQLITE_FILE, read_searches, through_the_driver
 from results.version import VERSION
 

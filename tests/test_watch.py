@@ -29,7 +29,8 @@ from expander.cli.watch import keep_watching
 from expander.coordinator import run_search
 from expander.search import Step, next_step
 from expander.trial import Epoch, Failed, FailureKind, Started
-from results.store import SearchStore, SqlStore, open_store
+from results.search import SearchStore
+from results.store import SqlStore, open_store
 
 DEADLINE_SECONDS = 30
 

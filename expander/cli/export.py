@@ -17,7 +17,7 @@ from expander.errors import ExpanderError, UsageError
 
 if TYPE_CHECKING:
     from results.export import Exported
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 Format = Literal["yaml", "pyslowfast", "pytorchvideo", "mmaction2"]
 

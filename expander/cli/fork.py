@@ -28,7 +28,7 @@ from expander.space import OPERATIONAL, SearchSpace, difference
 
 if TYPE_CHECKING:
     from results.forking import Fork
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 
 @dataclass(frozen=True)

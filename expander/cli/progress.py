@@ -31,7 +31,7 @@ from expander.units import duration
 
 if TYPE_CHECKING:
     from results.patience import PatientSearch
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 
 DAMAGED_SHOWN = 5

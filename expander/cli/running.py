@@ -32,7 +32,7 @@ from expander.trial import Event, content_id
 
 if TYPE_CHECKING:
     from results.patience import PatientSearch
-    from results.store import SearchStore
+    from results.search import SearchStore
     from trainers.fence import Claim
     from trainers.measure import DeviceMeter
     from trainers.train import VideoTraining

@@ -14,7 +14,7 @@ from expander.trial import Failed
 if TYPE_CHECKING:
     from results.lease import Lease
     from results.records import CandidateRecord, DamagedRecord, InstanceRecord, SearchRecord, SearchState, StepRecord
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from expander.units import duration, human
 
 if TYPE_CHECKING:
     from results.records import Accepted, CandidateRecord, DamagedRecord, InstanceRecord, SearchRecord, StepRecord
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 
 def print_status(search: SearchStore) -> None:
