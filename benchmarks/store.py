@@ -27,19 +27,12 @@ from sqlalchemy import insert, select
 
 from expander.cli.files import load_space
 from expander.cli.search import read_videos
-from expander.cli.status import take
+from expander.cli.snapshot import take
 from expander.search import Decision, Step, decide, instances, next_step
 from expander.space import SearchSpace
 from expander.trial import Completed, Metrics, Trial
 from results.connect import Database, connect
-from results.records import (
-    candidate_values,
-    completed_values,
-    decision_values,
-    instance_values,
-    step_values,
-    trial_values,
-)
+from results.lease import LEASE_SECONDS
 from results.schema import (
     CandidateRow,
     DecisionRow,
@@ -51,12 +44,22 @@ from results.schema import (
     TrialRow,
 )
 from results.store import open_store
+from results.values import (
+    candidate_values,
+    completed_values,
+    decision_values,
+    instance_values,
+    step_values,
+    trial_values,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 SEARCHES = 100
 TRIALS = 10_000
 EPOCHS = 30
+# Where the search that goes on stands: the checkpoints of its next step fit on a small disk.
+CUT = 15
 NOW = datetime.now(UTC)
 # A search with a hundred trials: smaller steps, and room for all of them.
 BOUNDS = "regimes.bounds={S: 2e9, M: 5e9, L: 30e9, XXL: 200e9}"
@@ -185,7 +188,7 @@ def _last(database: Database, claim: bool) -> datetime | None:
 
 def build(url: str, folder: Path) -> None:
     """Searches that completed, and the search 'last', which was interrupted at its last step."""
-    folder.mkdir()
+    (folder / "runs" / "trials").mkdir(parents=True)
     open_store(url, create=True).close()
     manifests = [folder / f"{name}.csv" for name in ("train", "val")]
     for manifest in manifests:
@@ -210,6 +213,9 @@ def build(url: str, folder: Path) -> None:
                 "runs": str(folder / "runs"),
                 "versions": {"x3d-expander": "0"},
                 "created_at": NOW,
+                "accepted": [],
+                "lease_number": 0,
+                "lease_seconds": LEASE_SECONDS,
                 "state": "interrupted" if last else "completed",
                 "last_event_at": NOW,
             }
@@ -220,10 +226,10 @@ def build(url: str, folder: Path) -> None:
 
 
 def _record(database: Database, row: dict[str, Any], space: SearchSpace, data: str, *, cut: bool) -> int:
-    """One search, in a few large statements. cut: without its last decision. Returns how many trials it has."""
+    """One search, in a few large statements. cut: up to a step that waits. Returns how many trials it has."""
     decisions: list[Decision] = []
     steps: list[Step] = []
-    while step := next_step(space, decisions, data):
+    while (step := next_step(space, decisions, data)) and not (cut and len(steps) == CUT):
         steps.append(step)
         decisions.append(decide(step, [_outcome(trial.id) for trial in step.trials]))
     kept = decisions[:-1] if cut else decisions

@@ -13,7 +13,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.orm import Session
 
 from expander.errors import StoreAway, StoreError, StoreUrlError, UsageError
-from results.schema import OLDEST, VERSION, Base, RevisionRow, StoreInfo
+from results.schema import Base, RevisionRow, StoreInfo
+from results.version import OLDEST, VERSION
 
 # How long a write waits for another process' write before it gives up, and a server for its connection.
 BUSY_SECONDS = 30
@@ -26,6 +27,18 @@ FILE_TROUBLES = {
     "unable to open database file": MOUNTED,
 }
 CONNECT_SECONDS = 10
+# A server that vanishes without a word, with its machine or its network, is noticed within 25 seconds: sooner than a
+# lease of 60 is lost (libpq's parameters; PostgreSQL's manual, 34.1.2).
+NOTICED = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds
+}
+# One that answers and does nothing ends a statement itself; longer than it waits for others' rows.
+STATEMENT_SECONDS = 40
 # A server that stops, has stopped or begins (PostgreSQL's manual, appendix A); class 08: the connection is lost.
 GOING_AND_COMING = ("57P01", "57P02", "57P03")
 # A server ends a write that says nothing for so long; shorter than others wait for it.
@@ -41,6 +54,7 @@ class Database:
         self._url = url
         self._engine = _engine(url)
         self._writer = self._engine.execution_options(writes=True)
+        self._migrator = self._engine.execution_options(writes=True, patient=True)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -61,7 +75,7 @@ class Database:
     @contextmanager
     def migrating(self) -> Iterator[Session]:
         """As `writing`, for changes of the tables: SQLite checks foreign keys at the end, as it copies tables."""
-        with self._in_words("change"), self._writer.connect() as connection:
+        with self._in_words("change"), self._migrator.connect() as connection:
             # Outside of a transaction, where alone SQLite lets them be switched; on the driver's own connection, as
             # SQLAlchemy's would begin one.
             driver = connection.connection if self.dialect == "sqlite" else None
@@ -229,7 +243,9 @@ def _engine(url: URL) -> Engine:
         case "sqlite":
             options = {"connect_args": {"timeout": BUSY_SECONDS}}
         case "postgresql":
-            options = {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+            # What the URL says itself is the user's.
+            ours = {name: value for name, value in NOTICED.items() if name not in url.query}
+            options = {"connect_args": ours, "pool_pre_ping": True}
         case _:
             options = {"pool_pre_ping": True}
     try:
@@ -264,8 +280,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _begin_postgresql(connection: Connection) -> None:
     # A process that is stopped in a transaction must not keep its rows from the others: the server ends it for them.
-    if connection.get_execution_options().get("writes", False):
+    # Only tables that are made anew may take as long as they do.
+    options = connection.get_execution_options()
+    if options.get("writes", False):
         limits = {"lock_timeout": BUSY_SECONDS, "idle_in_transaction_session_timeout": STALLED_SECONDS}
+        if not options.get("patient", False):
+            limits["statement_timeout"] = STATEMENT_SECONDS
         each = ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in limits.items())
         connection.exec_driver_sql(f"SELECT {each}")
 

@@ -23,7 +23,7 @@ from results.scores import NetworkScores, Scored
 
 if TYPE_CHECKING:
     from results.records import InstanceRecord
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 HALF = Size(580, 400, 10.5, 6)
 # The colours that are told apart by everybody are those of the axes; the figure's own legend says what they mean here.

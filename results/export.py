@@ -20,7 +20,7 @@ from results.peers import mmaction2, pyslowfast, pytorchvideo
 
 if TYPE_CHECKING:
     from results.records import InstanceRecord, SearchRecord
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 
 Format = Literal["yaml", "pyslowfast", "pytorchvideo", "mmaction2"]

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import cast
-
-from sqlalchemy import ColumnElement, func, literal, select
-from sqlalchemy.orm import Session
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, cast
 
 from results.owner import Owner
-from results.records import SearchState
-from results.schema import SearchRow, UtcDateTime
+
+if TYPE_CHECKING:
+    from results.records import SearchState
+    from results.schema import SearchRow
 
 LEASE_SECONDS = 60.0
 
@@ -47,23 +46,6 @@ class Lease:
     def holds(self, row: SearchRow) -> bool:
         """Whether `row` still has this claim."""
         return (row.lease_number, row.lease_token) == (self.number, self.token)
-
-
-def clock(session: Session) -> datetime:
-    """Now, by `instant`."""
-    return session.scalars(select(instant(session))).one()
-
-
-def instant(session: Session) -> ColumnElement[datetime]:
-    """Now, by the one clock that every process of a store reads, so that those of their hosts may differ.
-
-    PostgreSQL's own. SQLite's processes share a host and its clock. Those of another server are taken to have clocks
-    that agree to a fraction of a lease.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        # Not now(), which is when the transaction began: it may have waited for the row since.
-        return func.clock_timestamp(type_=UtcDateTime())
-    return literal(datetime.now(UTC), UtcDateTime())
 
 
 def lease_of(row: SearchRow) -> Lease | None:
@@ -112,6 +94,10 @@ def lost(name: str, row: SearchRow, mine: Lease) -> str:
 
 def effective_state(row: SearchRow, now: datetime) -> SearchState:
     """The state of a search; 'interrupted' where a coordinator that is dead or silent left it running."""
-    lease = lease_of(row)
-    left = row.state == "running" and (lease is None or not lease.stands(now))
-    return "interrupted" if left else cast("SearchState", row.state)
+    return state_under(row.state, lease_of(row), now)
+
+
+def state_under(state: str, lease: Lease | None, now: datetime) -> SearchState:
+    """The same, from what is recorded of the search's state and lease."""
+    left = state == "running" and (lease is None or not lease.stands(now))
+    return "interrupted" if left else cast("SearchState", state)

@@ -18,7 +18,7 @@ from results.heartbeat import Heartbeat
 from results.inputs import Packed
 from results.lease import Lease
 from results.records import SearchRecord, SearchState, TrialRecord
-from results.store import SearchStore
+from results.search import SearchStore
 
 # Between two tries.
 PAUSE_SECONDS = 0.5

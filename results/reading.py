@@ -5,30 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from expander.axis import Axis
 from expander.trial import Outcome
-from results.lease import clock, effective_state, instant
+from results.clock import instant
+from results.lease import effective_state
 from results.records import (
     CandidateRecord,
     CandidateState,
     DamagedRecord,
     FailureRecord,
     InstanceRecord,
-    SearchSummary,
     StepRecord,
     TrialRecord,
-    candidate_of,
-    completed_of,
-    epoch_of,
-    failed_of,
-    failure_of,
-    instance_of,
-    step_of,
-    trial_of,
 )
+from results.rows import candidate_of, completed_of, epoch_of, failed_of, failure_of, instance_of, step_of, trial_of
 from results.schema import (
     CandidateRow,
     DamagedRow,
@@ -40,41 +32,6 @@ from results.schema import (
     StepRow,
     TrialRow,
 )
-
-
-def summaries(session: Session) -> tuple[SearchSummary, ...]:
-    """Every search, oldest first."""
-    # The frontier is where the last expansion left it: a contraction does not move it.
-    per_search = (
-        select(StepRow.search_id, func.max(DecisionRow.id).label("last"), func.count().label("steps"))
-        .join(DecisionRow, DecisionRow.step_id == StepRow.id)
-        .where(StepRow.kind == "expansion")
-        .group_by(StepRow.search_id)
-        .subquery()
-    )
-    lines = session.execute(
-        select(SearchRow, per_search.c.steps, DecisionRow)
-        .outerjoin(per_search, per_search.c.search_id == SearchRow.id)
-        .outerjoin(DecisionRow, DecisionRow.id == per_search.c.last)
-        .order_by(SearchRow.id)
-    ).all()
-    now = clock(session)
-    names: defaultdict[int, list[str]] = defaultdict(list)
-    for search, name in session.execute(select(InstanceRow.search_id, InstanceRow.name).order_by(InstanceRow.bound)):
-        names[search].append(name)
-    return tuple(
-        SearchSummary(
-            name=row.name,
-            state=effective_state(row, now),
-            created=row.created_at,
-            steps=steps or 0,
-            axis=Axis(decision.axis) if decision else None,
-            complexity=row.space.get("complexity", "flops"),
-            cost=decision.cost if decision else None,
-            instances=tuple(names[row.id]),
-        )
-        for row, steps, decision in lines
-    )
 
 
 def steps(session: Session, search: int) -> tuple[StepRecord, ...]:

@@ -30,7 +30,7 @@ from results.records import InstanceRecord, TrialRecord
 
 if TYPE_CHECKING:
     from results.scores import NetworkScores
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 # The markers of the figures as characters of a text.
 GLYPHS = {

@@ -23,11 +23,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-# Raised whenever a table changes, with a migration that brings a store of the version before here
-# (results/migrations/versions); a store of a later version is refused.
-VERSION = 7
-OLDEST = 1
-
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware time in, an aware time in UTC out, also where the database keeps no time zone (SQLite)."""
@@ -114,7 +109,7 @@ class SearchRow(Base):
     None before that and where nothing is measured.
     host, pid, process_started, claimed_at: who claimed it last, and when. lease_token: of that claim, None once it was
     given back. lease_number: how often it was claimed. heartbeat_at: when the holder was last heard of. lease_seconds:
-    so long after that nobody else may claim it. claimed_at and heartbeat_at are by `results.lease.clock`.
+    so long after that nobody else may claim it. claimed_at and heartbeat_at are by `results.clock`.
     versions, sources: of what decides and trains, and of its files; None where an earlier version did not record them.
     accepted: changes of these that a user has accepted. forked_from, forked_step: the search whose decisions before
     that step it began with.

@@ -16,7 +16,7 @@ from results.records import CandidateRecord, StepRecord, TrialRecord
 from results.scores import standard_error
 
 if TYPE_CHECKING:
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 # step: '7', or '7-X3D-S' for a contraction; number: 7 in both. Figures of an infeasible candidate are those of the
 # nearest network that its axis reaches. frontier_cost, bound, cost: in the unit of the search's complexity.

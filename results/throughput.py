@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, defer
 from expander.geometry import Geometry
 from expander.throughput import Trained
 from expander.trial import Views
-from results.records import trial_of
+from results.rows import trial_of
 from results.schema import EpochRow, SearchRow, TrialRow
 
 

@@ -19,7 +19,7 @@ from results.mlflow import Metric, Refused, Run, Server, Unreachable
 
 if TYPE_CHECKING:
     from results.patience import PatientSearch
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 # Between two tries of a server that does not answer.
 PATIENCE_SECONDS = (2, 5, 15, 60)

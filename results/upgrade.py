@@ -12,10 +12,12 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session, load_only
 
 from expander.errors import StoreError
+from results.clock import clock
 from results.connect import Database, reach
-from results.lease import clock, lease_of
+from results.lease import lease_of
 from results.owner import Owner, this_process
-from results.schema import VERSION, SearchRow, StoreInfo
+from results.schema import SearchRow, StoreInfo
+from results.version import VERSION
 
 # Others commit each change of a table by itself: a failure would leave the store between two versions.
 TRANSACTIONAL = ("sqlite", "postgresql")

@@ -69,6 +69,8 @@ class Failing:
                 lock.acquire()
             case "wait":
                 _hang()
+            case "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
             case "raise":
                 raise ValueError("the weather\nis bad")
             case "fill":

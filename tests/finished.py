@@ -18,7 +18,8 @@ from expander.cli.search import resume
 from expander.coordinator import run_search
 from expander.space import SearchSpace
 from expander.trial import Event, Started, Trial
-from results.store import SearchStore, SqlStore, open_store
+from results.search import SearchStore
+from results.store import SqlStore, open_store
 from trainers.versions import versions
 
 SPACE = """

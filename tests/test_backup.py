@@ -21,8 +21,8 @@ from test_upgrade import EARLIER, postgres_store, sqlite_store, version_of
 from expander.errors import StoreError
 from results.backup import back_up
 from results.owner import this_process
-from results.schema import VERSION
 from results.store import open_store
+from results.version import VERSION
 
 COPY = f"old.db.before-version-{VERSION}"
 LAST = EARLIER[-1]

@@ -17,7 +17,7 @@ from conftest import ROOT, Expander, Videos, environment
 from test_store import first_step, new_search
 
 from expander.axis import Axis
-from expander.cli import app
+from expander.cli.commands import app
 from expander.cli.export import _values
 from expander.cli.networks import shipped_configs
 from expander.cli.train import _relabelled
@@ -236,6 +236,26 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_the_list_of_searches_imports_neither_the_schema_of_a_space_nor_sqlalchemy(
+    expander: Expander, tmp_path: Path
+) -> None:
+    expander("search", "x3d_published", "--name", "published")
+    code = """
+import sys
+from expander.cli import main
+sys.argv = ["expander", "status", "--store", sys.argv[1]]
+try:
+    main()
+except SystemExit:
+    heavy = ("torch", "ray", "sqlalchemy", "pandas", "numpy", "av", "alembic", "psycopg", "expander.space")
+    print([module for module in heavy if module in sys.modules], file=sys.stderr)
+"""
+    store = f"sqlite:///{tmp_path / 'runs' / 'expander.db'}"
+    done = subprocess.run([sys.executable, "-c", code, store], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+    assert "published" in done.stdout
 
 
 def test_cost_json_is_the_closed_form_and_trace_agrees(expander: Expander) -> None:

@@ -28,7 +28,8 @@ from expander.geometry import Basis, realise
 from expander.recipe import Recipe
 from expander.search import Decision, Step, next_step
 from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Started, Trial, Views
-from results.store import SearchStore, SqlStore, open_store
+from results.search import SearchStore
+from results.store import SqlStore, open_store
 from trainers.data.manifest import ManifestSource
 from trainers.dispatch.attempt import this_node
 from trainers.dispatch.inline import InlineDispatcher
@@ -55,7 +56,7 @@ class Ended:
     seconds: float
 
 
-VERBS = ("crash", "kill", "exit", "lock", "wait", "raise", "fill")
+VERBS = ("crash", "kill", "exit", "lock", "wait", "stop", "raise", "fill")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,11 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         ("exit", "error", "exit code 3"),
         ("lock", "hang", "made no progress for 0:00:01"),
         ("wait", "hang", "made no progress for 0:00:01"),
+        (
+            "stop",
+            "hang",
+            "made no progress for 0:00:01.500000 and was ended from outside: it was stopped, as by SIGSTOP",
+        ),
         ("raise", "error", "ValueError: the weather"),
         ("fill", "disk", "No space left on device"),
     ],

@@ -23,7 +23,7 @@ KILLS_ITSELF = """
 import os, signal, sys
 from expander.cli import main
 from expander.trial import Epoch
-from results.store import SearchStore
+from results.search import SearchStore
 
 record, trials, last = SearchStore.record, [], int(sys.argv.pop(1))
 

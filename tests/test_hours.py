@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from expander.axis import Axis
-from expander.cli import app
+from expander.cli.commands import app
 from expander.cli.files import load_space
 from expander.cli.networks import shipped_configs
 from expander.complexity import measure

@@ -18,7 +18,7 @@ from test_team_dispatch import rehearse
 from test_team_dispatch import trial as team_trial
 
 from expander import trial as trials
-from expander.cli.status import status_document
+from expander.cli.snapshot import status_document
 from expander.errors import UsageError
 from expander.inputs import changes, mixing, same
 from expander.trial import Completed, Event, Failed, Started, Trial

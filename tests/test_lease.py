@@ -23,14 +23,16 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from test_store import DATA, SPACE, SPAWN, kill_unwaited, new_search, new_url, process, received, whole_search
 
-from expander.cli.status import parts, status_document, take
+from expander.cli.snapshot import status_document, take
+from expander.cli.standing import parts
 from expander.coordinator import Dispatcher
 from expander.errors import StoreError, UsageError
 from expander.space import CoordinatorSection
 from expander.trial import Completed, Epoch, Metrics, Trial
 from results import connect
 from results.owner import this_process
-from results.store import SearchStore, SqlStore, open_store
+from results.search import SearchStore
+from results.store import SqlStore, open_store
 from results.upgrade import _refuse_held
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from expander.trial import Damage, Failed
 from results import connect, patience
 from results.connect import Database
 from results.patience import PatientSearch
-from results.store import SearchStore, open_store
+from results.search import SearchStore
+from results.store import open_store
 
 if TYPE_CHECKING:
     from servers import PostgresServer, Restartable

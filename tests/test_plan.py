@@ -10,7 +10,7 @@ from spaces import space_of, spaces
 from typer.testing import CliRunner
 
 from expander.axis import Axis, Factors
-from expander.cli import app
+from expander.cli.commands import app
 from expander.cli.files import load_space
 from expander.complexity import measure
 from expander.geometry import Basis, realise
@@ -162,7 +162,8 @@ def test_a_space_whose_name_looks_like_markup_is_shown_as_it_is(tmp_path, monkey
 
 def test_planning_imports_nothing_heavy():
     code = (
-        "import sys; from expander.cli import app; app(['plan', 'x3d_kinetics400', '--json'], standalone_mode=False);"
+        "import sys; from expander.cli.commands import app;"
+        "app(['plan', 'x3d_kinetics400', '--json'], standalone_mode=False);"
         "heavy = {'torch', 'ray', 'sqlalchemy', 'av', 'pandas', 'numpy', 'trainers'} & set(sys.modules);"
         "print(sorted(heavy), file=sys.stderr)"
     )

@@ -9,7 +9,7 @@ from spaces import space_of
 from expander.cli import output
 from expander.cli.failing import avoided
 from expander.cli.progress import Progress
-from expander.cli.status import document_of, take
+from expander.cli.snapshot import document_of, take
 from expander.plan import plan
 from expander.search import next_step
 from expander.trial import Epoch, Failed, FailureKind

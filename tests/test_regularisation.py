@@ -19,7 +19,7 @@ from spaces import space_of
 from typer.testing import CliRunner
 
 from expander.axis import Factors
-from expander.cli import app
+from expander.cli.commands import app
 from expander.cli.progress import Progress
 from expander.complexity import measure
 from expander.coordinator import run_search
@@ -33,7 +33,8 @@ from expander.trial import Completed, Epoch, Metrics, Trial
 from results import tables
 from results.export import export
 from results.report import render
-from results.store import SearchStore, open_store
+from results.search import SearchStore
+from results.store import open_store
 from trainers.dispatch.inline import InlineDispatcher
 
 DATA = "da7a" * 4

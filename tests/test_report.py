@@ -33,7 +33,8 @@ from results.drawing import Label, Line, Size, drawing, place_labels, round_flop
 from results.records import TrialRecord
 from results.report import render, write_report
 from results.scores import NetworkScores, Scored, TestedOn
-from results.store import SearchStore, open_store
+from results.search import SearchStore
+from results.store import open_store
 from trainers.dispatch.inline import InlineDispatcher
 from trainers.measure import DeviceMeter
 

@@ -32,7 +32,7 @@ from sqlalchemy import inspect as tables_of
 
 from expander import coordinator
 from expander.axis import Axis, Factors
-from expander.cli.status import take
+from expander.cli.snapshot import take
 from expander.coordinator import NO_WAITS, nowhere, run_search
 from expander.cost import closed_form
 from expander.errors import LeaseLost, StepFailed, StoreError, UsageError
@@ -40,8 +40,12 @@ from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
 from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Damage, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
-from results.schema import VERSION
-from results.store import SearchStore, SqlStore, open_store
+from results.connect import NOTICED, connect
+from results.lease import LEASE_SECONDS
+from results.search import SearchStore
+from results.store import SqlStore, open_store
+from results.summaries import POSTGRESQL, SQLITE_FILE, read_searches, through_the_driver
+from results.version import VERSION
 
 DATA = "da7a" * 4
 VALUES: dict[str, Any] = {
@@ -931,6 +935,26 @@ class TestAcrossProcesses:
                 assert [len(each.candidates) for each in store.search(name).steps()] in ([], [6])
                 assert len(store.search(name).decisions()) == len(store.search(name).instances())
 
+    def test_searches_are_listed_alike_with_and_without_sqlalchemy(self, url: str) -> None:
+        assert through_the_driver(url) is None, "there is no store yet"
+        with closing(open_store(url, create=True)) as store:
+            assert through_the_driver(url) == (store.url, ())
+            new_search(store, "fresh")
+            run(new_search(store, "done"), FakeTraining())
+            new_search(store, "measured", SPACE.model_copy(update={"complexity": "latency"}))
+            for name in ("held", "left"):
+                new_search(store, name).claim()
+            rewrite(url, "UPDATE searches SET lease_seconds = -1 WHERE name = 'left'")
+            listed = through_the_driver(url)
+            assert listed is not None
+            assert listed == read_searches(url) == (store.url, store.searches())
+            states = [summary.state for summary in listed[1]]
+            assert states == ["created", "created", "created", "running", "interrupted"]
+            rewrite(url, "UPDATE store_info SET version = 99")
+            assert through_the_driver(url) is None
+            with pytest.raises(StoreError, match="of version 99, this program reads version"):
+                read_searches(url)
+
     def test_others_read_and_write_while_a_process_writes(self, url: str) -> None:
         with process(write_searches, url) as (_, receiver), closing(opened_after(receiver, url)) as store:
             mine, seen = new_search(store, "mine"), 0
@@ -1136,10 +1160,41 @@ class TestUrls:
             open_store(url, create=True)
         assert "hunter2" not in str(caught.value)
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("sqlite://", "sqlite:///:memory:", "sqlite:///file:a.db?uri=true", "sqlite:///a.db?timeout=3"),
+            *("postgresql://me@/x?host=/tmp", "postgresql://me:p%40ss@host/x", "postgresql://host/x?sslmode=require"),
+            *("postgresql+pg8000://me@host/x", "postgresql://me@one,two/x", "mysql://me@host/x", "runs/store.db"),
+        ],
+    )
+    def test_a_url_that_says_more_than_where_is_left_to_sqlalchemy(self, url: str) -> None:
+        assert SQLITE_FILE.fullmatch(url) is None
+        assert POSTGRESQL.fullmatch(url) is None
+
     def test_a_server_that_refuses_the_password_is_said_without_it(self, server: PostgresServer) -> None:
         with pytest.raises(StoreError, match="password authentication failed") as caught:
             open_store(server.url(password="hunter2"))
         assert "hunter2" not in str(caught.value)
+
+    def test_a_server_that_vanishes_is_noticed_within_a_lease_and_the_urls_own_words_on_it_stand(
+        self, server: PostgresServer
+    ) -> None:
+        def given(url: str) -> dict[str, str]:
+            with closing(connect(url, create=True)) as database, database.writing() as session:
+                assert session.scalar(text("SHOW statement_timeout")) == "40s"
+                driver: Any = session.connection().connection.driver_connection
+                return dict(driver.info.get_parameters())
+
+        url = server.empty()
+        found = given(url)
+        said = {name: found[name] for name in NOTICED if name in found}
+        assert said == {name: str(value) for name, value in NOTICED.items() if name in said}
+        assert {*NOTICED} - {*said} <= {"keepalives"}, "libpq leaves out what is its default"
+        probed = NOTICED["keepalives_idle"] + NOTICED["keepalives_interval"] * NOTICED["keepalives_count"]
+        assert max(probed, NOTICED["tcp_user_timeout"] / 1000, NOTICED["connect_timeout"]) < LEASE_SECONDS * 3 / 4
+        own = given(f"{url}?keepalives_idle=77&tcp_user_timeout=9000")
+        assert (own["keepalives_idle"], own["tcp_user_timeout"], own["keepalives_count"]) == ("77", "9000", "3")
 
     def test_a_stores_own_url_hides_the_password(self, server: PostgresServer) -> None:
         with closing(open_store(server.empty(), create=True)) as store:

@@ -31,12 +31,15 @@ from expander.errors import TrialError, UsageError
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe
 from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Metrics, Started, Trial, Views
+from trainers.dispatch.attempt import NODE_DIGITS, this_place
 from trainers.dispatch.inline import InlineDispatcher
 from trainers.dispatch.member import check_shared
 from trainers.dispatch.seats import Seats
 from trainers.dispatch.together import attempt_together, shown
 from trainers.dispatch.wire import Gone, Here, Leave, Post, Switchboard, dial
+from trainers.journal import ATTEMPT, LOG
 from trainers.team import ALONE, Team
+from trainers.watchdog import Watchdog
 
 EPOCHS = 3
 BATCH = 12
@@ -44,6 +47,7 @@ BATCH = 12
 HALF = (os.cpu_count() or 1) / 2
 # So that a broken dispatcher fails a test instead of hanging it.
 PATIENCE_SECONDS = 120
+HANG_MINUTES = 1.5 / 60
 
 
 def rehearse(trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
@@ -56,7 +60,7 @@ def rehearse(trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) 
     while state["epoch"] < EPOCHS:
         number = state["epoch"] + 1
         if number == 2:
-            _act(verb, folder, team)
+            _act(verb, trial.id, folder, team)
         # Every clip of the batch once, whoever has it: whole numbers, so that the sum is the same in any order.
         gradient = torch.tensor([float(sum(clip for clip in range(BATCH) if clip % team.size == team.rank))])
         team.sum(gradient)
@@ -70,7 +74,7 @@ def rehearse(trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) 
     return Completed(trial.id, Metrics(trial.seed / 100, 1.0, 0.5, 10), 0.0, versions=seen)
 
 
-def _act(verb: str, folder: Path, team: Team) -> None:
+def _act(verb: str, trial: str, folder: Path, team: Team) -> None:
     """What happens in the second epoch."""
     match verb:
         case "hold":
@@ -78,6 +82,16 @@ def _act(verb: str, folder: Path, team: Team) -> None:
         case "complain" if team.rank == 1:
             # Only one of them fails, and the others wait for it.
             raise TrialError("the loss is not a number")
+        case "hang":
+            log = folder.parent / "trials" / trial / LOG
+            log.parent.mkdir(parents=True, exist_ok=True)
+            again = team.share(log.exists())
+            if team.rank == 0 and not again:
+                log.write_text(f"{ATTEMPT}{this_place()}\n")
+            team.share(None)
+            if team.rank == 1 and not again:
+                with Watchdog(HANG_MINUTES).watching(log):
+                    time.sleep(PATIENCE_SECONDS)
         case "linger":
             for beat in range(100 * PATIENCE_SECONDS):
                 (folder / f"{os.getpid()}").write_text(str(beat))
@@ -131,21 +145,27 @@ class Meter:
 
 
 @pytest.fixture(scope="module")
-def on_ray() -> Iterator[Dispatcher]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the trials' logs are."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def on_ray(runs: Path) -> Iterator[Dispatcher]:
     import ray.cloudpickle
 
     from trainers.dispatch.cluster import RayDispatcher
 
     # The folder of tests is not on a worker's path.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    with RayDispatcher(rehearse, Meter(), cpus=HALF, gpus=0, workers=2) as dispatcher:
+    with RayDispatcher(rehearse, Meter(), cpus=HALF, gpus=0, workers=2, shared=runs) as dispatcher:
         yield dispatcher
 
 
 @pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
-def dispatcher(request: pytest.FixtureRequest) -> Dispatcher:
+def dispatcher(request: pytest.FixtureRequest, runs: Path) -> Dispatcher:
     if request.param == "inline":
-        return InlineDispatcher(rehearse, Meter(), workers=2)
+        return InlineDispatcher(rehearse, Meter(), workers=2, runs=runs)
     on_ray: Dispatcher = request.getfixturevalue("on_ray")
     return on_ray
 
@@ -184,6 +204,21 @@ class TestTeamsOfEveryDispatcher:
         assert "in _act" in complained.traceback
         _wait(lambda: not any(_lives(pid) for event in (first, second, third) for pid in pids(event)))
 
+    def test_a_worker_that_hangs_ends_its_team_which_is_called_a_hang_and_retried(
+        self, dispatcher: Dispatcher, runs: Path
+    ) -> None:
+        folder = runs / f"hung-{next(SEEDS)}"
+        folder.mkdir()
+        events = list(dispatcher.run([trial(f"hang {folder}")], lambda failed: 0.0))
+        kinds = [type(event) for event in events]
+        assert kinds == [Started, Epoch, Failed, Started, Epoch, Epoch, Completed]
+        failed = events[2]
+        assert isinstance(failed, Failed)
+        assert (failed.kind, losses(events)) == (FailureKind.HANG, UNDISTURBED)
+        assert "made no progress for 0:00:01" in failed.reason
+        assert "_act" in failed.log
+        _wait(lambda: not any(_lives(pid) for pid in pids(events[0])))
+
 
 def test_a_trial_whose_worker_was_killed_is_retried_from_its_checkpoint_and_ends_as_undisturbed(tmp_path: Path) -> None:
     one = trial(f"hold {tmp_path}")
@@ -210,8 +245,10 @@ class Doomed:
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
         self.size = 2
+        self.avoided: list[Sequence[str]] = []
 
     def launch(self, trial: Trial, post: Post, avoid: Sequence[str]) -> Doomed:
+        self.avoided.append(avoid)
         with dial(post) as wire:
             wire.send(0)
             wire.send(Here(("x:1", "x:2")))
@@ -237,6 +274,12 @@ def test_an_elastic_trial_that_ends_its_own_workers_again_and_again_fails(tmp_pa
     failed = events[-1]
     assert isinstance(failed, Failed)
     assert failed.reason == "the worker x:1, one of 2, fell, 3 times without an epoch in between"
+
+
+def test_every_team_of_a_trial_is_kept_from_the_same_machines() -> None:
+    launcher = Doomed(epochs=1)
+    attempt_together(launcher, trial("train"), lambda event: None, ["bad", "worse"])
+    assert launcher.avoided == [["bad", "worse"]] * 4
 
 
 @pytest.mark.ray
@@ -270,6 +313,9 @@ class TestRay:
         assert process.returncode == 0, errors
         told = json.loads(output)
         assert "cannot see what" in told["blind"]
+        # Kept from one of two machines, it is of one worker, on the other.
+        ((size, node),) = told["apart"]
+        assert (size, node in told["nodes"], node == told["kept_from"]) == (1, True, False)
         assert told["sizes"] == [2, 1]
         assert told["kinds"] == ["Started", "Epoch", "Started", "Epoch", "Epoch", "Completed"]
         assert told["losses"] == UNDISTURBED
@@ -389,6 +435,11 @@ def _lose_a_machine(cluster: Any, folder: Path) -> dict[str, Any]:
             blind = str(error)
     events: list[Event] = []
     with RayDispatcher(rehearse, Meter(), shared=folder / "runs", **asked) as dispatcher:
+        nodes = sorted(dispatcher.nodes)
+        (kept_from,) = (node for node in nodes if node.endswith(f"/{machine.node_id[:NODE_DIGITS]}"))
+        (folder / "apart").mkdir()
+        running = dispatcher.run([trial(f"train {folder / 'apart'}")], never, avoid=lambda _: frozenset({kept_from}))
+        apart = [(len(pids(event)), event.node) for event in running if isinstance(event, Started)]
         for event in dispatcher.run([trial(f"hold {folder}")], never):
             events.append(event)
             if isinstance(event, Epoch) and event.number == 1:
@@ -396,6 +447,7 @@ def _lose_a_machine(cluster: Any, folder: Path) -> dict[str, Any]:
                 (folder / "on").touch()
     sizes = [len(pids(event)) for event in events if isinstance(event, Started)]
     told = {"blind": blind, "sizes": sizes, "kinds": [type(e).__name__ for e in events], "losses": losses(events)}
+    told |= {"nodes": nodes, "kept_from": kept_from, "apart": apart}
     return told | {"versions": [event.versions for event in events if isinstance(event, Started)]}
 
 

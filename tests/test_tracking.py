@@ -24,7 +24,8 @@ from expander.search import Step, next_step
 from expander.trial import Epoch, Started
 from results import tracking
 from results.mlflow import Server
-from results.store import SearchStore, open_store
+from results.search import SearchStore
+from results.store import open_store
 from results.tracking import Tracker
 
 

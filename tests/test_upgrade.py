@@ -23,9 +23,10 @@ from expander.errors import StoreError
 from expander.search import Decision
 from results.connect import reach
 from results.owner import this_process
-from results.schema import VERSION, Base
+from results.schema import Base
 from results.store import SqlStore, open_store
 from results.upgrade import migrate, upgrade, upgrade_store
+from results.version import VERSION
 
 if TYPE_CHECKING:
     import psycopg

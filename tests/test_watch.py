@@ -23,12 +23,14 @@ from conftest import Expander, command, environment, heed_ctrl_c
 from sqlalchemy import create_engine, text
 from test_store import DATA, FakeTraining, epoch, new_search
 
-from expander.cli.status import print_status, status_document
+from expander.cli.snapshot import status_document
+from expander.cli.standing import print_status
 from expander.cli.watch import keep_watching
 from expander.coordinator import run_search
 from expander.search import Step, next_step
 from expander.trial import Epoch, Failed, FailureKind, Started
-from results.store import SearchStore, SqlStore, open_store
+from results.search import SearchStore
+from results.store import SqlStore, open_store
 
 DEADLINE_SECONDS = 30
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from expander.cli.files import load_config, make_folder
-from expander.cli.output import Json, document, notes, print_json
+from expander.cli.options import Config, DamageShare, Device, Json, Threads, Workers
+from expander.cli.output import document, notes, print_json
 from expander.cli.scores import note_damaged
-from expander.cli.train import Config, DamageShare, Device, Threads, Workers
 from expander.errors import Interrupted, UsageError
 from expander.files import write_whole
 

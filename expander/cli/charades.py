@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from expander.cli.files import load_config, load_yaml, make_folder
-from expander.cli.output import Json, document, notes, print_json
+from expander.cli.options import Config, DamageShare, Device, Json, Out, Threads, Workers
+from expander.cli.output import document, notes, print_json
 from expander.cli.scores import note_damaged
-from expander.cli.train import Config, DamageShare, Device, Threads, Workers
 from expander.errors import Interrupted, UsageError
 from expander.files import read_whole, write_whole
 from expander.trial import content_id
@@ -31,7 +31,7 @@ def charades(
     train: Annotated[Path, typer.Option(help="Charades' csv of the training videos.")],
     val: Annotated[Path, typer.Option(help="Charades' csv of the videos to score.")],
     videos: Annotated[Path, typer.Option(help="Folder of the videos, ID.mp4 each.")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the config that names them.")],
+    out: Out,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Set a key: recipe.iterations=2000, views.clips=3.")
     ] = None,

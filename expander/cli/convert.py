@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from expander.cli.files import load_config, make_folder
-from expander.cli.output import Json, document, notes, print_json
+from expander.cli.options import Json
+from expander.cli.output import document, notes, print_json
 from expander.errors import UsageError
 from expander.geometry import Geometry
 

@@ -18,7 +18,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from expander.cli.files import make_folder
-from expander.cli.output import Json, document, new_table, notes, print_json
+from expander.cli.options import Json, OutsideRoot, Root
+from expander.cli.output import document, new_table, notes, print_json
 from expander.errors import Interrupted, UsageError
 from expander.files import write_whole
 from expander.units import duration
@@ -26,12 +27,6 @@ from expander.units import duration
 if TYPE_CHECKING:
     from trainers.data.check import Clip, Finding, Problem, Seen, Task
     from trainers.data.manifest import Manifest
-
-data_app = typer.Typer(
-    help="Looks after the videos, before a search trains on them.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 # What is said of each problem. Those of `short` are no mistakes: such a video loops, or holds its last frame.
 WORDS: dict[Problem, str] = {
@@ -47,19 +42,14 @@ NAMED = 5
 TOLD_SECONDS = 10
 
 
-@data_app.command("check")
 def check(
     manifest: Annotated[Path, typer.Argument(help="Manifest of videos, or a folder of classes.")],
     val: Annotated[
         Path | None,
         typer.Option(help="Manifest of the validation videos: checked too, and for videos that are in both."),
     ] = None,
-    root: Annotated[
-        Path | None, typer.Option(help="Folder that the manifests' paths start from; else the manifest's own.")
-    ] = None,
-    outside_root: Annotated[
-        bool, typer.Option("--outside-root", help="Let manifests that you trust name videos outside of --root.")
-    ] = False,
+    root: Root = None,
+    outside_root: OutsideRoot = False,
     clip: Annotated[
         str, typer.Option(help="What is too short: frames x stride of a clip. 16x5 is that of X3D-M, L and XL.")
     ] = "16x5",

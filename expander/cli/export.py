@@ -11,13 +11,13 @@ import typer
 
 from expander.cli.files import load_space
 from expander.cli.networks import shipped_configs
-from expander.cli.output import Json, document, notes, print_json
-from expander.cli.status import DEFAULT_STORE, Name, StoreUrl
+from expander.cli.options import DEFAULT_STORE, Json, Name, StoreUrl
+from expander.cli.output import document, notes, print_json
 from expander.errors import ExpanderError, UsageError
 
 if TYPE_CHECKING:
     from results.export import Exported
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 Format = Literal["yaml", "pyslowfast", "pytorchvideo", "mmaction2"]
 

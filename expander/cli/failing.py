@@ -15,7 +15,7 @@ from expander.units import duration
 
 if TYPE_CHECKING:
     from results.records import CandidateRecord, FailureRecord, SearchState, StepRecord
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 
 def told(step: StepRecord, candidate: CandidateRecord, name: str, state: SearchState) -> list[str]:

@@ -13,10 +13,12 @@ import typer
 from expander.axis import Axis
 from expander.cli.files import load_space
 from expander.cli.inputs import Videos, data_changes, look_at_files, read_videos, sources, versions
-from expander.cli.output import Json, notes, print_json
-from expander.cli.running import DispatcherName, NotMeasuredYet, RayAddress, carry_on, known_cost
+from expander.cli.options import DEFAULT_STORE, DispatcherName, Json, Name, RayAddress, SpaceKeys, StoreUrl
+from expander.cli.output import notes, print_json
+from expander.cli.running import NotMeasuredYet, carry_on, known_cost
 from expander.cli.search import check_name, quoted
-from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
+from expander.cli.snapshot import status_document
+from expander.cli.standing import print_status
 from expander.errors import UsageError
 from expander.fork import Made, before, parting
 from expander.geometry import Geometry
@@ -26,7 +28,7 @@ from expander.space import OPERATIONAL, SearchSpace, difference
 
 if TYPE_CHECKING:
     from results.forking import Fork
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def fork(
     ],
     new: Annotated[str, typer.Option("--name", help="Name of the fork, new in the store.")],
     space: Annotated[str | None, typer.Option(help="Its search space; else that of the search that is forked.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Set a key of the space: key=value.")] = None,
+    overrides: SpaceKeys = None,
     decide: Annotated[
         Axis | None,
         typer.Option(help="Take this axis at step --from-step, whatever its score; its trial must be done."),

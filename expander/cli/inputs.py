@@ -18,7 +18,7 @@ from expander.space import OPERATIONAL, SearchSpace, difference
 
 if TYPE_CHECKING:
     from results.inputs import Packed
-    from results.store import SearchStore
+    from results.search import SearchStore
     from trainers.data.files import FileList, Seen
     from trainers.data.manifest import DataFingerprint, Manifest, ManifestSource
 

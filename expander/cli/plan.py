@@ -12,7 +12,8 @@ from rich.table import Table
 from expander.axis import Axis, Factors
 from expander.cli.files import load_space
 from expander.cli.hours import GpuName, cluster_of, hours_document, print_hours, steps_on
-from expander.cli.output import Json, document, new_table, notes, print_json
+from expander.cli.options import Json, Space, SpaceKeys
+from expander.cli.output import document, new_table, notes, print_json
 from expander.complexity import measure
 from expander.coordinator import measured
 from expander.cost import Cost, closed_form
@@ -35,7 +36,7 @@ class MobilePart(StrEnum):
 
 
 def plan(
-    space: Annotated[str, typer.Argument(help="A shipped search space or a YAML file.")],
+    space: Space,
     axes: Annotated[str | None, typer.Option(help="The axis of each step in order: bottleneck,fast,...")] = None,
     gpu: Annotated[GpuName | None, typer.Option(help="Show the GPU-hours of each step on GPUs of this kind.")] = None,
     count: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="How many of these GPUs there are.")] = None,
@@ -46,7 +47,7 @@ def plan(
     store: Annotated[
         str | None, typer.Option(envvar="EXPANDER_STORE", help="Store of trials that ran on such GPUs, to scale from.")
     ] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Set a key of the space: key=value.")] = None,
+    overrides: SpaceKeys = None,
     as_json: Json = False,
 ) -> None:
     """Show every step's candidates, what they cost and what training them costs. Trains nothing."""

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from expander.axis import round_half_up
 from expander.cli.files import load_config, load_space, make_folder
-from expander.cli.output import Json, document, notes, print_json
-from expander.cli.train import OutsideRoot, Root
+from expander.cli.options import Json, OutsideRoot, Root
+from expander.cli.output import document, notes, print_json
 from expander.errors import Interrupted, UsageError
 from expander.plan import plan
 from expander.recipe import Recipe

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from expander.cli.failing import blame, said
 from expander.cli.output import new_table, notes
-from expander.cli.status import log_of
+from expander.cli.standing import log_of
 from expander.complexity import measure
 from expander.coordinator import Meter
 from expander.cost import MeasuredName, described, shown
@@ -31,7 +31,7 @@ from expander.units import duration
 
 if TYPE_CHECKING:
     from results.patience import PatientSearch
-    from results.store import SearchStore
+    from results.search import SearchStore
 
 
 DAMAGED_SHOWN = 5

@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 
 from expander.cli.inputs import Videos, sources, versions
+from expander.cli.options import DEFAULT_STORE
 from expander.cli.output import notes, print_json
 from expander.cli.password import VARIABLE
 from expander.cli.progress import MeasuringAloud, Progress
 from expander.cli.room import check_folder, check_room
-from expander.cli.status import DEFAULT_STORE, print_status, status_document
+from expander.cli.snapshot import status_document
+from expander.cli.standing import print_status
 from expander.coordinator import Dispatcher, measured, run_search
 from expander.cost import Cost, MeasuredName
 from expander.errors import ExpanderError, Interrupted, LeaseLost
@@ -31,18 +32,10 @@ from expander.trial import Event, content_id
 
 if TYPE_CHECKING:
     from results.patience import PatientSearch
-    from results.store import SearchStore
+    from results.search import SearchStore
     from trainers.fence import Claim
     from trainers.measure import DeviceMeter
     from trainers.train import VideoTraining
-
-DispatcherName = Annotated[
-    Literal["ray", "inline"],
-    typer.Option("--dispatcher", help="Where trials run: on Ray, or one after the other in this process."),
-]
-RayAddress = Annotated[
-    str | None, typer.Option("--ray-address", help="A Ray cluster, host:port or auto; else a local Ray.")
-]
 
 Watch = Callable[[Step, Event | Decision | None], None]
 
@@ -55,6 +48,15 @@ def meter_of(space: SearchSpace) -> DeviceMeter:
     from trainers.measure import DeviceMeter
 
     return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus_per_trial else "cpu")
+
+
+def begin_early(dispatcher: str) -> None:
+    """Have what trials need imported in another process, while this one finds out which trials there are."""
+    if dispatcher == "inline":
+        os.environ.pop(VARIABLE, None)  # read already; that process would inherit it
+        from trainers.dispatch import forkserver
+
+        forkserver.begin()
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from expander.cli.inputs import (
     unchanged_videos,
     versions,
 )
-from expander.cli.output import Json, notes
-from expander.cli.running import DispatcherName, RayAddress, carry_on
-from expander.cli.status import DEFAULT_STORE, Name, StoreUrl
+from expander.cli.options import DEFAULT_STORE, DispatcherName, Json, Name, RayAddress, Space, SpaceKeys, StoreUrl
+from expander.cli.output import notes
+from expander.cli.running import begin_early, carry_on
 from expander.errors import UsageError
 from expander.inputs import ACCEPTABLE
 
@@ -34,7 +34,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def search(
-    space: Annotated[str, typer.Argument(help="A shipped search space or a YAML file.")],
+    space: Space,
     name: Annotated[str, typer.Option(help="Name of the search, new in the store.")],
     train: Annotated[
         Path | None, typer.Option(help="Manifest of the training videos, or a folder of classes; else data.train.")
@@ -47,7 +47,7 @@ def search(
     dispatcher: DispatcherName = "ray",
     ray_address: RayAddress = None,
     steps: Annotated[int | None, typer.Option(min=1, help="End after so many expansions.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Set a key of the space: key=value.")] = None,
+    overrides: SpaceKeys = None,
     as_json: Json = False,
 ) -> None:
     """Launch a search. It can be interrupted at any moment and resumed."""
@@ -95,6 +95,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a search that was interrupted; refuses where what it is carried out with has changed."""
+    begin_early(dispatcher)
     from results.store import open_store
 
     with closing(open_store(store)) as opened:
@@ -121,6 +122,7 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Go on with a search that failures have stopped, once their cause is mended: failed trials are tried anew."""
+    begin_early(dispatcher)
     from results.store import open_store
 
     with closing(open_store(store)) as opened:

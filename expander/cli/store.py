@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from expander.cli.output import Json, document, print_json
-from expander.cli.status import DEFAULT_STORE, StoreUrl
+from expander.cli.options import DEFAULT_STORE, Json, StoreUrl
+from expander.cli.output import document, print_json
 from expander.errors import UsageError
 
 if TYPE_CHECKING:
     from results.check.problem import Problem
     from results.connect import Database
 
-store_app = typer.Typer(help="Look after the SQL store.", no_args_is_help=True)
 
-
-@store_app.command()
 def upgrade(
     store: StoreUrl = DEFAULT_STORE,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether a server's store has been backed up.")] = False,
 ) -> None:
     """Bring a store that an earlier version wrote to this one; a SQLite file is copied first."""
     from results.connect import reach
-    from results.schema import VERSION
     from results.upgrade import refuse_held, upgrade
+    from results.version import VERSION
 
     database, version = reach(store)
     with closing(database):
@@ -44,7 +41,7 @@ def upgrade(
 
 def _keep_a_copy(database: Database, version: int, yes: bool) -> None:
     from results.backup import back_up
-    from results.schema import VERSION
+    from results.version import VERSION
 
     if database.file is not None:
         copy = back_up(database.file, f"version-{VERSION}")
@@ -66,7 +63,6 @@ def _how(database: Database) -> str:
             return f"the means of {dialect}"
 
 
-@store_app.command()
 def check(
     store: StoreUrl = DEFAULT_STORE,
     repair: Annotated[bool, typer.Option("--repair", help="Do what is safe; a SQLite file is copied first.")] = False,

@@ -13,7 +13,8 @@ import typer
 from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_config, make_folder
 from expander.cli.inputs import Videos, look_at_files
-from expander.cli.output import Json, document, notes, print_json
+from expander.cli.options import Config, DamageShare, Device, Json, Out, OutsideRoot, Root, Threads, Workers
+from expander.cli.output import document, notes, print_json
 from expander.cli.scores import note_damaged, print_scores
 from expander.errors import Interrupted, ManifestError, UsageError
 from expander.files import digest, read_whole, write_whole
@@ -26,18 +27,6 @@ if TYPE_CHECKING:
     from results.scores import NetworkScores, Scored
     from trainers.data.manifest import Manifest
     from trainers.evaluate import Evaluation
-
-Config = Annotated[str, typer.Argument(help="A config that `expander export` wrote, or a shipped network: X3D-S.")]
-OutsideRoot = Annotated[
-    bool, typer.Option("--outside-root", help="Let manifests that you trust name videos outside of --root.")
-]
-Root = Annotated[
-    Path | None, typer.Option(help="Folder that the manifests' paths start from; else the manifest's own.")
-]
-DamageShare = Annotated[float, typer.Option(min=0, max=1, help="Share of a manifest's videos that may fail to decode.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes a GPU where there is one.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of PyTorch; else it decides.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that decode video; 0 decodes in the training's own.")]
 
 # Clips of one video are held in memory together.
 MOST_CLIPS = 1000
@@ -53,7 +42,7 @@ def train(
     config: Config,
     train: Annotated[Path, typer.Option(help="Manifest of the training videos, or a folder of classes.")],
     val: Annotated[Path, typer.Option(help="Manifest of the validation videos, or a folder of classes.")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the config that names them.")],
+    out: Out,
     root: Root = None,
     outside_root: OutsideRoot = False,
     overrides: Annotated[

@@ -18,15 +18,9 @@ from rich.live import Live
 from rich.text import Text
 
 from expander.cli.output import document, notes
-from expander.cli.status import (
-    Snapshot,
-    document_of,
-    parts,
-    searches_document,
-    searches_table,
-    shown_whole,
-    take,
-)
+from expander.cli.searches import searches_document, searches_table
+from expander.cli.snapshot import Snapshot, document_of, take
+from expander.cli.standing import parts, shown_whole
 from expander.errors import StoreError
 
 if TYPE_CHECKING:

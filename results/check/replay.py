@@ -18,14 +18,7 @@ from expander.search import Decision, Step, decide, ending, instances, next_step
 from expander.space import SearchSpace
 from expander.trial import Failed, Outcome, content_id
 from results.check.problem import Problem
-from results.records import (
-    candidate_values,
-    completed_of,
-    decision_of,
-    instance_values,
-    search_of,
-    step_values,
-)
+from results.rows import completed_of, decision_of, search_of
 from results.schema import (
     CandidateRow,
     DecisionRow,
@@ -36,6 +29,7 @@ from results.schema import (
     StepRow,
     TrialRow,
 )
+from results.values import candidate_values, instance_values, step_values
 
 # Nothing can tell which of two records is the true one.
 CHANGED = "as the program, the space or the record has changed: go on with what it was started with, or from a backup"

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from expander.trial import content_id
 from results import lease
 from results.check.problem import Problem
-from results.records import trial_of
+from results.clock import clock
+from results.rows import trial_of
 from results.schema import (
     OUTCOME,
     Base,
@@ -62,7 +63,7 @@ def _alone(table: Table, key: ForeignKeyConstraint) -> ColumnElement[bool]:
 
 
 def _running_without_a_coordinator(session: Session) -> Iterator[Problem]:
-    now = lease.clock(session)
+    now = clock(session)
     for row in session.scalars(select(SearchRow).where(SearchRow.state == "running").order_by(SearchRow.id)):
         if lease.effective_state(row, now) == "running":
             continue

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from multiprocessing import get_context, parent_process
+from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 
 from expander.trial import FailureKind, Trial
+from trainers.dispatch import forkserver
 from trainers.dispatch.member import PATIENCE_SECONDS, TeamTraining, take_part
 from trainers.dispatch.wire import Post
 
@@ -55,9 +56,7 @@ class _LocalMembers:
         self._folder = tempfile.TemporaryDirectory(prefix="expander-team-", ignore_cleanup_errors=True)
         meeting = Path(self._folder.name) / "meeting"
         self._processes: list[BaseProcess] = []
-        # A process that has imported torch and is forked for each member: a new one would import it for seconds.
-        context = get_context("forkserver")
-        context.set_forkserver_preload(["trainers.train"])
+        context = forkserver.begin()
         for rank in range(self.size):
             process = context.Process(
                 target=_run, args=(launcher, trial, post, meeting.as_uri(), rank), name=f"member {rank}", daemon=False

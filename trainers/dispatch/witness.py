@@ -65,7 +65,9 @@ def from_log(failed: Failed, lines: Iterable[str]) -> Failed:
     for line in lines:
         if line.startswith(HUNG):
             limit = line.removeprefix(HUNG).split(")")[0]
-            reason = f"{where} made no progress for {limit} and was ended; what its threads were doing is in its log"
+            _, outside, why = line.partition("Ended from outside: ")
+            how = f" from outside: {why}" if outside else "; what its threads were doing is in its log"
+            reason = f"{where} made no progress for {limit} and was ended{how}"
             return replace(failed, kind=FailureKind.HANG, reason=reason)
         if line.startswith(CRASHED) and (signal := SIGNALS.get(line.removeprefix(CRASHED).strip())):
             reason = f"{where} crashed outside of Python ({signal}); the line of Python that led to it is in its log"

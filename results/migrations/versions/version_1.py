@@ -12,6 +12,23 @@ revision, down_revision = "1", None
 
 def upgrade() -> None:
     """Make the tables of version 1 where there are none."""
+    _make_store_info()
+    _make_searches()
+    _make_trials()
+    _make_steps()
+    _make_candidates()
+    _make_epochs()
+    _make_failures()
+    _make_decisions()
+    _make_instances()
+    op.create_index("ix_trials_trained_by", "trials", ["trained_by"])
+    op.create_index("ix_candidates_trial_id", "candidates", ["trial_id"])
+    op.create_index("ix_failures_trial_id", "failures", ["trial_id"])
+    op.create_index("ix_decisions_trial_id", "decisions", ["trial_id"])
+    op.create_index("ix_instances_trial_id", "instances", ["trial_id"])
+
+
+def _make_store_info() -> None:
     op.create_table(
         "store_info",
         sa.Column("id", sa.Integer(), nullable=False, autoincrement=False),
@@ -20,6 +37,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.CheckConstraint("id = 1", name="one_row"),
     )
+
+
+def _make_searches() -> None:
     op.create_table(
         "searches",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -41,6 +61,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
     )
+
+
+def _make_trials() -> None:
     op.create_table(
         "trials",
         sa.Column("id", WORD, nullable=False),
@@ -67,6 +90,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.ForeignKeyConstraint(["trained_by"], ["searches.id"]),
     )
+
+
+def _make_steps() -> None:
     op.create_table(
         "steps",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -84,6 +110,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("search_id", "key"),
         sa.ForeignKeyConstraint(["search_id"], ["searches.id"]),
     )
+
+
+def _make_candidates() -> None:
     op.create_table(
         "candidates",
         sa.Column("step_id", sa.Integer(), nullable=False),
@@ -102,6 +131,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["step_id"], ["steps.id"]),
         sa.ForeignKeyConstraint(["trial_id"], ["trials.id"]),
     )
+
+
+def _make_epochs() -> None:
     op.create_table(
         "epochs",
         sa.Column("trial_id", WORD, nullable=False),
@@ -114,6 +146,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("trial_id", "number"),
         sa.ForeignKeyConstraint(["trial_id"], ["trials.id"]),
     )
+
+
+def _make_failures() -> None:
     op.create_table(
         "failures",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -129,6 +164,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["search_id"], ["searches.id"]),
         sa.ForeignKeyConstraint(["trial_id"], ["trials.id"]),
     )
+
+
+def _make_decisions() -> None:
     op.create_table(
         "decisions",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -145,6 +183,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["step_id"], ["steps.id"]),
         sa.ForeignKeyConstraint(["trial_id"], ["trials.id"]),
     )
+
+
+def _make_instances() -> None:
     op.create_table(
         "instances",
         sa.Column("search_id", sa.Integer(), nullable=False),
@@ -165,8 +206,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["search_id"], ["searches.id"]),
         sa.ForeignKeyConstraint(["trial_id"], ["trials.id"]),
     )
-    op.create_index("ix_trials_trained_by", "trials", ["trained_by"])
-    op.create_index("ix_candidates_trial_id", "candidates", ["trial_id"])
-    op.create_index("ix_failures_trial_id", "failures", ["trial_id"])
-    op.create_index("ix_decisions_trial_id", "decisions", ["trial_id"])
-    op.create_index("ix_instances_trial_id", "instances", ["trial_id"])
