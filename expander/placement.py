@@ -11,8 +11,10 @@ from functools import cache
 
 from expander.axis import Factors
 from expander.complexity import measure
-from expander.geometry import Basis, Geometry, realise
+from expander.efficientnet3d import AnyGeometry
+from expander.geometry import Basis, realise
 from expander.recipe import Recipe
+from expander.trial import Trial
 
 # What is left of twice the GPUs: about 90 % from 8 to 256 of them for ResNet-50 (Goyal et al., arXiv 1706.02677), five
 # doublings. An X3D has a fifth of its weights or fewer to exchange, and less to compute between two exchanges.
@@ -47,7 +49,7 @@ def speed(size: float, groups: int, occupancy: float = 1.0) -> float:
 
 
 @cache
-def occupancy(geometry: Geometry) -> float:
+def occupancy(geometry: AnyGeometry) -> float:
     """The part of a GPU that a training of `geometry` keeps busy; an estimate, from what it moves."""
     full = SHARING_GAIN * measure(realise(Factors(), Basis())).activations
     return min(1.0, measure(geometry).activations / full)
@@ -69,6 +71,27 @@ def allowed(least: float, most: int, groups: int, *, several: bool = True, parts
     if parts and least <= 1:
         found |= {1 / count for count in range(1, MOST_ON_A_GPU + 1)}
     return sorted(found)
+
+
+def sizes_of(trials: Sequence[Trial], gpus: int, least: float) -> dict[str, float]:
+    """GPUs of each of `trials`, by its id, the longest first: `least` or more, and parts of one where `least` is one.
+
+    Without rates that were measured, trainings are as long as what they move.
+    """
+    works = [
+        Work(
+            trial.recipe.epochs * measure(trial.geometry).activations,
+            groups_of(trial.recipe),
+            occupancy(trial.geometry),
+        )
+        for trial in trials
+    ]
+    choices = [
+        [size for size in allowed(least, gpus, work.groups, parts=least < 1) if size >= least - 1e-9] for work in works
+    ]
+    found = sizes(works, gpus, choices)
+    order = sorted(range(len(works)), key=lambda place: -works[place].on(found[place]))
+    return {trials[place].id: found[place] for place in order}
 
 
 def sizes(works: Sequence[Work], gpus: int, choices: Sequence[Sequence[float]]) -> list[float]:

@@ -215,6 +215,7 @@ class _Simulation:
         # The longest first, as `makespan` has them.
         self.queue = sorted(todo, key=lambda state: -state.job.left(state.done).on(self.sizes[id(state)]))
         self.resting: set[int] = set()
+        self.begun: set[int] = set()
         while not all(state.finished for state in todo):
             self._fill(step, states)
             self._next_event()
@@ -259,23 +260,15 @@ class _Simulation:
         keep = {id(state) for *_, state in wanted}
         for attempt in [attempt for attempt in self.running if attempt.early and id(attempt.state) not in keep]:
             self._stop(attempt, "dropped")
-        under_way = {id(attempt.state) for attempt in self.running}
-        waiting = [
-            state
-            for *_, state in sorted(wanted)
-            if not (state.finished or id(state) in under_way or id(state) in self.resting)
-        ]
-        for place, state in enumerate(waiting):
-            idle = sum(units == UNITS for node in self.free for units in node)
-            size = self.least
-            if self.policy.several:
-                size = max(
-                    [n for n in allowed(size, idle, state.job.groups) if n <= idle / (len(waiting) - place)] or [size]
-                )
-            if size > idle or (taken := self._take(size)) is None:
+        for *_, state in sorted(wanted, key=lambda each: each[:3]):
+            if state.finished or id(state) in self.begun:
+                continue
+            # As the dispatcher does: one GPU each, whatever their step will give them.
+            if (taken := self._take(min(1.0, self.least))) is None:
                 return
+            self.begun.add(id(state))
             state.early = True
-            self._begin(state, size, taken, early=True)
+            self._begin(state, min(1.0, self.least), taken, early=True)
 
     def _begin(self, state: _State, size: float, taken: tuple[tuple[int, int, int], ...], *, early: bool) -> None:
         rate = Work(1.0, state.job.groups, state.job.occupancy).on(size)

@@ -213,6 +213,12 @@ class SearchStore:
                 return
             self._add_step(session, step, values)
 
+    def foresee(self, trial: Trial) -> None:
+        """Record a trial that no step has yet, as one may come to it. Idempotent."""
+        with self._database.writing() as session:
+            self._hold(session)
+            _insert_trials(session, [trial])
+
     def unfinished(self, step: Step) -> tuple[Trial, ...]:
         """The step's trials that have not completed, in any search.
 
@@ -284,6 +290,8 @@ class SearchStore:
                     f" {after}: {CHANGED}"
                 )
             self._settle(session, row, settled)
+            # As a step is decided nothing runs; what was begun early was stopped without a word.
+            self._stop_attempts(session)
 
     def settle(self, settled: Sequence[Instance]) -> None:
         """Record every instance settled so far. Raises StoreError on a different instance of a regime."""
