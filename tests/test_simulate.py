@@ -2,18 +2,21 @@
 
 import itertools
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from conftest import ROOT
 from spaces import space_of
 from typer.testing import CliRunner
 
 from expander.axis import Axis, Factors
 from expander.cli import app
 from expander.cli.files import load_space
+from expander.cli.simulate import DEFAULT_PER_NODE, FAILURES, PREEMPTIONS
 from expander.errors import UsageError
 from expander.geometry import Basis, realise
 from expander.plan import plan
@@ -227,6 +230,25 @@ def test_only_the_best_so_far_and_those_without_an_outcome_may_still_be_kept() -
     best = next(c.axis for c in step.candidates if c.trial and c.trial.id == second.id)
     assert best in still
     assert not still & gone
+
+
+# The page.
+
+
+def test_the_table_of_the_page_is_what_the_policies_come_to() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \**`([^`]+)`.*?\|(.*)\|$", page.split("## On paper: policies")[1], flags=re.M)
+    assert [name for name, _ in rows] == [policy.name for policy in POLICIES]
+    for name, row in rows:
+        cells = [cell.strip(" *") for cell in row.split("|")]
+        shown = []
+        for gpus in (8, 64, 1024):
+            cluster = Cluster(gpus, DEFAULT_PER_NODE, FAILURES, PREEMPTIONS)
+            found = simulate(ROUNDS, cluster, BY_NAME[name], backoff=KINETICS.failures.backoff_seconds)
+            wasted = f"{found.wasted:,.0f}" if found.policy.speculation != "off" else ""
+            hours = f"{found.makespan:,.0f}" if found.makespan >= 100 else f"{found.makespan:.1f}"
+            shown += [hours, f"{found.utilisation:.1%}".replace("%", " %"), wasted]
+        assert cells == shown
 
 
 # The command.
