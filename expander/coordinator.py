@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Protocol
 
+from expander.axis import Axis
 from expander.cost import Cost, MeasuredName
+from expander.errors import UsageError
 from expander.failure import Verdict, blamed, suspects, verdict
 from expander.geometry import Geometry
-from expander.search import Decision, Instance, Step, decide, ending, instances, next_step, prescribe, prescribed_axis
+from expander.search import (
+    Decision,
+    Instance,
+    Step,
+    decide,
+    ending,
+    foreseen,
+    instances,
+    next_step,
+    possible,
+    prescribe,
+    prescribed_axis,
+)
 from expander.space import SearchSpace
-from expander.trial import Epoch, Event, Failed, GoesOn, Outcome, Trial, Warned
+from expander.trial import Completed, Epoch, Event, Failed, GoesOn, Outcome, Started, Trial, Warned
 
+# What follows where a trial fails that was begun before its step.
+EARLY = "it was begun early, and is tried again where a step needs it"
 NO_WAITS: Mapping[str, float] = {}
+
+
+def nobody() -> Sequence[Trial]:
+    """No trial is begun early."""
+    return ()
 
 
 def nowhere(_: str) -> frozenset[str]:
@@ -31,6 +52,9 @@ class Store(Protocol):
 
     def enroll(self, step: Step) -> None:
         """Record the step, its candidates and the trials that they need. Idempotent."""
+
+    def foresee(self, trial: Trial) -> None:
+        """Record a trial that no step has yet, as one may come to it. Idempotent."""
 
     def unfinished(self, step: Step) -> Sequence[Trial]:
         """The step's trials that have not completed, in any search."""
@@ -82,6 +106,7 @@ class Dispatcher(Protocol):
         again: Callable[[Failed], float | None],
         waits: Mapping[str, float] = NO_WAITS,
         avoid: Callable[[str], frozenset[str]] = nowhere,
+        early: Callable[[], Sequence[Trial]] = nobody,
     ) -> Generator[Event, None, None]:
         """Train `trials`; yield what happens as it happens, and exactly one outcome for each attempt.
 
@@ -89,6 +114,10 @@ class Dispatcher(Protocol):
         after how many seconds it is tried anew, None for never. waits: such seconds of a trial before its first
         attempt. avoid: the nodes that a trial, by its id, is kept from where others could take it; asked as late as can
         be, from any thread. Closing the generator stops every running trial before it returns.
+
+        early: other trials, best first, for room that `trials` leave; asked again and again. Each is begun at most
+        once, whatever becomes of it, and stopped without an outcome where it is no longer named, where one of `trials`
+        needs its room, and once all of these have ended. A dispatcher without room to spare asks for none.
         """
 
 
@@ -135,7 +164,8 @@ def run_search(
         if space.prescribed:
             decision = prescribe(step, prescribed_axis(space, step, decisions))
         else:
-            _train(space, step, store, dispatcher, watch)
+            ahead = _ahead(space, step, decisions, store, data, cost)
+            _train(space, step, store, dispatcher, watch, ahead)
             decision = decide(step, store.outcomes(step), skip_failed=space.failures.then == "skip")
         store.commit(decision, instances(space, [*decisions, decision], cost))
         watch(step, decision)
@@ -151,18 +181,82 @@ def _train(
     store: Store,
     dispatcher: Dispatcher,
     watch: Callable[[Step, Event | Decision | None], None],
+    ahead: _Ahead,
 ) -> None:
     failures = _Failures(space, dispatcher, list(store.failures()))
     waits = {trial.id: wait for trial in store.unfinished(step) if (wait := failures.due(trial.id)) is not None}
     if not waits:
         return
     todo = [trial for trial in step.trials if trial.id in waits]
-    with closing(dispatcher.run(todo, lambda failed: failures.wait(failed.trial), waits, failures.avoid)) as events:
+    # Those that are tried again may still be kept.
+    ahead.outcomes = [outcome for outcome in store.outcomes(step) if outcome.trial not in waits]
+
+    def again(failed: Failed) -> float | None:
+        return failures.wait(failed.trial)
+
+    with closing(dispatcher.run(todo, again, waits, failures.avoid, lambda: ahead.wanted(failures.failed))) as events:
         for event in events:
-            seen = failures.take(event)
+            early = ahead.trial(event.trial)
+            if early is not None and isinstance(event, Started):
+                store.foresee(early)
+            seen = failures.take(event, retried=early is None)
             if not isinstance(seen, Warned):
                 store.record(seen)
             watch(step, seen)
+            ahead.take(seen)
+
+
+@dataclass
+class _Ahead:
+    """Trials of the steps that may follow `step`, by what the space begins early.
+
+    may: the trials that have not completed, each with the axes that `step` would have kept before it. outcomes: those
+    of the step so far.
+    """
+
+    step: Step
+    certain: bool
+    may: Mapping[str, tuple[Trial, frozenset[Axis]]]
+    outcomes: list[Outcome] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)
+
+    def trial(self, trial: str) -> Trial | None:
+        """The trial of that id, None for one of the step."""
+        return self.may[trial][0] if trial in self.may else None
+
+    def take(self, event: Event) -> None:
+        """Note an outcome."""
+        if isinstance(event, Completed) or (isinstance(event, Failed) and event.wait is None):
+            self.ended.add(event.trial)
+            if event.trial not in self.may:
+                self.outcomes.append(event)
+
+    def wanted(self, failed: Callable[[str], bool]) -> list[Trial]:
+        """Those that the step may still lead to, the likeliest first; none that has failed, which its step sees to."""
+        open_still = set(possible(self.step, self.outcomes))
+        found = []
+        for trial, axes in self.may.values():
+            chances = len(axes & open_still)
+            if chances and (chances == len(open_still) or not self.certain):
+                found.append((-chances, trial))
+        found.sort(key=lambda each: each[0])
+        return [trial for _, trial in found if trial.id not in self.ended and not failed(trial.id)]
+
+
+def _ahead(
+    space: SearchSpace, step: Step, decisions: Sequence[Decision], store: Store, data: str, cost: Cost | None
+) -> _Ahead:
+    may: dict[str, tuple[Trial, frozenset[Axis]]] = {}
+    if space.resources.speculation != "off":
+        mine = {trial.id for trial in step.trials}
+        for axis, following in foreseen(space, decisions, step, data, cost):
+            # Of trials that were begun otherwise than this search trains, their step will say so.
+            with suppress(UsageError):
+                for trial in store.unfinished(following):
+                    if trial.id not in mine:
+                        _, axes = may.get(trial.id, (trial, frozenset[Axis]()))
+                        may[trial.id] = trial, axes | {axis}
+    return _Ahead(step, space.resources.speculation == "certain", may)
 
 
 @dataclass
@@ -174,8 +268,11 @@ class _Failures:
     known: list[Failed]
     reached: dict[str, int] = field(default_factory=dict)
 
-    def take(self, event: Event) -> Event:
-        """Note an event; a failure comes back with how far its trial had come and with what follows."""
+    def take(self, event: Event, *, retried: bool = True) -> Event:
+        """Note an event; a failure comes back with how far its trial had come and with what follows.
+
+        retried: a trial of this step; what failed early waits for a step of its own.
+        """
         match event:
             case Epoch():
                 self.reached[event.trial] = event.number
@@ -184,13 +281,17 @@ class _Failures:
             case Failed():
                 event = replace(event, epoch=self._reached(event.trial))
                 self.known.append(event)
-                follows = self._verdict(event.trial)
+                follows = self._verdict(event.trial) if retried else Verdict(None, EARLY)
                 event = self.known[-1] = replace(event, wait=follows.wait, next=follows.why)
         return event
 
     def wait(self, trial: str) -> float | None:
         """Seconds from a trial's last failure to its next attempt, None where none follows."""
         return self._of(trial)[-1].wait
+
+    def failed(self, trial: str) -> bool:
+        """Whether an attempt at it has failed."""
+        return bool(self._of(trial))
 
     def due(self, trial: str) -> float | None:
         """As `wait`, for a trial of which nothing runs: what was said then may have changed with the space or nodes."""

@@ -77,7 +77,7 @@ def hours_of(space: SearchSpace, planned: Plan, throughput: Throughput, count: i
         )
     found = []
     for each in planned.steps:
-        trials = _trials(space, each.step, throughput)
+        trials = trials_of(space, each.step, throughput)
         hours = makespan([trial.hours for trial in trials], int(count / gpus + 1e-9))
         found.append(StepHours(each.step, each.chosen, trials, gpus, hours))
     return tuple(found)
@@ -91,7 +91,8 @@ def makespan(durations: Sequence[float], places: int) -> float:
     return max(free)
 
 
-def _trials(space: SearchSpace, step: Step, throughput: Throughput) -> tuple[TrialHours, ...]:
+def trials_of(space: SearchSpace, step: Step, throughput: Throughput) -> tuple[TrialHours, ...]:
+    """The different trials of a step."""
     axes: dict[Geometry, list[Axis]] = {}
     for candidate in step.candidates:
         if candidate.feasible and candidate.solution:

@@ -141,6 +141,34 @@ def next_step(
     return _expansion(space, decisions, trained, cost) if ending(space, decisions, cost) is None else None
 
 
+def foreseen(
+    space: SearchSpace, decisions: Sequence[Decision], step: Step, data: str | None = None, cost: Cost | None = None
+) -> tuple[tuple[Axis, Step], ...]:
+    """The steps that may follow `step`, the one after `decisions`, each with the axis that `step` would have kept.
+
+    An expansion that is followed by contractions is followed by the next expansion too, and so is every contraction:
+    what a contraction keeps changes nothing of that. Arguments as those of `next_step`; a gap between training and
+    validation, which may begin a change of recipe, is not foreseen.
+    """
+    found: list[tuple[Axis, Step]] = []
+    for axis in (candidate.axis for candidate in step.candidates if candidate.feasible):
+        made = [*decisions, prescribe(step, axis)]
+        while (following := next_step(space, made, data, cost)) is not None:
+            found.append((axis, following))
+            if following.kind == "expansion":
+                break
+            made.append(prescribe(following, next(c.axis for c in following.candidates if c.feasible)))
+    return tuple(found)
+
+
+def possible(step: Step, outcomes: Iterable[Outcome]) -> tuple[Axis, ...]:
+    """The axes that `step` may still keep, given the outcomes that there are: the best so far, and those without."""
+    by_trial = {outcome.trial: outcome for outcome in outcomes}
+    scored, rest = _ranking(step, by_trial)
+    open_still = [ranked.axis for ranked in rest if ranked.trial is not None and ranked.trial not in by_trial]
+    return tuple([ranked.axis for ranked in scored[:1]] + open_still)
+
+
 def cost_of(space: SearchSpace, cost: Cost | None = None) -> Cost:
     """The complexity of `space`: its closed form, or `cost` where it has none.
 

@@ -160,8 +160,15 @@ class ResourcesSection(Section):
     workers_per_trial: Workers | None = None
     least_workers: Workers | None = None
     loader_workers: Whole = 0
+    placement: Literal["fixed", "proportional"] = "proportional"
+    speculation: Literal["off", "certain", "likely"] = "off"
     micro_batch: Count | None = None
     gradient_checkpointing: bool | None = None
+
+    @property
+    def sized(self) -> bool:
+        """Whether a trial may get more GPUs than it asks for: on a CPU more processes are not always faster."""
+        return self.placement == "proportional" and self.gpus_per_trial > 0
 
     @property
     def workers(self) -> int:
@@ -280,6 +287,7 @@ def _conflicts(space: SearchSpace) -> list[Conflict]:
         *_path_conflicts(space.expansion),
         *_regularisation_conflicts(space),
         *_resource_conflicts(space.resources),
+        *_speculation_conflicts(space),
     ]
     smallest, largest = space.recipe.scale_jitter
     if smallest > largest:
@@ -389,6 +397,15 @@ def _resource_conflicts(resources: ResourcesSection) -> Iterator[Conflict]:
     elif least is not None and least > resources.workers:
         text = f"{least} is more than the processes of a trial, {resources.workers}; give at most that, or null"
         yield ("resources", "least_workers"), text, of_trial, on_gpus
+
+
+def _speculation_conflicts(space: SearchSpace) -> Iterator[Conflict]:
+    if space.resources.speculation != "off" and space.measured is not None:
+        text = (
+            f"{space.resources.speculation!r} needs the candidates of steps that may come, and {space.complexity} would"
+            " have to be measured of each while trials run; give off"
+        )
+        yield ("resources", "speculation"), text, ("complexity",)
 
 
 def difference(recorded: SearchSpace, now: SearchSpace) -> tuple[str, ...]:

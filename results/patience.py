@@ -57,6 +57,10 @@ class PatientSearch:
         """As of SearchStore, which does nothing where the step is recorded."""
         self._insist(partial(self._search.enroll, step))
 
+    def foresee(self, trial: Trial) -> None:
+        """As of SearchStore, where a trial that is recorded stays as it is."""
+        self._insist(partial(self._search.foresee, trial))
+
     def unfinished(self, step: Step) -> tuple[Trial, ...]:
         """As of SearchStore."""
         return self._insist(partial(self._search.unfinished, step))

@@ -89,6 +89,12 @@ class SearchStore:
                 return
             writing.add_step(session, self._id, step, values)
 
+    def foresee(self, trial: Trial) -> None:
+        """Record a trial that no step has yet, as one may come to it. Idempotent."""
+        with self._database.writing() as session:
+            self._hold(session)
+            writing.insert_trials(session, [trial])
+
     def unfinished(self, step: Step) -> tuple[Trial, ...]:
         """The step's trials that have not completed, in any search.
 
@@ -146,6 +152,8 @@ class SearchStore:
             row = self._hold(session)
             writing.decide(session, row, decision)
             writing.settle(session, row, settled)
+            # As a step is decided nothing runs; what was begun early was stopped without a word.
+            writing.stop_attempts(session, self._id)
 
     def settle(self, settled: Sequence[Instance]) -> None:
         """Record every instance settled so far. Raises StoreError on a different instance of a regime."""

@@ -73,8 +73,8 @@ class Tracker:
                 self._take_over(step)
             case Decision():
                 self._jobs.put(partial(self._decided, step, event))
-            case Started() | Epoch() | Completed() | Failed():
-                # The time is taken now: told later, or twice, it is the same.
+            case Started() | Epoch() | Completed() | Failed() if any(t.id == event.trial for t in step.trials):
+                # What is begun early is told in its step. The time is taken now: told later, or twice, it is the same.
                 self._jobs.put(partial(self._happened, step, event, _now()))
 
     def _take_over(self, step: Step) -> None:

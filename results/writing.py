@@ -61,7 +61,7 @@ def begin(session: Session, row: SearchRow, fork: Fork) -> None:
 
 def add_step(session: Session, search: int, step: Step, candidates: Sequence[Mapping[str, Any]]) -> StepRow:
     """A step that a search takes: itself, its candidates and those of its trials that are new."""
-    _insert_trials(session, step.trials)
+    insert_trials(session, step.trials)
     row = StepRow(search_id=search, started_at=datetime.now(UTC), **step_values(step))
     session.add(row)
     session.flush()
@@ -176,7 +176,7 @@ def decide(session: Session, search: SearchRow, decision: Decision) -> None:
         )
 
 
-def _insert_trials(session: Session, trials: Sequence[Trial]) -> None:
+def insert_trials(session: Session, trials: Sequence[Trial]) -> None:
     """Those that are new; in the order of their ids, so that two searches never wait for each other in a circle."""
     known = set(session.scalars(select(TrialRow.id).where(TrialRow.id.in_([trial.id for trial in trials]))))
     for trial in sorted(trials, key=lambda trial: trial.id):

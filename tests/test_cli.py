@@ -30,7 +30,12 @@ from trainers.data.manifest import Manifest, Video
 
 # Every option of every command. Adding one is a visible decision: it needs two users (docs/decisions.md).
 FLAGS = {
-    "plan": ["--axes", "--gpu", "--count", "--prepared", "--price", "--store", "--set", "--json"],
+    "plan": [
+        *("--axes", "--gpu", "--count", "--prepared", "--price", "--store"),
+        *("--simulate", "--gpus", "--gpus-per-node", "--seed"),
+        *("--failures-per-1000-gpu-hours", "--preemptions-per-1000-node-hours"),
+        *("--set", "--json"),
+    ],
     "cost": [
         "--frames",
         "--crop",

@@ -26,7 +26,7 @@ class MemoryStore:
 
     def __init__(self, decisions=(), outcomes=()):
         self.made = list(decisions)
-        self.enrolled, self.events, self.settled = {}, [], ()
+        self.enrolled, self.events, self.settled, self.foreseen = {}, [], (), {}
         self.completed = {outcome.trial: outcome for outcome in outcomes}
         self.failed = {}
 
@@ -35,6 +35,9 @@ class MemoryStore:
 
     def enroll(self, step):
         assert self.enrolled.setdefault(step.key, step) == step
+
+    def foresee(self, trial):
+        self.foreseen[trial.id] = trial
 
     def unfinished(self, step):
         return [trial for trial in step.trials if trial.id not in self.completed]
@@ -83,7 +86,7 @@ class Trainer:
     def nodes(self):
         return frozenset({"here"})
 
-    def run(self, trials, again, waits, avoid):
+    def run(self, trials, again, waits, avoid, early):
         try:
             for trial in trials:
                 self.waited.append(waits.get(trial.id, 0.0))

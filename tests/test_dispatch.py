@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -303,6 +304,37 @@ class TestRay:
 
         earlier = {worker(), worker()}
         assert worker() in earlier
+
+    def test_what_is_begun_early_stops_where_it_is_not_wanted_any_more_and_once_the_others_have_ended(
+        self, on_ray: Dispatcher, tmp_path: Path
+    ) -> None:
+        (beats := tmp_path / "beats").mkdir()
+        real = trial(f"wait {tmp_path / 'on'}")
+        wanted = [trial(f"linger {beats}"), trial(f"linger {beats}")]
+        gone, kept = wanted
+
+        def beat_of(one: Trial) -> str:
+            return next((path.read_text() for path in beats.glob(f"*-{one.seed}")), "")
+
+        def stopped(one: Trial) -> bool:
+            before = beat_of(one)
+            time.sleep(0.5)
+            return beat_of(one) == before
+
+        def watch() -> None:
+            _wait(lambda: bool(beat_of(gone) and beat_of(kept)))
+            wanted.remove(gone)
+            _wait(lambda: stopped(gone))
+            if not stopped(kept):
+                (tmp_path / "on").touch()
+
+        watcher = Thread(target=watch)
+        watcher.start()
+        events = list(on_ray.run([real], never, early=lambda: list(wanted)))
+        watcher.join()
+        assert {event.trial for event in events if isinstance(event, Started)} == {real.id, gone.id, kept.id}
+        assert [outcome.trial for outcome in outcomes(events)] == [real.id]
+        assert _silent(beats)
 
     def test_it_is_a_process_that_trains_that_measures(self, on_ray: Dispatcher) -> None:
         def worker() -> float:

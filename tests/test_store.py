@@ -33,7 +33,7 @@ from sqlalchemy import inspect as tables_of
 from expander import coordinator
 from expander.axis import Axis, Factors
 from expander.cli.snapshot import take
-from expander.coordinator import NO_WAITS, nowhere, run_search
+from expander.coordinator import NO_WAITS, nobody, nowhere, run_search
 from expander.cost import closed_form
 from expander.errors import LeaseLost, StepFailed, StoreError, UsageError
 from expander.geometry import Geometry, realise
@@ -145,6 +145,7 @@ class FakeTraining:
         again: Callable[[Failed], float | None],
         waits: Mapping[str, float] = NO_WAITS,
         avoid: Callable[[str], frozenset[str]] = nowhere,
+        early: Callable[[], Sequence[Trial]] = nobody,
     ) -> Generator[Event, None, None]:
         for trial in trials:
             outcome = yield from self._attempt(trial.id)

@@ -324,6 +324,13 @@ class TestRay:
         said = r"not all machines would train the same: \S+ has trainer 2 where the coordinator has 1, code \w+ where"
         assert re.match(said, told["other"])
 
+    def test_a_trial_has_as_many_workers_as_it_is_costly_and_ends_alike(self, tmp_path: Path) -> None:
+        with _script("sized", str(tmp_path)) as process:
+            output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 0, errors
+        told = json.loads(output)
+        assert told == {"sizes": [2, 1], "losses": [UNDISTURBED] * 2}
+
 
 SPACE: dict[str, Any] = {
     "basis": {"widths": [8, 16], "blocks": [1, 1], "crop": 16, "classes": 6, "head_width": 16},
@@ -397,6 +404,9 @@ def _main(kind: str, path: str) -> None:
         with RayDispatcher(rehearse, Meter(), cpus=HALF, gpus=0, workers=2) as dispatcher:
             list(dispatcher.run([trial(f"linger {path}")], never))
         return
+    if kind == "sized":
+        print(json.dumps(_train_sized(Path(path))))
+        return
     # Warnings of Ray's own tests' tool are not ours.
     with closing_cluster() as cluster:
         told = _lose_a_machine(cluster, Path(path))
@@ -417,6 +427,33 @@ def closing_cluster() -> Iterator[Any]:
         yield cluster
     finally:
         cluster.shutdown()
+
+
+def _train_sized(folder: Path) -> dict[str, Any]:
+    """Two trials on three places, the first twice as long as the other."""
+    from trainers.dispatch.cluster import RayDispatcher
+
+    trials = []
+    for number, epochs in enumerate((256, 128)):
+        place = folder / str(number)
+        place.mkdir()
+        one = trial(f"hold {place}")
+        trials.append(replace(one, recipe=replace(one.recipe, epochs=epochs)))
+    with RayDispatcher(rehearse, Meter(), cpus=HALF * 2 / 3, gpus=0, sized=True) as dispatcher:
+        events: list[Event] = []
+        for event in dispatcher.run(trials, never):
+            events.append(event)
+            # Side by side: none goes on before both have begun.
+            if {each.trial for each in events if isinstance(each, Started)} == {one.id for one in trials}:
+                for number in range(len(trials)):
+                    (folder / str(number) / "on").touch()
+    by_trial = [[event for event in events if event.trial == one.id] for one in trials]
+    completed = [each[-1] for each in by_trial]
+    assert all(isinstance(each, Completed) for each in completed), completed
+    return {
+        "sizes": [int(each.versions["size"]) for each in completed if isinstance(each, Completed)],
+        "losses": [losses(each) for each in by_trial],
+    }
 
 
 def _lose_a_machine(cluster: Any, folder: Path) -> dict[str, Any]:

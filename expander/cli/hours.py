@@ -49,11 +49,12 @@ def steps_on(cluster: Cluster, space: SearchSpace, planned: Plan) -> tuple[Throu
             f"--gpu {cluster.gpu}: the space prescribes its path and trains nothing; plan one that searches, such as"
             " x3d_kinetics400"
         )
-    throughput = Throughput(GPUS[cluster.gpu], share_of(space), cluster.prepared, _known(cluster))
+    throughput = Throughput(GPUS[cluster.gpu], share_of(space), cluster.prepared, known_of(cluster))
     return throughput, hours_of(space, planned, throughput, cluster.count)
 
 
-def _known(cluster: Cluster) -> tuple[Trained, ...]:
+def known_of(cluster: Cluster) -> tuple[Trained, ...]:
+    """What finished trials took on such GPUs, as the store knows; nothing without one."""
     if cluster.store is None:
         return ()
     from results.store import open_store

@@ -14,6 +14,18 @@ from expander.cli.files import load_space
 from expander.cli.hours import GpuName, cluster_of, hours_document, print_hours, steps_on
 from expander.cli.options import Json, Space, SpaceKeys
 from expander.cli.output import document, new_table, notes, print_json
+from expander.cli.simulate import (
+    Failures,
+    Gpus,
+    PerNode,
+    Preemptions,
+    Seed,
+    Simulate,
+    asked_of,
+    print_simulation,
+    simulated_on,
+    simulation_document,
+)
 from expander.complexity import measure
 from expander.coordinator import measured
 from expander.cost import Cost, closed_form
@@ -47,14 +59,37 @@ def plan(
     store: Annotated[
         str | None, typer.Option(envvar="EXPANDER_STORE", help="Store of trials that ran on such GPUs, to scale from.")
     ] = None,
+    simulated: Simulate = False,
+    gpus: Gpus = None,
+    per_node: PerNode = None,
+    seed: Seed = None,
+    failures: Failures = None,
+    preemptions: Preemptions = None,
     overrides: SpaceKeys = None,
     as_json: Json = False,
 ) -> None:
     """Show every step's candidates, what they cost and what training them costs. Trains nothing."""
-    cluster = cluster_of(gpu, count, price, prepared, store)
+    options = {
+        "--gpus": gpus,
+        "--gpus-per-node": per_node,
+        "--seed": seed,
+        "--failures-per-1000-gpu-hours": failures,
+        "--preemptions-per-1000-node-hours": preemptions,
+        "--count": count,
+    }
+    asked = asked_of(simulated, options, gpu, price, prepared, store)
+    cluster = cluster_of(gpu, count, price, prepared, store) if asked is None else None
     searched, _ = load_space(space, overrides or [])
     complexity = _complexity_here(searched)
     planned = make_plan(searched, _parse_axes(axes, searched.expansion.axes), complexity)
+    if asked is not None:
+        found = simulated_on(asked, searched, planned)
+        if as_json:
+            print_json({"space": space, "simulation": simulation_document(asked, found)})
+        else:
+            print_simulation(space, asked, found)
+            _print_ending(planned)
+        return
     throughput, hours = steps_on(cluster, searched, planned) if cluster else (None, ())
     if as_json:
         described = {"complexity": complexity.name, "device": complexity.device}

@@ -132,7 +132,20 @@ class Progress:
                 self._decided(step, event)
             case Started() | Epoch() | Warned() | Completed() | Failed():
                 assert self.board is not None
-                self._update(self.board.rows[event.trial], event)
+                if (row := self.board.rows.get(event.trial)) is not None:
+                    self._update(row, event)
+                else:
+                    self._ahead(event)
+
+    def _ahead(self, event: Event) -> None:
+        """Of a trial that a step after this one may have."""
+        match event:
+            case Started():
+                self._say(f"  trial {event.trial} of a step that may follow begins early, on {event.worker}")
+            case Completed():
+                self._say(f"  trial {event.trial} of a step that may follow: top-1 {event.score:.1%}")
+            case Failed():
+                self._say(f"  trial {event.trial} of a step that may follow failed: {event.reason}; {event.next}")
 
     def _begin(self, step: Step) -> None:
         rows: dict[str, _Row] = {}

@@ -255,6 +255,7 @@ def _dispatcher(
         meter,
         cpus=resources.cpus,
         gpus=resources.gpus_per_worker,
+        sized=resources.sized,
         shared=None if videos is None else runs,
         address=address,
         **team,

@@ -69,9 +69,8 @@ def status(
 
 
 def _list(store: str, as_json: bool) -> None:
-    from results.summaries import read_searches
-
     from expander.cli.searches import searches_document, searches_table
+    from results.summaries import read_searches
 
     url, summaries = read_searches(store)
     if as_json:

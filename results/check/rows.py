@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, ForeignKeyConstraint, Table, and_, delete, exists, func, not_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, ForeignKeyConstraint, Table, and_, delete, exists, func, not_, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from expander.trial import content_id
 from results import lease
@@ -124,7 +124,8 @@ def _epochs(row: TrialRow, last: int, where: str) -> Iterator[Problem]:
 
 
 def _trials_of_no_step(session: Session) -> Iterator[Problem]:
-    alone = ~exists().where(CandidateRow.trial_id == TrialRow.id)
+    """But for those that a search began early, before a step that did not come."""
+    alone = and_(~exists().where(CandidateRow.trial_id == TrialRow.id), TrialRow.trained_by.is_(None))
     rows = select(TrialRow.id, TrialRow.completed_at).where(alone).order_by(TrialRow.id)
     for trial, completed in session.execute(rows):
         where, what = f"trial {trial}", "it is of no step of any search"
@@ -140,11 +141,15 @@ def _trials_of_no_step(session: Session) -> Iterator[Problem]:
 
 
 def _failures_of_no_step(session: Session) -> Iterator[Problem]:
-    theirs = exists().where(
+    of_a_step = exists().where(
         CandidateRow.step_id == StepRow.id,
         StepRow.search_id == FailureRow.search_id,
         CandidateRow.trial_id == FailureRow.trial_id,
     )
+    # Of a trial that the search began early.
+    begun = aliased(TrialRow)
+    early = exists().where(begun.id == FailureRow.trial_id, begun.trained_by == FailureRow.search_id)
+    theirs = or_(of_a_step, early)
     known = FailureRow.search_id == SearchRow.id, FailureRow.trial_id == TrialRow.id
     rows = select(FailureRow.id, SearchRow.name, FailureRow.trial_id).where(*known, ~theirs).order_by(FailureRow.id)
     for failure, name, trial in session.execute(rows):

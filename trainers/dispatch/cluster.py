@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +18,14 @@ import ray
 from ray._private import ray_constants
 from ray._raylet import Config  # type: ignore[attr-defined]
 
-from expander.coordinator import NO_WAITS, Meter, nowhere
+from expander.coordinator import NO_WAITS, Meter, nobody, nowhere
 from expander.cost import MeasuredName, described
 from expander.errors import TrialError, UsageError
 from expander.geometry import Geometry
+from expander.placement import sizes_of
 from expander.trial import Completed, Event, Failed, Trial
 from trainers.dispatch.attempt import attempt
+from trainers.dispatch.early import Early
 from trainers.dispatch.experiment import Experiment, Measured
 from trainers.dispatch.machines import check_machines, check_versions
 from trainers.dispatch.member import TeamTraining
@@ -58,7 +61,9 @@ class RayDispatcher:
 
     training: is given a team where a trial has several workers; must pickle. meter: measures in a worker, as it is
     there; must pickle. cpus, gpus: what one worker takes of a machine; fractions share. workers: processes of a trial.
-    least: as few go on with a trial where others are lost; None has it fail. shared: the folder of the trials' files,
+    least: as few go on with a trial where others are lost; None has it fail. sized: a trial may get more GPUs, or more
+    processes without GPUs, than that: as many as have the trials of a `run` end soonest on what the cluster has; one
+    that takes a part of a GPU also a larger part. shared: the folder of the trials' files,
     which every machine must see. address: 'host:port', 'auto', or None for RAY_ADDRESS where that is set, else a local
     Ray. Entering raises UsageError, before anything is trained, when there is no such cluster, when it could never hold
     a trial, and when a machine of it does not see the folder or
@@ -79,6 +84,7 @@ class RayDispatcher:
         gpus: float,
         workers: int = 1,
         least: int | None = None,
+        sized: bool = False,
         shared: Path | None = None,
         address: str | None = None,
     ) -> None:
@@ -86,11 +92,12 @@ class RayDispatcher:
         self._training = training
         self._meter = meter
         self._seats = Seats(cpus, gpus, workers, least)
+        self._sized = sized
         self._shared = shared
         self._wanted = versions()
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._experiment: Experiment | None = None
-        self._measures = False
+        self._kind: tuple[bool, dict[str, Seats]] = (False, {})
 
     def __enter__(self) -> RayDispatcher:
         os.environ.update(ENVIRONMENT)
@@ -124,28 +131,42 @@ class RayDispatcher:
         again: Callable[[Failed], float | None],
         waits: Mapping[str, float] = NO_WAITS,
         avoid: Callable[[str], frozenset[str]] = nowhere,
+        early: Callable[[], Sequence[Trial]] = nobody,
     ) -> Generator[Event, None, None]:
-        """Train `trials` as the protocol `expander.coordinator.Dispatcher` says: as many at once as resources allow."""
-        experiment, left = self._begin(), {trial.id: trial for trial in trials}
-        waiting, witness, submitted = Waiting(trials, waits), Witness(self._shared), dict[str, Trial]()
-        experiment.keep_from(lambda trial: self._seats.avoided(avoid(trial)))
+        """Train `trials` as the protocol `expander.coordinator.Dispatcher` says: as many at once as resources allow.
+
+        A trial that is begun early has one process, whatever its step will give it.
+        """
+        left, waiting, witness = {trial.id: trial for trial in trials}, Waiting(trials, waits), Witness(self._shared)
+        due, submitted, ahead = dict[str, Trial](), dict[str, Trial](), Early(early, self._one.size)
+        placed = self._placed(trials)
+        experiment = self._begin(placed, avoid)
         try:
             while left:
                 while (trial := waiting.ready()) is not None:
-                    submitted[trial.id] = trial
+                    due[trial.id] = trial
+                fitting = self._that_fit(due, submitted, placed)
+                ahead.make_room(experiment, self._spare([*submitted, *(trial.id for trial in fitting)], placed))
+                for trial in fitting:
+                    submitted[trial.id] = due.pop(trial.id)
                     experiment.submit(trial)
+                if due and not submitted:
+                    # Machines were lost: what is left is placed anew on the others.
+                    placed = self._placed(list(left.values()))
+                    experiment = self._begin(placed, avoid)
+                elif not due:
+                    ahead.fill(experiment, self._spare(list(submitted), placed))
                 if (told := experiment.next_event(waiting.seconds())) is None:
                     if experiment.starved(lambda nodes: bool(self._seats.trials(nodes))):
                         # Those that were kept from a machine wait for others that are gone.
                         self._end()
-                        experiment = self._begin()
-                        experiment.keep_from(lambda trial: self._seats.avoided(avoid(trial)))
+                        experiment = self._begin(placed, avoid)
                         for trial in submitted.values():
                             experiment.submit(trial)
                     continue
-                event = witness.see(told)
+                event = _holding(witness.see(told), placed)
                 yield event
-                if not isinstance(event, Completed | Failed):
+                if not isinstance(event, Completed | Failed) or ahead.ended(event.trial):
                     continue
                 trial = submitted.pop(event.trial)
                 if isinstance(event, Failed) and (wait := again(event)) is not None:
@@ -153,8 +174,46 @@ class RayDispatcher:
                 else:
                     del left[event.trial]
         finally:
-            if left:
+            if left or ahead.open:
                 self._end()
+
+    def _placed(self, trials: Sequence[Trial]) -> dict[str, Seats]:
+        """The seats of each trial, the longest first, where one has others than it asks for; empty where none has."""
+        # Those of machines that were lost may come back: then no trial is to be smaller than the space has it.
+        room = max(self._room(), int(self._seats.size))
+        found = sizes_of(trials, room, self._seats.size) if self._sized else {}
+        same = all(size == self._seats.size for size in found.values())
+        return {} if same else {trial: self._seats.sized(size) for trial, size in found.items()}
+
+    def _room(self) -> int:
+        """GPUs that have the cores of a process beside them; without GPUs, processes that fit."""
+        return self._seats.sized(1).on_cluster()
+
+    def _size(self, trials: Collection[str], placed: Mapping[str, Seats]) -> float:
+        """GPUs that trials have together; without GPUs their processes."""
+        return sum(placed.get(trial, self._seats).size for trial in trials)
+
+    @property
+    def _one(self) -> Seats:
+        """The seats of a trial that is begun early: one process."""
+        return self._seats.sized(min(1, self._seats.size))
+
+    def _spare(self, trials: Collection[str], placed: Mapping[str, Seats]) -> float:
+        """GPUs that are left beside trials; without GPUs, processes that fit."""
+        return self._one.on_cluster() * self._one.size - self._size(trials, placed)
+
+    def _that_fit(self, due: Mapping[str, Trial], running: Collection[str], placed: Mapping[str, Seats]) -> list[Trial]:
+        """Those of `due` that can begin beside the trials that run; all of them where Ray sees to that."""
+        if not placed:
+            if not self._teams:
+                return list(due.values())
+            return list(due.values())[: max(0, max(1, self._seats.trials()) - len(running))]
+        found, free = [], self._room() - self._size(running, placed)
+        for trial in (trial for trial in placed if trial in due):
+            if placed[trial].size <= free + 1e-9:
+                free -= placed[trial].size
+                found.append(due[trial])
+        return found
 
     def measured(self, name: MeasuredName | None, geometry: Geometry | None) -> Measured | Failed:
         """What one of the processes that train measures, which holds what a trial does; without a name only where."""
@@ -166,35 +225,45 @@ class RayDispatcher:
                 self._end()
         return reply
 
-    def _begin(self, *, measure: bool = False) -> Experiment:
+    def _begin(
+        self,
+        placed: dict[str, Seats] | None = None,
+        avoid: Callable[[str], frozenset[str]] = nowhere,
+        *,
+        measure: bool = False,
+    ) -> Experiment:
         """The experiment that carries trials out; or, where that holds none of the cluster, one that measures."""
-        if self._team and self._measures != measure:
+        kind = (not measure and (self._seats.workers > 1 or bool(placed)), placed or {})
+        if kind != self._kind:
             self._end()
         if self._experiment is None:
-            self._measures = measure
-            if self._team and not measure:
+            self._kind = kind
+            if self._teams:
                 remove_groups()  # of what was stopped before
-                launcher = RayLauncher(self._training, self._seats, self._shared, self._wanted)
-                self._experiment = Experiment(
-                    partial(attempt_together, launcher), self._meter, {HEAD: 0.001}, self._seats.trials
-                )
+                launcher = RayLauncher(self._training, self._seats, self._shared, self._wanted, placed or {})
+                # No more are submitted than fit. Those that are begun early need no team.
+                alone = partial(attempt, self._training, wanted=self._wanted), self._one.resources
+                together = partial(attempt_together, launcher)
+                self._experiment = Experiment(together, self._meter, {HEAD: 0.001}, early=alone)
             else:
                 # Some more than run at once, as Tune keeps a process only for a trial that waits for it; not all, as
                 # where those may run is settled when they are given to it.
                 most = partial(_twice, self._seats)
                 carried = partial(attempt, self._training, wanted=self._wanted)
                 self._experiment = Experiment(carried, self._meter, self._seats.resources, most, placed=True)
+        seats = kind[1]
+        self._experiment.keep_from(lambda trial: seats.get(trial, self._seats).avoided(avoid(trial)))
         return self._experiment
 
     @property
-    def _team(self) -> bool:
-        return self._seats.workers > 1
+    def _teams(self) -> bool:
+        return self._kind[0]
 
     def _end(self) -> None:
         if self._experiment is not None:
             self._experiment.end()
             self._experiment = None
-            if self._team:
+            if self._teams:
                 remove_groups()
 
     def _leave(self) -> None:
@@ -235,6 +304,14 @@ class _RayMeter:
             f"{what} cannot be measured: {reply.reason}. If such a network is too large for this cluster, keep the"
             " search from it with limits in the space"
         )
+
+
+def _holding(event: Event, placed: Mapping[str, Seats]) -> Event:
+    """A training that is alone does not know which part of a GPU it has, but for what the space says."""
+    if isinstance(event, Completed) and event.gpus is not None and event.trial in placed:
+        seats = placed[event.trial]
+        return replace(event, gpus=seats.size) if seats.workers == 1 else event
+    return event
 
 
 def _twice(seats: Seats) -> int:

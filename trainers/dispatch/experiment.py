@@ -47,8 +47,9 @@ class Experiment:
     """A tune.Tuner.fit() in a thread of its own: Ctrl-C finds the main thread waiting for events, not inside Tune.
 
     attempt, meter: must pickle. resources: that each process holds, by Ray's names. most: how many trials Tune may have
-    now. placed: whether its own processes are what is kept from machines; else the attempt sees to that. Ray must be
-    connected for as long as the experiment lasts.
+    now. placed: whether its own processes are what is kept from machines; else the attempt sees to that. early: attempt
+    and resources of trials that may be dropped; those of all others by default. Ray must be connected for as long as
+    the experiment lasts.
     """
 
     def __init__(
@@ -59,22 +60,28 @@ class Experiment:
         most: Callable[[], int] | None = None,
         *,
         placed: bool = False,
+        early: tuple[Attempt, dict[str, float]] | None = None,
     ) -> None:
         self._link = _Link()
         self._most = most or (lambda: PENDING)
 
         def held(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-            labels = elsewhere(config.get("avoid", ())) if placed else {}
+            apart = early is not None and config.get("early", False)
+            labels = elsewhere(config.get("avoid", ())) if placed or apart else {}
             where: dict[str, Any] = {"bundle_label_selector": [labels]} if labels else {}
-            return tune.PlacementGroupFactory([resources], **where)
+            return tune.PlacementGroupFactory([early[1] if early and apart else resources], **where)
 
-        self._trainable = tune.with_resources(_trainable(attempt, meter), held)
+        self._trainable = tune.with_resources(_trainable(attempt, meter, early[0] if early else attempt), held)
         self._thread = Thread(target=self._fit, name="Ray Tune", daemon=True)
         self._thread.start()
 
-    def submit(self, trial: Trial) -> None:
-        """Queue one attempt."""
-        self._link.todo.put({"id": trial.id, "trial": trial.as_dict()})
+    def submit(self, trial: Trial, *, early: bool = False) -> None:
+        """Queue one attempt. early: one that may be dropped."""
+        self._link.todo.put({"id": trial.id, "trial": trial.as_dict(), "early": early})
+
+    def drop(self, trial: str) -> None:
+        """Stop an early attempt; what it still tells may come, and no outcome for being stopped."""
+        self._link.dropped.add(trial)
 
     def keep_from(self, avoid: Callable[[str], Sequence[str]]) -> None:
         """From now on ask, as Tune takes a trial, which machines it is kept from, by Ray's ids. Asked in any thread."""
@@ -182,6 +189,7 @@ class _Link:
     todo: configs of Tune trials to be, and at last Searcher.FINISHED. events: what happens, and what was measured; an
     exception when Tune fails. live: configs of the Tune trials that have no outcome yet, by Tune's own ids. running:
     those of them that have a process, as Tune's trials. avoid: the machines that a trial is kept from, by its id.
+    dropped: trials, by their ids, whose early attempts are to stop.
     """
 
     def __init__(self) -> None:
@@ -191,6 +199,7 @@ class _Link:
         self.closing = Flag()
         self.live: dict[str, dict[str, Any]] = {}
         self.running: dict[str, Any] = {}
+        self.dropped: set[str] = set()
 
     def __reduce__(self) -> tuple[type[_Link], tuple[()]]:
         # Tune pickles searcher and callbacks for Tuner.restore, which is never used here.
@@ -203,8 +212,17 @@ class _Link:
             self.running.pop(job, None)
         self.events.put(event)
 
+    def is_dropped(self, job: str) -> bool:
+        """Whether the attempt of a Tune trial is to stop."""
+        config = self.live.get(job, {})
+        return bool(config.get("early")) and config["id"] in self.dropped
+
     def lose(self, job: str, text: str) -> None:
         """End the attempt of a Tune trial that will report no outcome. text: what Ray says about it."""
+        if self.is_dropped(job):
+            self.live.pop(job)
+            self.running.pop(job, None)
+            return
         result = self.running[job].last_result if job in self.running else {}
         # A process that dies before its first report leaves a result without a place, now and then.
         worker = f"{result['hostname']}:{result['pid']}" if {"hostname", "pid"} <= set(result) else "that was starting"
@@ -264,6 +282,9 @@ class _Watch(TrialProgressCallback):
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Where asked to close, kill what runs: Tune's own stop waits for the next report, up to an epoch away."""
+        for job, trial in self._link.running.items():
+            if self._link.is_dropped(job) and (actor := trial.temporary_state.ray_actor) is not None:
+                ray.kill(actor)
         if self._link.closing.is_set():
             for trial in self._link.running.values():
                 ray.kill(trial.temporary_state.ray_actor)
@@ -295,8 +316,9 @@ class _Watch(TrialProgressCallback):
                 self._link.lose(trial.trial_id, Path(trial.error_file).read_text() if trial.error_file else "")
 
 
-def _trainable(attempt: Attempt, meter: Meter) -> Callable[[dict[str, Any]], None]:
-    """What a worker runs: one attempt; or, without a trial, a measurement, or the import of what `attempt` needs."""
+def _trainable(attempt: Attempt, meter: Meter, early: Attempt) -> Callable[[dict[str, Any]], None]:
+    """What a worker runs: one attempt, or an early one; or, without a trial, a measurement, or the import of what
+    `attempt` needs."""
 
     def tell(event: Event | Measured | _Warm) -> None:
         tune.report({"event": event})
@@ -305,7 +327,8 @@ def _trainable(attempt: Attempt, meter: Meter) -> Callable[[dict[str, Any]], Non
         die_with_parent()
         done = True
         if config["trial"] is not None:
-            done = attempt(Trial.from_dict(config["trial"]), tell, config["avoid"])
+            carried = early if config["early"] else attempt
+            done = carried(Trial.from_dict(config["trial"]), tell, config["avoid"])
         elif "name" in config:
             tell(reply := _measured(meter, config["name"], config["geometry"]))
             done = isinstance(reply, Measured)

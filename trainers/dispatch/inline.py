@@ -13,7 +13,7 @@ from threading import Thread
 
 import torch
 
-from expander.coordinator import NO_WAITS, Meter, nowhere
+from expander.coordinator import NO_WAITS, Meter, nobody, nowhere
 from expander.errors import UsageError
 from expander.trial import Completed, Event, Failed, Trial
 from trainers.dispatch.attempt import Attempt, attempt, this_node
@@ -76,8 +76,10 @@ class InlineDispatcher:
         again: Callable[[Failed], float | None],
         waits: Mapping[str, float] = NO_WAITS,
         avoid: Callable[[str], frozenset[str]] = nowhere,
+        early: Callable[[], Sequence[Trial]] = nobody,
     ) -> Generator[Event, None, None]:
-        """Train `trials` as the protocol `expander.coordinator.Dispatcher` says; there is no other node to go to."""
+        """Train `trials` as the protocol `expander.coordinator.Dispatcher` says; there is no other node to go to, and
+        with one trial at a time no room for any that is begun early."""
         waiting, witness = Waiting(trials, waits), Witness(self._runs)
         while (seconds := waiting.seconds()) is not None:
             if (trial := waiting.ready()) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -47,13 +47,15 @@ LOOK_SECONDS = 1.0
 class RayLauncher:
     """Starts teams with `seats` from within a process on the cluster, which dies with them.
 
-    shared: a folder that all workers must see. wanted: the coordinator's versions, which they must have.
+    shared: a folder that all workers must see. wanted: the coordinator's versions, which they must have. placed: the
+    seats of trials, by their ids, that have others than `seats`.
     """
 
     training: TeamTraining
     seats: Seats
     shared: Path | None
     wanted: Mapping[str, str] | None = None
+    placed: Mapping[str, Seats] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
@@ -67,32 +69,36 @@ class RayLauncher:
 
     def launch(self, trial: Trial, post: Post, avoid: Sequence[str]) -> _RayMembers:
         """Begin a run of Ray Train."""
-        return _RayMembers(self, self._room(avoid) if self.elastic else self.seats.workers, trial, post, avoid)
+        seats = self.placed.get(trial.id, self.seats)
+        size = _room(seats, avoid) if self.elastic else seats.workers
+        return _RayMembers(self, replace(seats, workers=size), trial, post, avoid)
 
     def reason(self, worker: str, said: str) -> tuple[FailureKind, str]:
         """Why a worker was lost, out of Ray's page."""
         return reason(worker, said)
 
-    def _room(self, avoid: Sequence[str]) -> int:
-        """The largest team that can be placed now; waits until there is one."""
-        most = self.seats.workers
-        while True:
-            begun = time.monotonic()
-            while self.seats.on_cluster(avoid) >= most and time.monotonic() - begun < ROOM_SECONDS:
-                if self._fits(most, avoid):
-                    return most
-            for size in range(most - 1, (self.seats.least or most) - 1, -1):
-                if self.seats.on_cluster(avoid) >= size and self._fits(size, avoid):
-                    return size
 
-    def _fits(self, size: int, avoid: Sequence[str]) -> bool:
-        labels = elsewhere(avoid)
-        where = {"bundle_label_selector": [labels] * size} if labels else {}
-        group = placement_group([self.seats.resources] * size, **where)
-        try:
-            return bool(group.wait(LOOK_SECONDS))
-        finally:
-            remove_placement_group(group)
+def _room(seats: Seats, avoid: Sequence[str]) -> int:
+    """The largest team that can be placed now; waits until there is one."""
+    most = seats.workers
+    while True:
+        begun = time.monotonic()
+        while seats.on_cluster(avoid) >= most and time.monotonic() - begun < ROOM_SECONDS:
+            if _fits(seats, most, avoid):
+                return most
+        for size in range(most - 1, (seats.least or most) - 1, -1):
+            if seats.on_cluster(avoid) >= size and _fits(seats, size, avoid):
+                return size
+
+
+def _fits(seats: Seats, size: int, avoid: Sequence[str]) -> bool:
+    labels = elsewhere(avoid)
+    where = {"bundle_label_selector": [labels] * size} if labels else {}
+    group = placement_group([seats.resources] * size, **where)
+    try:
+        return bool(group.wait(LOOK_SECONDS))
+    finally:
+        remove_placement_group(group)
 
 
 class _Trainer(ray.train.torch.TorchTrainer):
@@ -107,11 +113,11 @@ class _Trainer(ray.train.torch.TorchTrainer):
 class _RayMembers:
     """One run. Neither its retries nor its checkpoints are used: any end of a worker ends it."""
 
-    def __init__(self, launcher: RayLauncher, size: int, trial: Trial, post: Post, avoid: Sequence[str]) -> None:
+    def __init__(self, launcher: RayLauncher, seats: Seats, trial: Trial, post: Post, avoid: Sequence[str]) -> None:
         os.environ.update(ENVIRONMENT)
-        self.size = size
+        self.size = seats.workers
         self._said = ""
-        given = (launcher, trial, post, avoid)
+        given = (launcher, seats, trial, post, avoid)
         self._thread = Thread(target=self._fit, args=given, name="Ray Train", daemon=True)
         self._thread.start()
 
@@ -126,7 +132,7 @@ class _RayMembers:
         self._thread.join()
         return self._said
 
-    def _fit(self, launcher: RayLauncher, trial: Trial, post: Post, avoid: Sequence[str]) -> None:
+    def _fit(self, launcher: RayLauncher, seats: Seats, trial: Trial, post: Post, avoid: Sequence[str]) -> None:
         training, shared, wanted = launcher.training, launcher.shared, launcher.wanted
 
         def work() -> None:
@@ -135,15 +141,15 @@ class _RayMembers:
             assert group is not None
             take_part(training, trial, post, shared, group.id.hex(), wanted)
 
-        backend = "nccl" if launcher.seats.gpus else "gloo"
+        backend = "nccl" if seats.gpus else "gloo"
         with TemporaryDirectory(prefix="expander-ray-", ignore_cleanup_errors=True) as scratch:
             trainer = _Trainer(
                 work,
                 torch_config=ray.train.torch.TorchConfig(backend=backend, timeout_s=PATIENCE_SECONDS),
                 scaling_config=ray.train.ScalingConfig(
-                    num_workers=self.size,
-                    use_gpu=launcher.seats.gpus > 0,
-                    resources_per_worker=launcher.seats.resources,
+                    num_workers=seats.workers,
+                    use_gpu=seats.gpus > 0,
+                    resources_per_worker=seats.resources,
                     label_selector=elsewhere(avoid) or None,  # type: ignore[call-arg]
                 ),
                 run_config=ray.train.RunConfig(

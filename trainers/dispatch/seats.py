@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -31,6 +31,16 @@ class Seats:
     def resources(self) -> dict[str, float]:
         """Of one process, as Ray names them."""
         return {kind: amount for kind, amount in (("CPU", self.cpus), ("GPU", self.gpus)) if amount}
+
+    def sized(self, size: float) -> Seats:
+        """Of a trial with `size` GPUs, or a part of one; without GPUs with so many processes."""
+        gpus = min(1.0, size) if self.gpus else 0.0
+        return replace(self, gpus=gpus, workers=max(1, int(size)))
+
+    @property
+    def size(self) -> float:
+        """GPUs of a trial, or a part of one; without GPUs its processes."""
+        return self.gpus * self.workers if self.gpus else self.workers
 
     def on_cluster(self, avoid: Collection[str] = ()) -> int:
         """How many processes fit on the machines of the cluster that are alive, but for those of Ray's ids `avoid`."""
