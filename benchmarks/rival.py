@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def networks(space: SearchSpace) -> list[tuple[Candidate, list[str]]]:
-    """The candidates of the first step, of several with the same network the first, each with the axes it stands for."""
+    """The candidates of the first step, the first of those that are one network; each with the axes it stands for."""
     step = next_step(space, [])
     assert step is not None
     found: dict[Geometry, list[Candidate]] = {}
@@ -80,7 +80,8 @@ def training(
     """Train and score one network."""
     began, waited, clips = time.perf_counter(), 0.0, 0
     step = next_step(space, [])
-    assert step is not None and candidate.solution is not None
+    assert step is not None
+    assert candidate.solution is not None
     recipe, geometry = step.recipe, candidate.solution.geometry
     model = network(theirs, candidate, space, recipe)
     optimizer = sgd(model, recipe)
@@ -233,7 +234,8 @@ def pytorchvideo() -> PyTorchVideo:
 
         place = Path(pytorchvideo.__file__).parent / "transforms/functional.py"
         spec = importlib.util.spec_from_file_location("functional", place)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         transforms = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(transforms)
     return PyTorchVideo(create_x3d, pytorchvideo.data, sampling, transforms)

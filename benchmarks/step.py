@@ -1,4 +1,4 @@
-"""One step of a search, from the videos to the decision, against PyTorchVideo: `make bench`. A table, and JSON beside it.
+"""One step of a search, from the videos to the decision, against PyTorchVideo: `make bench`. A table and JSON.
 
 Ours is what a user types: `expander data prepare` and `expander search --steps 1`, timed from the start of the first to
 the end of the second. The rival (rival.py) trains the same networks one after the other on the same videos, with as

@@ -32,6 +32,7 @@ from expander.search import Decision, Step, decide, instances, next_step
 from expander.space import SearchSpace
 from expander.trial import Completed, Metrics, Trial
 from results.connect import Database, connect
+from results.lease import LEASE_SECONDS
 from results.records import (
     candidate_values,
     completed_values,
@@ -183,7 +184,7 @@ def _last(database: Database, claim: bool) -> datetime | None:
         return session.scalar(select(column).where(column.is_not(None)).order_by(column.desc()).limit(1))
 
 
-def build(url: str, folder: Path) -> None:
+def build(url: str, folder: Path, searches: int = SEARCHES) -> None:
     """Searches that completed, and the search 'last', which was interrupted at its last step."""
     folder.mkdir()
     open_store(url, create=True).close()
@@ -197,8 +198,8 @@ def build(url: str, folder: Path) -> None:
     fingerprint = read_videos(space).fingerprint
     made = 0
     with closing(connect(url, create=False)) as database:
-        for number in range(SEARCHES):
-            last = number == SEARCHES - 1
+        for number in range(searches):
+            last = number == searches - 1
             seeded = space.model_copy(update={"seed": number})
             row: dict[str, Any] = {
                 "id": number + 1,
@@ -210,13 +211,16 @@ def build(url: str, folder: Path) -> None:
                 "runs": str(folder / "runs"),
                 "versions": {"x3d-expander": "0"},
                 "created_at": NOW,
+                "accepted": [],
+                "lease_number": 0,
+                "lease_seconds": LEASE_SECONDS,
                 "state": "interrupted" if last else "completed",
                 "last_event_at": NOW,
             }
             # The trials that a search needs differ by its seed alone: what one lacks of a hundred, another has.
             made += _record(database, row, seeded, fingerprint.id, cut=last)
-    print(f"{made:,} trials in {SEARCHES} searches ({url.partition(':')[0]})")
-    assert made >= TRIALS
+    print(f"{made:,} trials in {searches} searches ({url.partition(':')[0]})")
+    assert made >= TRIALS * searches // SEARCHES
 
 
 def _record(database: Database, row: dict[str, Any], space: SearchSpace, data: str, *, cut: bool) -> int:
