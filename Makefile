@@ -37,9 +37,11 @@ check: install
 smoke: install
 	$(BIN)/python tests/wheel.py
 
-# What the search costs beside its training, how fast prepared videos are read, and how long commands take in a large
-# store; run it on a quiet machine.
+# One step of a search against PyTorchVideo, what surrounds a step's training, how fast prepared videos are read, and how
+# long commands take in a large store; run it on a quiet machine.
 bench: install
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/around.py
 	$(BIN)/python benchmarks/orchestration.py
 	$(BIN)/python benchmarks/prepared.py
 	$(BIN)/python benchmarks/store.py

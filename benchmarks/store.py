@@ -186,7 +186,7 @@ def _last(database: Database, claim: bool) -> datetime | None:
         return session.scalar(select(column).where(column.is_not(None)).order_by(column.desc()).limit(1))
 
 
-def build(url: str, folder: Path) -> None:
+def build(url: str, folder: Path, searches: int = SEARCHES) -> None:
     """Searches that completed, and the search 'last', which was interrupted at its last step."""
     (folder / "runs" / "trials").mkdir(parents=True)
     open_store(url, create=True).close()
@@ -200,8 +200,8 @@ def build(url: str, folder: Path) -> None:
     fingerprint = read_videos(space).fingerprint
     made = 0
     with closing(connect(url, create=False)) as database:
-        for number in range(SEARCHES):
-            last = number == SEARCHES - 1
+        for number in range(searches):
+            last = number == searches - 1
             seeded = space.model_copy(update={"seed": number})
             row: dict[str, Any] = {
                 "id": number + 1,
@@ -221,8 +221,8 @@ def build(url: str, folder: Path) -> None:
             }
             # The trials that a search needs differ by its seed alone: what one lacks of a hundred, another has.
             made += _record(database, row, seeded, fingerprint.id, cut=last)
-    print(f"{made:,} trials in {SEARCHES} searches ({url.partition(':')[0]})")
-    assert made >= TRIALS
+    print(f"{made:,} trials in {searches} searches ({url.partition(':')[0]})")
+    assert made >= TRIALS * searches // SEARCHES
 
 
 def _record(database: Database, row: dict[str, Any], space: SearchSpace, data: str, *, cut: bool) -> int:

@@ -21,19 +21,6 @@ class Complexity:
     params_without_batchnorm: int
     activations: int
 
-    def __add__(self, other: Complexity) -> Complexity:
-        return Complexity(
-            self.flops + other.flops,
-            self.params + other.params,
-            self.params_without_batchnorm + other.params_without_batchnorm,
-            self.activations + other.activations,
-        )
-
-    def __mul__(self, times: int) -> Complexity:
-        return Complexity(
-            self.flops * times, self.params * times, self.params_without_batchnorm * times, self.activations * times
-        )
-
     def as_dict(self) -> dict[str, int]:
         """Plain values, for JSON and YAML."""
         return {
@@ -53,69 +40,89 @@ def measure(geometry: AnyGeometry) -> Complexity:
             return _efficientnet3d(geometry)
 
 
+class _Sum:
+    """The complexities of layers, added up; plain integers, as a search measures a thousand geometries."""
+
+    def __init__(self) -> None:
+        self.flops = self.weights = self.norms = self.activations = 0
+
+    def add(
+        self, positions: int, fan_in: int, channels: int, *, times: int = 1, batchnorm: bool = True, bias: bool = False
+    ) -> None:
+        """`times` convolutions or linear layers, each of `channels` values of `fan_in` products at each position."""
+        weights = fan_in * channels
+        self.flops += times * positions * weights
+        self.weights += times * (weights + (channels if bias else 0))
+        self.norms += times * 2 * channels if batchnorm else 0
+        self.activations += times * positions * channels
+
+    def complexity(self) -> Complexity:
+        return Complexity(self.flops, self.weights + self.norms, self.weights, self.activations)
+
+
 def _x3d(geometry: Geometry) -> Complexity:
     size = _halved(geometry.crop)
     positions = geometry.frames * size * size
     width = geometry.stages[0].width
-    total = _layer(positions, 3 * 9, width, batchnorm=False) + _layer(positions, geometry.stem_kernel, width)
+    total = _Sum()
+    total.add(positions, 3 * 9, width, batchnorm=False)
+    total.add(positions, geometry.stem_kernel, width)
     for stage in geometry.stages:
-        total += _stage(geometry, size, width, stage)
+        _add_stage(total, geometry, size, width, stage)
         size, width = _halved(size), stage.width
     inner = geometry.stages[-1].inner_width
-    total += _layer(geometry.frames * size * size, width, inner)
-    total += _layer(1, inner, geometry.head_width, batchnorm=False)
-    return total + _layer(1, geometry.head_width, geometry.classes, batchnorm=False, bias=True)
+    total.add(geometry.frames * size * size, width, inner)
+    total.add(1, inner, geometry.head_width, batchnorm=False)
+    total.add(1, geometry.head_width, geometry.classes, batchnorm=False, bias=True)
+    return total.complexity()
 
 
-def _stage(geometry: Geometry, size: int, width: int, stage: Stage) -> Complexity:
+def _add_stage(total: _Sum, geometry: Geometry, size: int, width: int, stage: Stage) -> None:
     """A stage that takes `width` channels at `size` x `size` pixels."""
     before, after = geometry.frames * size * size, geometry.frames * _halved(size) ** 2
-    inner, out = stage.inner_width, stage.width
+    inner, out, blocks = stage.inner_width, stage.width, stage.blocks
     # Without channel-wise convolutions a block is SlowFast's: 3x1x1, 1x3x3, 1x1x1, all dense.
     taps, fan_in = (1, 27) if geometry.channelwise else (3, 9 * inner)
-    tail = _layer(after, fan_in, inner) + _layer(after, inner, out)
-    first = _layer(before, taps * width, inner) + tail + _layer(after, width, out)
-    others = (_layer(after, taps * out, inner) + tail) * (stage.blocks - 1)
-    excitation = _layer(1, inner, stage.squeeze_width, batchnorm=False, bias=True)
-    excitation += _layer(1, stage.squeeze_width, inner, batchnorm=False, bias=True)
+    total.add(before, taps * width, inner)
+    total.add(after, taps * out, inner, times=blocks - 1)
+    total.add(after, fan_in, inner, times=blocks)
+    total.add(after, inner, out, times=blocks)
+    total.add(after, width, out)  # the first block's shortcut
     # Squeeze-excitation sits in every other block, beginning with the first.
-    return first + others + excitation * ((stage.blocks + 1) // 2 if geometry.squeeze_excitation else 0)
+    excited = (blocks + 1) // 2 if geometry.squeeze_excitation else 0
+    _add_excitation(total, inner, stage.squeeze_width, excited)
+
+
+def _add_excitation(total: _Sum, inner: int, squeeze: int, times: int = 1) -> None:
+    total.add(1, inner, squeeze, times=times, batchnorm=False, bias=True)
+    total.add(1, squeeze, inner, times=times, batchnorm=False, bias=True)
 
 
 def _efficientnet3d(geometry: EfficientNet3D) -> Complexity:
     size = _halved(geometry.crop)
     positions = geometry.frames * size * size
     width = geometry.stem_width
-    total = _layer(positions, 3 * 9, width, batchnorm=False) + _layer(positions, geometry.stem_kernel, width)
+    total = _Sum()
+    total.add(positions, 3 * 9, width, batchnorm=False)
+    total.add(positions, geometry.stem_kernel, width)
     for stage in geometry.mobile_blocks():
         for block in stage:
             before, size = size, -(-size // block.stride)
-            total += _mobile_block(block, geometry.frames * before * before, geometry.frames * size * size)
-    total += _layer(geometry.frames * size * size, geometry.widths[-1], geometry.head_width)
-    return total + _layer(1, geometry.head_width, geometry.classes, batchnorm=False, bias=True)
+            _add_mobile_block(total, block, geometry.frames * before * before, geometry.frames * size * size)
+    total.add(geometry.frames * size * size, geometry.widths[-1], geometry.head_width)
+    total.add(1, geometry.head_width, geometry.classes, batchnorm=False, bias=True)
+    return total.complexity()
 
 
-def _mobile_block(block: MobileBlock, before: int, after: int) -> Complexity:
+def _add_mobile_block(total: _Sum, block: MobileBlock, before: int, after: int) -> None:
     """A block that takes `before` positions and leaves `after`."""
-    inner, squeeze = block.inner_width, block.squeeze_width
-    total = _layer(after, 27, inner) + _layer(after, inner, block.width)
+    inner = block.inner_width
+    total.add(after, 27, inner)
+    total.add(after, inner, block.width)
     if block.expands:
-        total += _layer(before, block.entering, inner)
-    if squeeze:
-        total += _layer(1, inner, squeeze, batchnorm=False, bias=True)
-        total += _layer(1, squeeze, inner, batchnorm=False, bias=True)
-    return total
-
-
-def _layer(positions: int, fan_in: int, channels: int, *, batchnorm: bool = True, bias: bool = False) -> Complexity:
-    """A convolution or linear layer that computes `channels` values of `fan_in` products at each position."""
-    weights = fan_in * channels + (channels if bias else 0)
-    return Complexity(
-        flops=positions * fan_in * channels,
-        params=weights + (2 * channels if batchnorm else 0),
-        params_without_batchnorm=weights,
-        activations=positions * channels,
-    )
+        total.add(before, block.entering, inner)
+    if block.squeeze_width:
+        _add_excitation(total, inner, block.squeeze_width)
 
 
 def _halved(size: int) -> int:

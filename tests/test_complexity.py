@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_published import ROWS
 
 from expander.axis import Factors
-from expander.complexity import Complexity, measure
+from expander.complexity import measure
 from expander.geometry import Basis, Geometry, Stage, realise
 from trainers.networks.trace import trace
 
@@ -113,8 +113,3 @@ def test_tracing_is_silent_and_leaves_warnings_and_logging_as_they_were(caplog):
     assert warnings.filters == filters
     new = set(logging.root.manager.loggerDict) - loggers
     assert all(not name.startswith("fvcore") or logging.getLogger(name).level == 0 for name in new)
-
-
-def test_complexities_add_up_and_multiply():
-    one = Complexity(flops=1, params=2, params_without_batchnorm=3, activations=4)
-    assert one * 3 == one + one + one == Complexity(3, 6, 9, 12)
