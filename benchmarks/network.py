@@ -187,7 +187,9 @@ def _errors(rival: str, model: nn.Module, name: str, geometry: Geometry, trainin
 
 
 def _distance(found: list[Tensor], wanted: list[Tensor]) -> float:
-    apart = [ours.detach().double().flatten() - theirs.detach().flatten() for ours, theirs in zip(found, wanted, strict=True)]
+    apart = [
+        ours.detach().double().flatten() - theirs.detach().flatten() for ours, theirs in zip(found, wanted, strict=True)
+    ]
     return (torch.cat(apart).norm() / torch.cat([each.detach().flatten() for each in wanted]).norm()).item()
 
 
@@ -240,12 +242,6 @@ def _theirs(geometry: Geometry) -> nn.Module:
         dropout_rate=0.0,
         head_activation=None,
     )
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm3d):
-                # At zero a residual branch would be no part of the results.
-                module.weight.uniform_(0.5, 1.0)
-                module.bias.normal_(std=0.1)
     return model
 
 
