@@ -2,7 +2,8 @@
 
 The same weights and batch in float32 on the CPU. The rivals are live processes, one each, and take turns step by
 step, so that a busy machine slows all of them alike; a ratio is the median of the ratios of the pairs. Before they are
-timed, the logits and gradients of each are compared with PyTorchVideo's network in float64. A table, and JSON beside it.
+timed, the logits and gradients of each are compared with PyTorchVideo's network in float64. A table, and JSON beside
+it.
 """
 
 from __future__ import annotations

@@ -11,16 +11,15 @@ from trainers.networks.kernels.calls import NOTHING, RELU, SWISH
 from trainers.networks.layers import DropConnect, SqueezeExcitation
 from trainers.networks.paths import norm_kernels
 
-ACTS: dict[type[nn.Module], int] = {nn.ReLU: RELU, nn.SiLU: SWISH, nn.Identity: NOTHING}
-IDENTITY = nn.Identity()
+ACTS: dict[type[nn.Module], int] = {nn.ReLU: RELU, nn.SiLU: SWISH}
 
 
-def normalised(norm: GroupedBatchNorm3d, x: Tensor, activation: nn.Module) -> Tensor:
-    """activation(norm(x))."""
+def normalised(norm: GroupedBatchNorm3d, x: Tensor, activation: nn.Module | None) -> Tensor:
+    """activation(norm(x)), or norm(x)."""
     if kernels := norm_kernels(x, norm):
-        parts = (norm.weight, norm.bias, _sizes(norm, x), norm.eps, ACTS[type(activation)])
+        parts = (norm.weight, norm.bias, _sizes(norm, x), norm.eps, ACTS[type(activation)] if activation else NOTHING)
         return _entered(norm, x, *normalise(kernels, x, *parts))
-    out: Tensor = activation(norm(x))
+    out: Tensor = activation(norm(x)) if activation else norm(x)
     return out
 
 
@@ -30,7 +29,8 @@ def excited(norm: GroupedBatchNorm3d, x: Tensor, excitation: nn.Module, activati
         return normalised(norm, x, activation)
     if kernels := norm_kernels(x, norm):
         reduce, restore = excitation.reduce, excitation.restore
-        assert reduce.bias is not None and restore.bias is not None
+        assert reduce.bias is not None
+        assert restore.bias is not None
         squeeze = (reduce.weight.flatten(1), reduce.bias, restore.weight.flatten(1), restore.bias)
         parts = (norm.weight, norm.bias, squeeze, _sizes(norm, x), norm.eps, ACTS[type(activation)])
         return _entered(norm, x, *excite(kernels, x, *parts))
@@ -59,7 +59,7 @@ def expanded(expansion: nn.Module, x: Tensor) -> Tensor:
 def shortened(shortcut: nn.Module, x: Tensor) -> Tensor:
     """shortcut(x): the identity, or a convolution and BN."""
     if isinstance(shortcut, nn.Sequential) and isinstance(norm := shortcut.norm, GroupedBatchNorm3d):
-        return normalised(norm, shortcut.conv(x), IDENTITY)
+        return normalised(norm, shortcut.conv(x), None)
     out: Tensor = shortcut(x)
     return out
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from trainers.networks.kernels.calls import NOTHING, RELU, Kernels, Moments
+from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Moments
 
 # Out, and each group's mean and unbiased variance, (groups, C).
 Normalised = tuple[Tensor, Tensor, Tensor]
@@ -84,14 +84,15 @@ class _Normalise(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:
         x, gain, bias, gate, out, *moments = ctx.saved_tensors
         gradient, moments, act = _last(gradient), Moments(*moments), ctx.act
-        for_residual = gradient
-        if out is not None:
-            for_residual = torch.empty_like(x, memory_format=torch.channels_last_3d)
-        sums = ctx.kernels.sums(gradient, x, out, moments, gain, bias, act, gate, None if out is None else for_residual)
-        if ctx.added:
-            gradient, act = for_residual, NOTHING
-        found = ctx.kernels.normalise_gradients(gradient, x, moments, gain, bias, act, gate, ctx.sizes, sums)
-        return None, *found, None, None, None, None, for_residual if ctx.added else None
+        kept = None if out is None and act != SWISH else torch.empty_like(x, memory_format=torch.channels_last_3d)
+        sums = ctx.kernels.sums(gradient, x, out, moments, gain, bias, act, gate, kept)
+        if kept is not None:
+            gradient, act = kept, NOTHING
+        for_x = kept if not ctx.added else None
+        found = ctx.kernels.normalise_gradients(
+            gradient, x, moments, gain, bias, act, gate, ctx.sizes, sums, None, for_x
+        )
+        return None, *found, None, None, None, None, gradient if ctx.added else None
 
 
 class _Excite(torch.autograd.Function):
@@ -126,13 +127,16 @@ class _Excite(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:
         x, gain, bias, reduce, restore, mean, narrow, gate, *moments = ctx.saved_tensors
         gradient, moments = _last(gradient), Moments(*moments)
-        sums = ctx.kernels.sums(gradient, x, None, moments, gain, bias, ctx.act, gate, None)
+        # dz of swish is not computed twice: it is kept where the gradient of x then takes its place.
+        kept = torch.empty_like(x, memory_format=torch.channels_last_3d) if ctx.act == SWISH else None
+        sums = ctx.kernels.sums(gradient, x, None, moments, gain, bias, ctx.act, gate, kept)
         # The gate's gradient is the sum of dz (gain xhat + bias).
         for_gate = torch.addcmul(sums[0] * bias, sums[1], gain) * gate * (1 - gate)
         for_narrow = (for_gate @ restore) * (narrow > 0)
         for_squeeze = (for_narrow.t() @ mean, for_narrow.sum(0), for_gate.t() @ narrow, for_gate.sum(0))
         for_mean = for_narrow @ reduce
-        values = (gradient, x, moments, gain, bias, ctx.act, gate, ctx.sizes, sums, for_mean)
+        of = (kept, NOTHING) if kept is not None else (gradient, ctx.act)
+        values = (of[0], x, moments, gain, bias, of[1], gate, ctx.sizes, sums, for_mean, kept)
         return None, *ctx.kernels.normalise_gradients(*values), *for_squeeze, None, None, None
 
 

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from trainers.networks.batchnorm import GroupedBatchNorm3d
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.paths import pointwise_by_product
 

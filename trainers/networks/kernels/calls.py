@@ -21,21 +21,21 @@ PIECES = 16
 
 
 class _Shape(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_int)
-        for name in "clips frames height width out_height out_width channels kt kh kw stride".split()
-    ]
+    _fields_ = [(name, ctypes.c_int) for name in ("clips", "frames", "height", "width", "out_height", "out_width")]
+    _fields_ += [(name, ctypes.c_int) for name in ("channels", "kt", "kh", "kw", "stride")]
 
 
 class _Norm(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int) for name in "clips positions channels groups act threads".split()]
+    _fields_ = [(name, ctypes.c_int) for name in ["clips", "positions", "channels", "groups", "act", "threads"]]
     _fields_ += [("eps", ctypes.c_double)]
 
 
 @dataclass(frozen=True)
 class Moments:
-    """group_mean, group_variance (unbiased): (groups, C). clip_mean, center, inverse: (N, C), of each clip its own mean,
-    and its group's mean and 1 / standard deviation."""
+    """group_mean, group_variance (unbiased): (groups, C).
+
+    clip_mean, center, inverse: (N, C), of each clip its own mean, and its group's mean and 1 / standard deviation.
+    """
 
     group_mean: Tensor
     group_variance: Tensor
@@ -164,11 +164,11 @@ class Kernels:
         bias: Tensor,
         act: int,
         gate: Tensor | None,
-        for_residual: Tensor | None,
+        kept: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Of each clip the sums of dz and of dz xhat, (N, C); z is what `act` is of. dz is left in `for_residual`."""
+        """Of each clip the sums of dz and of dz xhat, (N, C); z is what `act` is of. dz is left in `kept`."""
         found, norm = x.new_empty(2, x.shape[0], x.shape[1]), _norm(x, 1, act)
-        values = (gradient, x, out, moments.center, moments.inverse, gain, bias, gate, for_residual, *found, _pieces(x))
+        values = (gradient, x, out, moments.center, moments.inverse, gain, bias, gate, kept, *found, _pieces(x))
         _call(self.library.norm_sums, [norm], values)
         return found[0], found[1]
 
@@ -184,9 +184,13 @@ class Kernels:
         sizes: Sequence[int],
         sums: tuple[Tensor, Tensor],
         for_mean: Tensor | None = None,
+        for_x: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Of x, gain and bias; for_mean: the gradient of each clip's mean of gain xhat + bias, (N, C)."""
-        for_x, for_gain, for_bias = _like(x), torch.empty_like(gain), torch.empty_like(bias)
+        """Of x, gain and bias; for_mean: the gradient of each clip's mean of gain xhat + bias, (N, C).
+
+        for_x: where that of x is written, which may be `gradient` itself.
+        """
+        for_x, for_gain, for_bias = _like(x) if for_x is None else for_x, torch.empty_like(gain), torch.empty_like(bias)
         norm, scratch = _norm(x, len(sizes), act), x.new_empty(2, x.shape[0], x.shape[1])
         of_clips = (moments.clip_mean, moments.center, moments.inverse)
         values = (gradient, x, *of_clips, gain, bias, gate, *sums, for_mean, for_x, for_gain, for_bias, scratch)

@@ -80,6 +80,7 @@ void norm_moments(const Norm *s, const int *sizes, const float *x, float *group_
             for (int p = first; p < last; p++) {
                 const float *restrict row = clip + (long)p * C;
                 /* Around the clip's first position: the variance is then no difference of large numbers. */
+#pragma omp simd
                 for (int c = 0; c < C; c++) {
                     const float apart = row[c] - clip[c];
                     part[c] += apart;
@@ -146,55 +147,65 @@ void norm_apply(const Norm *s, const float *x, const float *center, const float 
             const float *restrict row = x + at, *restrict more = residual ? residual + at : 0;
             float *restrict to_row = out + at;
             if (s->act == SWISH)
+#pragma omp simd
                 for (int c = 0; c < C; c++) {
                     const float z = (row[c] - middle[c]) * scale[c] + shift[c];
                     to_row[c] = z * sigmoid(z);
                 }
             else if (s->act == RELU && more)
+#pragma omp simd
                 for (int c = 0; c < C; c++) {
                     const float z = (row[c] - middle[c]) * scale[c] + shift[c] + more[c];
                     to_row[c] = z < 0 ? 0 : z;  /* and what is no number stays so */
                 }
             else if (s->act == RELU)
+#pragma omp simd
                 for (int c = 0; c < C; c++) {
                     const float z = (row[c] - middle[c]) * scale[c] + shift[c];
                     to_row[c] = z < 0 ? 0 : z;
                 }
             else
+#pragma omp simd
                 for (int c = 0; c < C; c++) to_row[c] = (row[c] - middle[c]) * scale[c] + shift[c] + (more ? more[c] : 0);
         }
     }
 }
 
-/* The gradient of z from that of out. out: of a RELU after a residual, whose z is not known again; else null. */
-static inline void gradients_of_z(const Norm *s, const float *restrict gradient, const float *restrict row,
-                                  const float *restrict out, const float *restrict middle,
-                                  const float *restrict scale, const float *restrict shift, float *restrict found) {
-    const int C = s->channels;
-    if (s->act == SWISH)
-        for (int c = 0; c < C; c++) {
-            const float z = (row[c] - middle[c]) * scale[c] + shift[c], gate = sigmoid(z);
-            found[c] = gradient[c] * gate * (1.0f + z * (1.0f - gate));
-        }
-    else if (s->act == RELU && out)
-        for (int c = 0; c < C; c++) found[c] = out[c] <= 0 ? 0 : gradient[c];
-    else if (s->act == RELU)
-        for (int c = 0; c < C; c++) found[c] = (row[c] - middle[c]) * scale[c] + shift[c] <= 0 ? 0 : gradient[c];
-    else
-        memcpy(found, gradient, C * sizeof(float));
+/* For every channel c of a position: `found` is the gradient of z, from that of out; `then` uses it. Loaded whether it
+ * is used or not, else the loop is not turned into vectors. */
+#define EACH(found, then) \
+    _Pragma("omp simd") for (int c = 0; c < C; c++) { \
+        const float g = gradients[c], apart = row[c] - middle[c]; \
+        const float dz = found; \
+        then \
+    }
+#define BY_ACT(act, outs, then) \
+    if (act == SWISH) \
+        EACH(swish_gradient(apart * scale[c] + shift[c], g), then) \
+    else if (act == RELU && outs) \
+        EACH(outs[c] <= 0 ? 0 : g, then) \
+    else if (act == RELU) \
+        EACH(apart * scale[c] + shift[c] <= 0 ? 0 : g, then) \
+    else \
+        EACH(g, then)
+
+static inline float swish_gradient(float z, float gradient) {
+    const float gate = sigmoid(z);
+    return gradient * gate * (1.0f + z * (1.0f - gate));
 }
 
-/* Of each clip the sums over its positions of dz, and of dz xhat: (clips, channels). for_residual: where dz is left,
- * which is the residual's gradient, or null. scratch: clips pieces 2 channels doubles. */
+/* Of each clip the sums over its positions of dz, and of dz xhat: (clips, channels). out: of a RELU after a residual,
+ * whose z is not known again; else null. kept: where dz is left, which is the residual's gradient, or null. scratch:
+ * clips pieces 2 channels doubles. */
 void norm_sums(const Norm *s, const float *gradient, const float *x, const float *out, const float *center,
-               const float *inverse, const float *gain, const float *bias, const float *gate, float *for_residual,
+               const float *inverse, const float *gain, const float *bias, const float *gate, float *kept,
                float *sums, float *products, double *scratch) {
     const int C = s->channels, pieces = pieces_of(s);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int task = 0; task < s->clips * pieces; task++) {
         const int clip = task / pieces;
         double *restrict sum = scratch + (long)task * 2 * C, *restrict product = sum + C;
-        float scale[MOST_CHANNELS], shift[MOST_CHANNELS], own[MOST_CHANNELS], part[MOST_CHANNELS], parts[MOST_CHANNELS];
+        float scale[MOST_CHANNELS], shift[MOST_CHANNELS], part[MOST_CHANNELS], parts[MOST_CHANNELS];
         const float *restrict middle = center + (long)clip * C;
         int from, to;
         bounds(s, task % pieces, &from, &to);
@@ -206,12 +217,12 @@ void norm_sums(const Norm *s, const float *gradient, const float *x, const float
             memset(parts, 0, C * sizeof(float));
             for (int p = first; p < last; p++) {
                 const long at = ((long)clip * s->positions + p) * C;
-                const float *restrict row = x + at;
-                float *restrict dz = for_residual ? for_residual + at : own;
-                gradients_of_z(s, gradient + at, row, out ? out + at : 0, middle, scale, shift, dz);
-                for (int c = 0; c < C; c++) {
-                    part[c] += dz[c];
-                    parts[c] += dz[c] * (row[c] - middle[c]);
+                const float *row = x + at, *gradients = gradient + at, *outs = out ? out + at : 0;
+                if (kept) {
+                    float *keep = kept + at;
+                    BY_ACT(s->act, outs, part[c] += dz; parts[c] += dz * apart; keep[c] = dz;)
+                } else {
+                    BY_ACT(s->act, outs, part[c] += dz; parts[c] += dz * apart;)
                 }
             }
             for (int c = 0; c < C; c++) {
@@ -232,7 +243,7 @@ void norm_sums(const Norm *s, const float *gradient, const float *x, const float
         }
 }
 
-/* The gradients of x, gain and bias. gradient: of out, or of z with an act of NOTHING. for_mean: the gradient of each
+/* The gradients of x, gain and bias. gradient: of out, or of z with an act of NOTHING; it may be for_x itself. for_mean: the gradient of each
  * clip's mean of y, beside that of z; null for none. scratch: 2 clips channels floats. */
 void norm_input(const Norm *s, const int *sizes, const float *gradient, const float *x, const float *clip_mean,
                 const float *center, const float *inverse, const float *gain, const float *bias, const float *gate,
@@ -270,7 +281,7 @@ void norm_input(const Norm *s, const int *sizes, const float *gradient, const fl
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int task = 0; task < s->clips * pieces; task++) {
         const int clip = task / pieces;
-        float scale[MOST_CHANNELS], shift[MOST_CHANNELS], dz[MOST_CHANNELS];
+        float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
         const float *restrict middle = center + (long)clip * C, *restrict plus = constant + (long)clip * C;
         const float *restrict by = linear + (long)clip * C;
         int from, to;
@@ -278,10 +289,9 @@ void norm_input(const Norm *s, const int *sizes, const float *gradient, const fl
         coefficients(s, clip, inverse, gain, bias, gate, scale, shift);
         for (int p = from; p < to; p++) {
             const long at = ((long)clip * s->positions + p) * C;
-            const float *restrict row = x + at;
-            float *restrict to_row = for_x + at;
-            gradients_of_z(s, gradient + at, row, 0, middle, scale, shift, dz);
-            for (int c = 0; c < C; c++) to_row[c] = dz[c] * scale[c] + (row[c] - middle[c]) * by[c] + plus[c];
+            const float *row = x + at, *gradients = gradient + at, *outs = 0;
+            float *to_row = for_x + at;
+            BY_ACT(s->act, outs, to_row[c] = dz * scale[c] + apart * by[c] + plus[c];)
         }
     }
 }
