@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -51,15 +53,18 @@ def added(norm: GroupedBatchNorm3d, x: Tensor, drop: DropConnect, residual: Tens
 def expanded(expansion: nn.Module, x: Tensor) -> Tensor:
     """expansion(x): the identity, or a convolution, BN and an activation."""
     if isinstance(expansion, nn.Sequential):
-        return normalised(expansion.norm, expansion.conv(x), expansion.relu)
+        conv, norm, activation = expansion
+        return normalised(cast("GroupedBatchNorm3d", norm), conv(x), activation)
     out: Tensor = expansion(x)
     return out
 
 
 def shortened(shortcut: nn.Module, x: Tensor) -> Tensor:
     """shortcut(x): the identity, or a convolution and BN."""
-    if isinstance(shortcut, nn.Sequential) and isinstance(norm := shortcut.norm, GroupedBatchNorm3d):
-        return normalised(norm, shortcut.conv(x), None)
+    if isinstance(shortcut, nn.Sequential):
+        conv, norm = shortcut
+        if isinstance(norm, GroupedBatchNorm3d):
+            return normalised(norm, conv(x), None)
     out: Tensor = shortcut(x)
     return out
 

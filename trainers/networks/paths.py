@@ -65,6 +65,6 @@ def _suits(x: Tensor) -> bool:
         and FEWEST_CHANNELS <= x.shape[1] <= MOST_CHANNELS
         and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
-        and not torch.jit.is_tracing()
+        and torch._C._get_tracing_state() is None
         and not torch.compiler.is_compiling()
     )

@@ -29,10 +29,10 @@ def sound(kernels: Kernels) -> bool:
 
 def _channelwise(kernels: Kernels, stride: int) -> dict[str, float]:
     x, weight = _clips(2, 24, 3, 11, 14), torch.randn(24, 1, 3, 3, 3)
-    of = [x.double().requires_grad_(), weight.double().requires_grad_()]
-    wanted = F.conv3d(*of, None, (1, stride, stride), 1, 1, 24)
+    exact, by = x.double().requires_grad_(), weight.double().requires_grad_()
+    wanted = F.conv3d(exact, by, None, (1, stride, stride), 1, 1, 24)
     gradient = _clips(*wanted.shape)
-    for_x, for_weight = torch.autograd.grad(wanted, of, gradient.double())
+    for_x, for_weight = torch.autograd.grad(wanted, [exact, by], gradient.double())
     return {
         f"convolution of stride {stride}": _distance(kernels.convolve(x, weight, stride), wanted),
         f"its input's gradient at {stride}": _distance(kernels.input_gradient(gradient, x, weight, stride), for_x),
@@ -44,10 +44,10 @@ def _channelwise(kernels: Kernels, stride: int) -> dict[str, float]:
 
 def _norm(kernels: Kernels) -> dict[str, float]:
     x, gain, bias, gradient = _clips(4, 24, 2, 3, 5), torch.randn(24), torch.randn(24), _clips(4, 24, 2, 3, 5)
-    of = [each.double().requires_grad_() for each in (x, gain, bias)]
-    parts = [F.batch_norm(part, None, None, *of[1:], True) for part in of[0].split([3, 1])]
+    exact, by, plus = (each.double().requires_grad_() for each in (x, gain, bias))
+    parts = [F.batch_norm(part, None, None, by, plus, True) for part in torch.split(exact, [3, 1])]
     wanted = F.silu(torch.cat(parts))
-    gradients = torch.autograd.grad(wanted, of, gradient.double())
+    gradients = torch.autograd.grad(wanted, [exact, by, plus], gradient.double())
     moments = kernels.moments(x, [3, 1], 1e-5)
     sums = kernels.sums(gradient, x, None, moments, gain, bias, SWISH, None, None)
     found = kernels.normalise_gradients(gradient, x, moments, gain, bias, SWISH, None, [3, 1], sums)
@@ -61,4 +61,4 @@ def _clips(*shape: int) -> Tensor:
 
 
 def _distance(found: Tensor, wanted: Tensor) -> float:
-    return ((found.double() - wanted).norm() / wanted.norm()).item()
+    return float((found.double() - wanted).norm() / wanted.norm())
