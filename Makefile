@@ -39,6 +39,7 @@ smoke: install
 
 # What the search costs beside its training, and how fast prepared videos are read; run it on a quiet machine.
 bench: install
+	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/orchestration.py
 	$(BIN)/python benchmarks/prepared.py
 

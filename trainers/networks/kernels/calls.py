@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -198,7 +199,7 @@ class Kernels:
         return for_x, for_gain, for_bias
 
 
-def _call(kernel: Callable[..., None], before: Sequence[object], tensors: Sequence[Tensor | None], *after: int) -> None:
+def _call(kernel: Callable[..., None], before: Sequence[Any], tensors: Sequence[Tensor | None], *after: int) -> None:
     """`tensors` are held until the kernel returns, of which only the addresses are passed on."""
     where = [ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors]
     kernel(ctypes.byref(before[0]), *before[1:], *where, *after)

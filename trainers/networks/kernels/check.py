@@ -61,4 +61,4 @@ def _clips(*shape: int) -> Tensor:
 
 
 def _distance(found: Tensor, wanted: Tensor) -> float:
-    return float((found.double() - wanted).norm() / wanted.norm())
+    return float((found.double() - wanted.detach()).norm() / wanted.detach().norm())
