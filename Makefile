@@ -4,7 +4,7 @@ BIN := .venv/bin
 NAME ?= smoke
 STAMP := .venv/.installed
 
-.PHONY: install search test check smoke bench clean
+.PHONY: install search test check smoke bench chaos fuzz clean
 
 install: $(STAMP)
 
@@ -37,11 +37,21 @@ check: install
 smoke: install
 	$(BIN)/python tests/wheel.py
 
-# What the search costs beside its training, and how fast prepared videos are read; run it on a quiet machine.
+# What the search costs beside its training, how fast prepared videos are read, and how long commands take in a large
+# store; run it on a quiet machine.
 bench: install
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/orchestration.py
 	$(BIN)/python benchmarks/prepared.py
+	$(BIN)/python benchmarks/store.py
+
+# A hundred kills of coordinators, workers, machines and databases, and what they changed; SEED repeats a run.
+chaos: install
+	$(BIN)/python tests/chaos.py --kills 100 $(if $(SEED),--seed $(SEED))
+
+# 20,000 damaged and hostile files of all kinds that are read, in minutes; SEED=N reads the same ones again.
+fuzz: install
+	nice $(BIN)/python tests/fuzz.py $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

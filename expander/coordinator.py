@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Protocol
 
 from expander.cost import Cost, MeasuredName
+from expander.failure import Verdict, blamed, suspects, verdict
 from expander.geometry import Geometry
 from expander.search import Decision, Instance, Step, decide, ending, instances, next_step, prescribe, prescribed_axis
 from expander.space import SearchSpace
-from expander.trial import Event, Failed, Outcome, Trial
+from expander.trial import Epoch, Event, Failed, GoesOn, Outcome, Trial, Warned
+
+NO_WAITS: Mapping[str, float] = {}
+
+
+def nowhere(_: str) -> frozenset[str]:
+    """Keeps no trial from any node."""
+    return frozenset()
 
 
 class Store(Protocol):
@@ -24,8 +32,11 @@ class Store(Protocol):
     def enroll(self, step: Step) -> None:
         """Record the step, its candidates and the trials that they need. Idempotent."""
 
-    def unfinished(self, step: Step, retries: int) -> Sequence[Trial]:
-        """The step's trials to be trained: not completed, and failed at most `retries` times."""
+    def unfinished(self, step: Step) -> Sequence[Trial]:
+        """The step's trials that have not completed, in any search."""
+
+    def failures(self) -> Sequence[Failed]:
+        """The failures in this search that count, oldest first, without tracebacks and logs."""
 
     def record(self, event: Event) -> None:
         """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later."""
@@ -61,11 +72,23 @@ class Dispatcher(Protocol):
     def meter(self) -> Meter:
         """Measures where the trials run; never asked while some do."""
 
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The machines that could take an attempt now, as Started and Failed name them."""
+
+    def run(
+        self,
+        trials: Sequence[Trial],
+        again: Callable[[Failed], float | None],
+        waits: Mapping[str, float] = NO_WAITS,
+        avoid: Callable[[str], frozenset[str]] = nowhere,
+    ) -> Generator[Event, None, None]:
         """Train `trials`; yield what happens as it happens, and exactly one outcome for each attempt.
 
         A trial that fails is an outcome, never an exception: `again`, asked once the Failed has been yielded, says
-        whether it is tried anew, at once. Closing the generator stops every running trial before it returns.
+        after how many seconds it is tried anew, None for never. waits: such seconds of a trial before its first
+        attempt. avoid: the nodes that a trial, by its id, is kept from where others could take it; asked as late as can
+        be, from any thread. Closing the generator stops every running trial before it returns.
         """
 
 
@@ -129,14 +152,62 @@ def _train(
     dispatcher: Dispatcher,
     watch: Callable[[Step, Event | Decision | None], None],
 ) -> None:
-    retries = space.failures.retries
-    if not (todo := store.unfinished(step, retries)):
+    failures = _Failures(space, dispatcher, list(store.failures()))
+    waits = {trial.id: wait for trial in store.unfinished(step) if (wait := failures.due(trial.id)) is not None}
+    if not waits:
         return
-
-    def again(failed: Failed) -> bool:
-        return any(trial.id == failed.trial for trial in store.unfinished(step, retries))
-
-    with closing(dispatcher.run(todo, again)) as events:
+    todo = [trial for trial in step.trials if trial.id in waits]
+    with closing(dispatcher.run(todo, lambda failed: failures.wait(failed.trial), waits, failures.avoid)) as events:
         for event in events:
-            store.record(event)
-            watch(step, event)
+            seen = failures.take(event)
+            if not isinstance(seen, Warned):
+                store.record(seen)
+            watch(step, seen)
+
+
+@dataclass
+class _Failures:
+    """What has failed in a search so far, and what follows from it."""
+
+    space: SearchSpace
+    dispatcher: Dispatcher
+    known: list[Failed]
+    reached: dict[str, int] = field(default_factory=dict)
+
+    def take(self, event: Event) -> Event:
+        """Note an event; a failure comes back with how far its trial had come and with what follows."""
+        match event:
+            case Epoch():
+                self.reached[event.trial] = event.number
+            case GoesOn():
+                self.reached[event.trial] = event.epochs[-1].number
+            case Failed():
+                event = replace(event, epoch=self._reached(event.trial))
+                self.known.append(event)
+                follows = self._verdict(event.trial)
+                event = self.known[-1] = replace(event, wait=follows.wait, next=follows.why)
+        return event
+
+    def wait(self, trial: str) -> float | None:
+        """Seconds from a trial's last failure to its next attempt, None where none follows."""
+        return self._of(trial)[-1].wait
+
+    def due(self, trial: str) -> float | None:
+        """As `wait`, for a trial of which nothing runs: what was said then may have changed with the space or nodes."""
+        if not (past := self._of(trial)):
+            return 0.0
+        return None if self._verdict(trial).wait is None else past[-1].wait or 0.0
+
+    def avoid(self, trial: str) -> frozenset[str]:
+        """The nodes that a trial is kept from: those that fail, and those where it failed itself and would again."""
+        return suspects(self.known) | blamed(self._of(trial))
+
+    def _verdict(self, trial: str) -> Verdict:
+        return verdict(self._of(trial), self.space.failures, self.dispatcher.nodes)
+
+    def _of(self, trial: str) -> list[Failed]:
+        return [failed for failed in self.known if failed.trial == trial]
+
+    def _reached(self, trial: str) -> int | None:
+        before = [failed.epoch for failed in self._of(trial) if failed.epoch is not None]
+        return max([*before, self.reached.get(trial, 0)]) or None

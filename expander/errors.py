@@ -6,8 +6,13 @@ ExpanderError            exit 1
 ├── DataError            exit 1    the videos of a manifest
 │   └── ManifestError    exit 2    a manifest that is wrong
 ├── StoreError           exit 1    the SQL store
-│   └── StoreUrlError    exit 2    a URL that names no store
+│   ├── StoreUrlError    exit 2    a URL that names no store
+│   ├── StoreAway        exit 1    its server cannot be reached: it may be back in a moment
+│   └── LeaseLost        exit 1    another process runs the search now, or may soon
+├── FileError            exit 2    a file that cannot be written, or read back: a full disk, a mount that is gone
 ├── TrialError           exit 1    one training that cannot go on
+│   ├── Diverged         exit 1    ... as its loss or gradients are no numbers, or far beyond chance
+│   └── DeviceMemoryError  exit 1  ... as not even the smallest piece fits in the device's memory
 ├── StepFailed           exit 1    a step without the outcomes that its decision needs
 └── Interrupted          exit 130  Ctrl-C
 """
@@ -55,8 +60,37 @@ class StoreUrlError(StoreError):
     exit_code = 2
 
 
+class StoreAway(StoreError):
+    """The store's server cannot be reached. A write that it ends may have been recorded or not."""
+
+
+class LeaseLost(StoreError):
+    """This process may not write to its search any more: another one runs it now, or may soon."""
+
+
+class FileError(ExpanderError):
+    """A file that cannot be written, or read back; whatever was there is unchanged. Its cause is the OSError.
+
+    number: that one's errno, kept where the error is sent to another process.
+    """
+
+    exit_code = 2
+
+    def __init__(self, text: str, number: int | None = None) -> None:
+        super().__init__(text)
+        self.number = number
+
+
 class TrialError(ExpanderError):
     """One training that cannot go on, such as a loss that is not a number."""
+
+
+class Diverged(TrialError):
+    """A training whose loss or gradients are no numbers, or whose loss is far beyond chance."""
+
+
+class DeviceMemoryError(TrialError):
+    """A training of which not even the smallest piece fits in the device's memory."""
 
 
 class StepFailed(ExpanderError):

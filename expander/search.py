@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from expander.axis import Axis, Factors
 from expander.complexity import Complexity, measure
 from expander.cost import Cost, closed_form
-from expander.errors import SpaceError, StepFailed
+from expander.errors import SpaceError, StepFailed, UsageError
 from expander.geometry import Geometry, realise
 from expander.recipe import Recipe, Regularisation, begun, recipe_at
 from expander.solve import Infeasible, Solution, contract, solve
@@ -82,6 +82,7 @@ class Decision:
     """Which candidate a step keeps, and the ranking that says why, best first.
 
     cost: of what is kept, in the unit of the space's complexity. train_top1: of its trial, as a Completed has it.
+    by_user: a user chose it, not the ranking.
     """
 
     number: int
@@ -94,6 +95,7 @@ class Decision:
     score: float | None
     ranking: tuple[Ranked, ...]
     train_top1: float | None = None
+    by_user: bool = False
 
     @property
     def key(self) -> str:
@@ -177,14 +179,19 @@ def decide(step: Step, outcomes: Iterable[Outcome], *, skip_failed: bool = False
     Raises StepFailed when a trial failed, unless `skip_failed` leaves its candidates out and others remain.
     """
     by_trial = {outcome.trial: outcome for outcome in outcomes}
-    ranking = [_ranked(candidate, by_trial) for candidate in step.candidates]
-    costs = {c.axis: c.solution.cost if c.solution else 0 for c in step.candidates}
-    scored = sorted((r for r in ranking if r.score is not None), key=lambda r: (-(r.score or 0), costs[r.axis]))
-    rest = [ranked for ranked in ranking if ranked.score is None]
+    scored, rest = _ranking(step, by_trial)
     failed = [ranked for ranked in rest if ranked.trial is not None]
     if failed and not (skip_failed and scored):
         raise StepFailed(_failure(step, failed, skip_failed))
     return _decision(step, scored[0].axis, (*scored, *rest), by_trial.get(scored[0].trial or ""))
+
+
+def _ranking(step: Step, outcomes: dict[str, Outcome]) -> tuple[list[Ranked], list[Ranked]]:
+    """The candidates that have a score, best first, and the others."""
+    ranking = [_ranked(candidate, outcomes) for candidate in step.candidates]
+    costs = {c.axis: c.solution.cost if c.solution else 0 for c in step.candidates}
+    scored = sorted((r for r in ranking if r.score is not None), key=lambda r: (-(r.score or 0), costs[r.axis]))
+    return scored, [ranked for ranked in ranking if ranked.score is None]
 
 
 def _failure(step: Step, failed: Sequence[Ranked], skip_failed: bool) -> str:
@@ -198,9 +205,24 @@ def _failure(step: Step, failed: Sequence[Ranked], skip_failed: bool) -> str:
     for reason, trials in reasons.items():
         names = "; ".join(f"{', '.join(axes[trial])} (trial {trial})" for trial in trials)
         lines.append(f"  {names}: {reason}")
-    advice = "Fix the cause and resume the search, which trains only these again"
+    advice = "Fix the cause and run `expander retry` with the name of the search, which trains only these again"
     skip = "; or set failures.then: skip in the space to decide without them"
     return "\n".join([*lines, f"{advice}{'' if skip_failed else skip}."])
+
+
+def choose(step: Step, outcomes: Iterable[Outcome], axis: Axis) -> Decision:
+    """The decision for `axis`, whatever the ranking. Raises UsageError where its trial has not completed."""
+    by_trial = {outcome.trial: outcome for outcome in outcomes}
+    scored, rest = _ranking(step, by_trial)
+    ranking = (*scored, *rest)
+    taken = next((ranked for ranked in ranking if ranked.axis is axis), None)
+    if taken is None or taken.score is None:
+        reason = taken.reason if taken else "it is not among expansion.axes"
+        trained = ", ".join(ranked.axis for ranked in scored) or "none"
+        raise UsageError(
+            f"step {step.key}: {axis} cannot be taken: {reason}; expected an axis whose trial has completed ({trained})"
+        )
+    return replace(_decision(step, axis, ranking, by_trial.get(taken.trial or "")), by_user=True)
 
 
 def prescribe(step: Step, axis: Axis) -> Decision:

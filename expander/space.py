@@ -178,6 +178,8 @@ class FailuresSection(Section):
     """What happens when a trial fails."""
 
     retries: Whole = 1
+    backoff_seconds: Annotated[float, Field(ge=0, le=86_400)] = 30.0
+    hang_minutes: Annotated[float, Field(gt=0, le=1_000_000)] | None = 30.0
     then: Literal["stop", "skip"] = "stop"
 
 
@@ -185,6 +187,12 @@ class WatchSection(Section):
     """Where else a search is watched."""
 
     mlflow: str | None = None
+
+
+class CoordinatorSection(Section):
+    """The process that runs the search."""
+
+    lease_seconds: Annotated[float, Field(ge=1, le=1_000_000)] = 60.0
 
 
 class SearchSpace(Section):
@@ -204,6 +212,7 @@ class SearchSpace(Section):
     resources: ResourcesSection = ResourcesSection()
     failures: FailuresSection = FailuresSection()
     watch: WatchSection = WatchSection()
+    coordinator: CoordinatorSection = CoordinatorSection()
     seed: Whole = 0
 
     @property
@@ -253,7 +262,7 @@ class SearchSpace(Section):
 
 
 # What a search may change between its steps without mixing results: how its trials are carried out.
-OPERATIONAL = ("description", "resources", "failures", "watch")
+OPERATIONAL = ("description", "resources", "failures", "watch", "coordinator")
 
 
 def read_space(values: object, where: Mapping[Key, str], source: str) -> SearchSpace:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
 from expander.complexity import Complexity, measure
 from expander.efficientnet3d import AnyGeometry, read_geometry
+from expander.errors import UsageError
+from expander.files import WEIGHTS_CHECKSUM, digest
 from expander.recipe import Recipe
 from expander.space import Count, RecipeSection, RegimeName, ViewsSection, Whole
 from expander.strict import Key, Section, check
@@ -119,6 +122,30 @@ class InstanceConfig:
             **({} if self.task == "classification" else {"task": self.task}),
             "provenance": dict(self.provenance),
         }
+
+
+def with_weights(config: InstanceConfig, name: str, weights: Path) -> InstanceConfig:
+    """The config with the file `name` beside it, and the checksum of that file, which is a copy of `weights`.
+
+    Raises FileError where they cannot be read.
+    """
+    return replace(config, weights=name, provenance={**config.provenance, WEIGHTS_CHECKSUM: digest(weights)})
+
+
+def check_weights(config: InstanceConfig, weights: Path) -> None:
+    """Raise UsageError where `weights` is the file that the config names, and not what was written with it.
+
+    Of a file of another name, and of a config without a checksum, nothing is known; of a missing one its reader tells.
+    """
+    written = config.provenance.get(WEIGHTS_CHECKSUM)
+    if written is None or weights.name != config.weights or not weights.is_file():
+        return
+    if (found := digest(weights)) != written:
+        raise UsageError(
+            f"weights {weights} are not what was written with the config of {config.name}: they are damaged, or were"
+            f" replaced (SHA-256 {found[:12]}..., provenance.{WEIGHTS_CHECKSUM} is {str(written)[:12]}...). Export them"
+            f" again; or, where they are meant, give them another name than {config.weights}"
+        )
 
 
 def read_config(values: object, where: Mapping[Key, str], source: str) -> InstanceConfig:

@@ -9,15 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, inspect, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from expander.errors import StoreError, StoreUrlError, UsageError
+from expander.errors import StoreAway, StoreError, StoreUrlError, UsageError
 from results.schema import OLDEST, VERSION, Base, RevisionRow, StoreInfo
 
 # How long a write waits for another process' write before it gives up, and a server for its connection.
 BUSY_SECONDS = 30
+# What SQLite says of a file system that does not let it write, and what helps.
+MOUNTED = "see that its folder is mounted, writable and on a sound disk that is not full"
+FILE_TROUBLES = {
+    "database or disk is full": "free some space on its disk",
+    "attempt to write a readonly database": "have its file and its folder writable",
+    "disk I/O error": MOUNTED,
+    "unable to open database file": MOUNTED,
+}
 CONNECT_SECONDS = 10
+# A server that stops, has stopped or begins (PostgreSQL's manual, appendix A); class 08: the connection is lost.
+GOING_AND_COMING = ("57P01", "57P02", "57P03")
+# A server ends a write that says nothing for so long; shorter than others wait for it.
+STALLED_SECONDS = 15
 
 
 class Database:
@@ -26,6 +38,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.shown = _shown(url)
         self.file = _file(url)
+        self._url = url
         self._engine = _engine(url)
         self._writer = self._engine.execution_options(writes=True)
 
@@ -40,6 +53,10 @@ class Database:
         """One transaction that is kept whole when the block ends, and not at all when it raises."""
         with self._in_words("write to"), Session(self._writer) as session, session.begin():
             yield session
+
+    def apart(self) -> Database | None:
+        """The same over connections of its own, for another thread; None where it is in memory and has but one."""
+        return None if isinstance(self._engine.pool, StaticPool) else Database(self._url)
 
     @contextmanager
     def migrating(self) -> Iterator[Session]:
@@ -82,7 +99,29 @@ class Database:
             yield
         except SQLAlchemyError as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(f"cannot {deed} the store {self.shown}: {' '.join(str(reason).split())}") from error
+            text = " ".join(str(reason).split())
+            kind = StoreAway if isinstance(error, DBAPIError) and self._away(error) else StoreError
+            raise kind(f"cannot {deed} the store {self.shown}: {text}{self._advice(text)}") from error
+
+    def _away(self, error: DBAPIError) -> bool:
+        """Whether it says that the server cannot be reached, and not that it will not do what it is asked."""
+        if self.dialect == "sqlite":
+            return False
+        state: str | None = getattr(error.orig, "sqlstate", None)
+        if error.connection_invalidated or (state is not None and (state in GOING_AND_COMING or state[:2] == "08")):
+            return True
+        # To connect is no statement, and libpq does not tell the state of why it could not.
+        return isinstance(error, OperationalError) and error.statement is None and state is None
+
+    def _advice(self, reason: str) -> str:
+        """What to do where a SQLite file cannot be written; nothing where it is something else."""
+        helps = next((what for said, what in FILE_TROUBLES.items() if said in reason), None)
+        if self.file is None or helps is None:
+            return ""
+        return (
+            f"; nothing of this was written, and what was before is kept: {helps}, and do it again; a search goes on"
+            " with `expander resume`"
+        )
 
 
 def connect(given: str, *, create: bool) -> Database:
@@ -205,6 +244,8 @@ def _engine(url: URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name == "postgresql":
+        event.listen(engine, "begin", _begin_postgresql)
     return engine
 
 
@@ -219,6 +260,14 @@ def _begin_sqlite(connection: Connection) -> None:
     # the timeout. One that may write therefore takes the lock as it begins, and waits there.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    # A process that is stopped in a transaction must not keep its rows from the others: the server ends it for them.
+    if connection.get_execution_options().get("writes", False):
+        limits = {"lock_timeout": BUSY_SECONDS, "idle_in_transaction_session_timeout": STALLED_SECONDS}
+        each = ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in limits.items())
+        connection.exec_driver_sql(f"SELECT {each}")
 
 
 def _file(url: URL) -> Path | None:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal
 
 import yaml
 
-from expander.errors import UsageError
+from expander.errors import FileError, UsageError
+from expander.files import WEIGHTS_CHECKSUM, digest, make_folder, read_whole, unsealed, write_whole
 from expander.geometry import Geometry
 from expander.search import recipe_of
-from results.config import InstanceConfig
+from results.config import InstanceConfig, with_weights
 from results.peers import mmaction2, pyslowfast, pytorchvideo
 
 if TYPE_CHECKING:
-    from results.records import InstanceRecord
+    from results.records import InstanceRecord, SearchRecord
     from results.store import SearchStore
 
 
 Format = Literal["yaml", "pyslowfast", "pytorchvideo", "mmaction2"]
 
+# What a finished training leaves beside its weights.
+OUTCOME = "completed.json"
 # How a config's file ends, so that one folder can hold all formats, and how its weights' file does.
 ENDINGS: Mapping[Format, tuple[str, str]] = {
     "yaml": ("yaml", "safetensors"),
@@ -76,23 +76,20 @@ def export_configs(
 ) -> tuple[Exported, ...]:
     """Write configs; of each, the `weights` of its name where they are.
 
-    Raises UsageError where the peer of `form` cannot build one of the networks (nothing is written then), or `out` is
-    no folder to write to. Files appear whole or not at all.
+    Raises UsageError where the peer of `form` cannot build one of the networks, FileError where weights are damaged
+    (nothing is written then) and where `out` cannot be written to. Files appear whole or not at all.
     """
     found = {name: source for name, source in weights.items() if source is not None and source.is_file()}
     if form == "yaml":
-        configs = [replace(c, weights=f"{c.name}.safetensors") if c.name in found else c for c in configs]
+        for source in found.values():
+            _check(source)
+        configs = [with_weights(c, f"{c.name}.safetensors", found[c.name]) if c.name in found else c for c in configs]
     texts = _express_all(configs, form)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        return tuple(
-            _write(config, text, found.get(config.name), weights.get(config.name), out, form)
-            for config, text in zip(configs, texts, strict=True)
-        )
-    except OSError as error:
-        raise UsageError(
-            f"nothing can be written to {out}: {error.strerror}; give a folder that you may write to"
-        ) from error
+    make_folder(out)
+    return tuple(
+        _write(config, text, found.get(config.name), weights.get(config.name), out, form)
+        for config, text in zip(configs, texts, strict=True)
+    )
 
 
 def _write(
@@ -100,8 +97,11 @@ def _write(
 ) -> Exported:
     """One config, and beside ours the weights at `source`; None where they are not, or no more, as `recorded`."""
     path = out / f"{config.name}.{ENDINGS[form][0]}"
-    copied = _copy(source, out / f"{config.name}.safetensors") if source and form == "yaml" else None
-    write_atomically(path, lambda file: file.write(text.encode()))
+    copied = None
+    if source and form == "yaml":
+        copied = out / f"{config.name}.safetensors"
+        write_whole(copied, read_whole(source))
+    write_whole(path, text.encode())
     convert = _convert(config, out, form) if source and form != "yaml" else None
     return Exported(config.name, path, copied, None if source else recorded, convert)
 
@@ -150,34 +150,26 @@ def _convert(config: InstanceConfig, out: Path, form: Format) -> str:
 
 def write_config(config: InstanceConfig, path: Path) -> None:
     """Write one config as ours."""
-    write_atomically(path, lambda file: file.write(_ours(config, path.name).encode()))
+    write_whole(path, _ours(config, path.name).encode())
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Fill a temporary file in the same folder, flush it to disk and move it to `path`."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def _check(weights: Path) -> None:
+    """Raise FileError where weights are not what their training has written."""
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        written = unsealed((weights.parent / OUTCOME).read_bytes()).get(WEIGHTS_CHECKSUM)
+    except (OSError, ValueError):  # of an earlier version, or elsewhere: nothing is known
+        return
+    if written not in (None, digest(weights)):
+        raise FileError(
+            f"{weights} is damaged: its checksum is not the one in {OUTCOME} beside it, and nothing was exported. Take"
+            " it from a backup, or export the others with --instance"
+        )
 
 
 def _weights(search: SearchStore, instance: InstanceRecord) -> Path | None:
     """Where the weights of an instance were written; None where it was not trained."""
     weights = search.trial(instance.trial).weights if instance.trial else None
     return Path(weights) if weights else None
-
-
-def _copy(source: Path, target: Path) -> Path:
-    with source.open("rb") as weights:
-        write_atomically(target, lambda file: shutil.copyfileobj(weights, file))
-    return target
 
 
 def _config(search: SearchStore, instance: InstanceRecord, class_names: Sequence[str]) -> InstanceConfig:
@@ -215,5 +207,20 @@ def _provenance(search: SearchStore, instance: InstanceRecord) -> dict[str, obje
         "seed": record.space.seed,
         "data": dict(record.data) if record.data else None,
         "versions": dict(completed.versions) if completed else dict(record.versions),
+        **_changes(record),
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _changes(record: SearchRecord) -> dict[str, object]:
+    """Where the first decisions of a search are from, and which changes of what trains a user accepted, if any."""
+    values: dict[str, object] = {}
+    if record.forked is not None:
+        values["forked"] = {"from": record.forked.name, "step": record.forked.step}
+    if record.accepted:
+        values["accepted"] = [
+            {key: value for key, value in asdict(each).items() if value is not None}
+            | {"at": each.at.isoformat(timespec="seconds")}
+            for each in record.accepted
+        ]
+    return values

@@ -10,9 +10,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Owner:
-    """A process: host, pid, and its start in clock ticks since boot, which tells it from a later one of the same pid.
+    """A process: host, pid, and what tells it from a later one of the same pid.
 
-    started is None where the system has no /proc.
+    started: its start in clock ticks since boot, then the boot and the PID namespace in which these numbers mean
+    something; None where the system has no /proc. Before version 4 of the store it was the ticks alone.
     """
 
     host: str
@@ -20,18 +21,27 @@ class Owner:
     started: str | None
 
     @property
-    def alive(self) -> bool:
-        """Whether the process runs; only meaningful on its own host."""
+    def dead(self) -> bool:
+        """Whether it is known to be; never so of a process on another host, nor in a container that is named alike."""
+        if self.host != socket.gethostname():
+            return False
+        ticks, _, place = (self.started or "").partition(" ")
+        if place and place != _place():
+            return False
         state, started = _stat(self.pid)
         if state is None:
-            return _answers(self.pid)
+            return not _answers(self.pid)
         # A killed process that nobody has waited for yet still has its entry, as a zombie.
-        return state not in "ZX" and self.started in (None, started)
+        return state in "ZX" or ticks not in ("", started)
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
 
 
 def this_process() -> Owner:
     """The process that asks."""
-    return Owner(socket.gethostname(), os.getpid(), _stat(os.getpid())[1])
+    ticks = _stat(os.getpid())[1]
+    return Owner(socket.gethostname(), os.getpid(), None if ticks is None else f"{ticks} {_place()}".strip())
 
 
 def _stat(pid: int) -> tuple[str | None, str | None]:
@@ -43,6 +53,15 @@ def _stat(pid: int) -> tuple[str | None, str | None]:
     # The second field is the program's name in brackets, which may hold blanks and brackets itself.
     fields = text.rpartition(")")[2].split()
     return fields[0], fields[19]
+
+
+def _place() -> str:
+    """This boot of this machine, and the PID namespace; empty where the system does not tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
 
 
 def _answers(pid: int) -> bool:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer
 
 from expander.axis import Axis
 from expander.trial import Outcome
-from results.owner import Owner, this_process
+from results.lease import clock, effective_state, instant
 from results.records import (
     CandidateRecord,
     CandidateState,
     DamagedRecord,
+    FailureRecord,
     InstanceRecord,
-    SearchState,
     SearchSummary,
     StepRecord,
     TrialRecord,
@@ -26,6 +24,7 @@ from results.records import (
     completed_of,
     epoch_of,
     failed_of,
+    failure_of,
     instance_of,
     step_of,
     trial_of,
@@ -41,31 +40,6 @@ from results.schema import (
     StepRow,
     TrialRow,
 )
-
-# A coordinator on another host cannot be asked whether it lives: silent for longer, it is taken for dead.
-SILENCE = timedelta(minutes=10)
-
-
-def holder(row: SearchRow) -> Owner | None:
-    """The process that holds a search, None where nobody does."""
-    if row.host is None or row.pid is None:
-        return None
-    return Owner(row.host, row.pid, row.process_started)
-
-
-def is_held(row: SearchRow) -> bool:
-    """Whether the process that holds a search lives, as far as this host can tell."""
-    owner = holder(row)
-    if owner is None:
-        return False
-    if owner.host == this_process().host:
-        return owner.alive
-    return datetime.now(UTC) - row.last_event_at <= SILENCE
-
-
-def effective_state(row: SearchRow) -> SearchState:
-    """The state of a search; 'interrupted' where a coordinator that is dead left it running."""
-    return "interrupted" if row.state == "running" and not is_held(row) else cast("SearchState", row.state)
 
 
 def summaries(session: Session) -> tuple[SearchSummary, ...]:
@@ -84,13 +58,14 @@ def summaries(session: Session) -> tuple[SearchSummary, ...]:
         .outerjoin(DecisionRow, DecisionRow.id == per_search.c.last)
         .order_by(SearchRow.id)
     ).all()
+    now = clock(session)
     names: defaultdict[int, list[str]] = defaultdict(list)
     for search, name in session.execute(select(InstanceRow.search_id, InstanceRow.name).order_by(InstanceRow.bound)):
         names[search].append(name)
     return tuple(
         SearchSummary(
             name=row.name,
-            state=effective_state(row),
+            state=effective_state(row, now),
             created=row.created_at,
             steps=steps or 0,
             axis=Axis(decision.axis) if decision else None,
@@ -143,8 +118,10 @@ def damaged(session: Session, search: int) -> tuple[DamagedRecord, ...]:
     for row in rows:
         videos[row.manifest, row.video].append(row)
     searches: defaultdict[str, set[str]] = defaultdict(set)
+    damaged_in = {row.trial_id for reports in videos.values() for row in reports}
     named = select(SearchRow.name, CandidateRow.trial_id).join(StepRow, StepRow.search_id == SearchRow.id)
-    for name, trial_id in session.execute(named.join(CandidateRow, CandidateRow.step_id == StepRow.id)):
+    theirs = named.join(CandidateRow, CandidateRow.step_id == StepRow.id).where(CandidateRow.trial_id.in_(damaged_in))
+    for name, trial_id in session.execute(theirs):
         searches[trial_id or ""].add(name)
     return tuple(
         DamagedRecord(
@@ -164,6 +141,20 @@ def failures(session: Session, search: int, trials: Sequence[str]) -> Sequence[F
     """The failures of `trials` in a search that count, oldest first."""
     counted = FailureRow.search_id == search, FailureRow.trial_id.in_(trials), FailureRow.forgiven.is_(False)
     return session.scalars(select(FailureRow).where(*counted).order_by(FailureRow.id)).all()
+
+
+def counting(session: Session, search: int) -> Sequence[FailureRow]:
+    """Every failure in a search that counts, oldest first, without traceback and log."""
+    counted = FailureRow.search_id == search, FailureRow.forgiven.is_(False)
+    light = defer(FailureRow.traceback), defer(FailureRow.log)
+    return session.scalars(select(FailureRow).where(*counted).order_by(FailureRow.id).options(*light)).all()
+
+
+def attempts(session: Session, search: int, trial_id: str) -> tuple[FailureRecord, ...]:
+    """Every failure of a trial in a search, oldest first, with traceback and log."""
+    mine = FailureRow.search_id == search, FailureRow.trial_id == trial_id
+    rows = session.scalars(select(FailureRow).where(*mine).order_by(FailureRow.id))
+    return tuple(failure_of(row, whole=True) for row in rows)
 
 
 def completed(session: Session, trials: Sequence[str]) -> dict[str, TrialRow]:
@@ -189,10 +180,11 @@ def epoch_seconds(session: Session, search: int) -> dict[str, tuple[float, ...]]
 
 def _candidates(session: Session, search: int) -> defaultdict[int, list[CandidateRecord]]:
     """The candidates of every step, by the step's id."""
-    running = session.scalars(select(SearchRow).where(SearchRow.state == "running"))
-    live = {row.id for row in running if effective_state(row) == "running"}
+    running = session.execute(select(SearchRow, instant(session)).where(SearchRow.state == "running"))
+    live = {row.id for row, now in running if effective_state(row, now) == "running"}
     failed: defaultdict[str | None, list[FailureRow]] = defaultdict(list)
-    failures = select(FailureRow).where(FailureRow.search_id == search).options(defer(FailureRow.traceback))
+    light = defer(FailureRow.traceback), defer(FailureRow.log)
+    failures = select(FailureRow).where(FailureRow.search_id == search).options(*light)
     for failure in session.scalars(failures.order_by(FailureRow.id)):
         failed[failure.trial_id].append(failure)
     rows = session.execute(
@@ -207,7 +199,7 @@ def _candidates(session: Session, search: int) -> defaultdict[int, list[Candidat
     for row, training, last in rows:
         past = failed[row.trial_id]
         state = _state(row, training, past, search, live)
-        record = candidate_of(row, training, last, state, len(past), past[-1].reason if past else None)
+        record = candidate_of(row, training, last, state, past)
         candidates[row.step_id].append(record)
     return candidates
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from expander.axis import Axis, Factors
 from expander.cost import ComplexityName
 from expander.search import Candidate, Decision, Instance, Kind, Ranked, Step
 from expander.space import SearchSpace, read_space
-from expander.trial import Completed, Epoch, Failed, Metrics, Outcome, Trial
+from expander.trial import Completed, Epoch, Failed, FailureKind, Metrics, Outcome, Trial
 from results.schema import CandidateRow, DecisionRow, EpochRow, FailureRow, InstanceRow, SearchRow, StepRow, TrialRow
 
 SearchState = Literal["created", "running", "interrupted", "failed", "completed"]
@@ -22,10 +22,32 @@ CandidateState = Literal["infeasible", "untrained", "pending", "running", "compl
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """A change of what trains that a user has accepted. kind: which part. trial: whose `recorded` was; None for the
+    search's own."""
+
+    kind: str
+    recorded: str
+    now: str
+    at: datetime
+    trial: str | None = None
+
+
+@dataclass(frozen=True)
+class Forked:
+    """Where the first decisions of a search are from: those of search `name` before its expansion `step`."""
+
+    name: str
+    step: int
+
+
+@dataclass(frozen=True)
 class SearchRecord:
     """A search as it was started. state, reason: as its coordinator wrote them, which a killed one never amends.
 
-    device: where its complexity is measured; None until it has been, and where it is in closed form.
+    device: where its complexity is measured; None until it has been, and where it is in closed form. versions, sources:
+    of what decides and trains, those that were accepted since in place of the first; sources are empty where nobody
+    knows.
     """
 
     name: str
@@ -39,6 +61,9 @@ class SearchRecord:
     state: SearchState
     reason: str | None
     device: str | None
+    sources: Mapping[str, str]
+    accepted: tuple[Accepted, ...]
+    forked: Forked | None
 
 
 @dataclass(frozen=True)
@@ -59,13 +84,36 @@ class SearchSummary:
 
 
 @dataclass(frozen=True)
+class FailureRecord:
+    """One attempt that failed, as FailureRow has it. number: from 1, of the trial in this search. counts: not forgiven.
+
+    due: when the next attempt is, None where none follows. traceback, log: None where they were not asked for.
+    """
+
+    trial: str
+    number: int
+    kind: FailureKind
+    reason: str
+    worker: str | None
+    node: str | None
+    epoch: int | None
+    counts: bool
+    failed: datetime
+    due: datetime | None
+    next: str
+    traceback: str | None = None
+    log: str | None = None
+
+
+@dataclass(frozen=True)
 class CandidateRecord:
     """One candidate of a step; figures are None where the axis cannot move at all, or where nothing came back yet.
 
     cost: in the unit of the search's complexity.
     trial: the id of its training. epoch of epochs: the last one recorded. seconds: wall time of the completed attempt.
-    failures, failure: attempts that failed in this search, forgiven ones too, and why the last of them did. last: its
-    last epoch. damaged: videos that a completed trial left out.
+    failures, failure: attempts that failed in this search, forgiven ones too, and why the last of them did, which
+    `failed` tells in full but for its traceback and log. last: its last epoch. damaged: videos that a completed trial
+    left out. notes: what it did otherwise than it began.
     """
 
     axis: Axis
@@ -91,6 +139,8 @@ class CandidateRecord:
     failure: str | None
     last: Epoch | None
     damaged: int
+    failed: FailureRecord | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -98,6 +148,7 @@ class StepRecord:
     """One round; chosen, train_top1 and decided_at are None and the ranking is empty until it is decided.
 
     bound, frontier_cost: in the unit of the search's complexity. recipe: of its trials. train_top1: of what it kept.
+    by_user: a user chose, not the scores.
     """
 
     number: int
@@ -113,6 +164,7 @@ class StepRecord:
     train_top1: float | None
     started_at: datetime
     decided_at: datetime | None
+    by_user: bool
 
 
 @dataclass(frozen=True)
@@ -183,12 +235,14 @@ class TrialRecord:
 
 def trial_values(trial: Trial) -> dict[str, Any]:
     """The columns of a trial that follow from its content."""
-    return {"id": trial.id, "epochs": trial.recipe.epochs, **trial.as_dict()}
+    return {"id": trial.id, "epochs": trial.recipe.epochs, **trial.as_dict(), "trainer": trial.trainer}
 
 
 def trial_of(row: TrialRow) -> Trial:
     """The trial that `trial_values` wrote."""
-    return Trial.from_dict({key: getattr(row, key) for key in ("geometry", "recipe", "data", "views", "seed")})
+    return Trial.from_dict(
+        {key: getattr(row, key) for key in ("geometry", "recipe", "data", "views", "seed", "trainer")}
+    )
 
 
 def completed_values(completed: Completed) -> dict[str, Any]:
@@ -202,6 +256,8 @@ def completed_values(completed: Completed) -> dict[str, Any]:
         "train_top1": completed.train_top1,
         "device": completed.device,
         "gpus": completed.gpus,
+        "notes": list(completed.notes),
+        "weights_sha256": completed.weights_sha256,
     }
 
 
@@ -223,17 +279,60 @@ def completed_of(row: TrialRow) -> Completed:
         train_top1=row.train_top1,
         device=row.device,
         gpus=row.gpus,
+        notes=tuple(row.notes or ()),
+        weights_sha256=row.weights_sha256,
     )
 
 
-def failed_values(failed: Failed) -> dict[str, str]:
-    """The columns of a failure, but for its search, number and time."""
-    return {"trial_id": failed.trial, "reason": failed.reason, "traceback": failed.traceback}
+def failed_values(failed: Failed) -> dict[str, Any]:
+    """The columns of a failure, but for its search, number and times."""
+    return {
+        "trial_id": failed.trial,
+        "kind": failed.kind.value,
+        "reason": failed.reason,
+        "traceback": failed.traceback,
+        "log": failed.log,
+        "worker": failed.worker,
+        "node": failed.node,
+        "epoch": failed.epoch,
+        "next": failed.next,
+    }
 
 
-def failed_of(row: FailureRow) -> Failed:
-    """The failure in `row`."""
-    return Failed(row.trial_id, row.reason, row.traceback)
+def failed_of(row: FailureRow, *, whole: bool = True) -> Failed:
+    """The failure in `row`, with its traceback and its log where `whole`."""
+    wait = None if row.due_at is None else max(0.0, (row.due_at - datetime.now(UTC)).total_seconds())
+    return Failed(
+        trial=row.trial_id,
+        reason=row.reason,
+        traceback=row.traceback if whole else "",
+        kind=FailureKind(row.kind),
+        worker=row.worker,
+        node=row.node,
+        log=row.log if whole else "",
+        epoch=row.epoch,
+        wait=wait,
+        next=row.next,
+    )
+
+
+def failure_of(row: FailureRow, *, whole: bool = False) -> FailureRecord:
+    """The record of a failure."""
+    return FailureRecord(
+        trial=row.trial_id,
+        number=row.number,
+        kind=FailureKind(row.kind),
+        reason=row.reason,
+        worker=row.worker,
+        node=row.node,
+        epoch=row.epoch,
+        counts=not row.forgiven,
+        failed=row.failed_at,
+        due=row.due_at,
+        next=row.next,
+        traceback=row.traceback if whole else None,
+        log=row.log if whole else None,
+    )
 
 
 def epoch_values(epoch: Epoch) -> dict[str, Any]:
@@ -287,6 +386,7 @@ def decision_values(decision: Decision) -> dict[str, Any]:
         "score": decision.score,
         "ranking": [asdict(ranked) | {"axis": ranked.axis.value} for ranked in decision.ranking],
         "train_top1": decision.train_top1,
+        "by_user": decision.by_user,
     }
 
 
@@ -303,6 +403,7 @@ def decision_of(row: DecisionRow, step: StepRow) -> Decision:
         score=row.score,
         ranking=ranking_of(row),
         train_top1=row.train_top1,
+        by_user=row.by_user,
     )
 
 
@@ -332,10 +433,9 @@ def candidate_of(
     trial: TrialRow | None,
     last: EpochRow | None,
     state: CandidateState,
-    failures: int,
-    failure: str | None,
+    past: Sequence[FailureRow],
 ) -> CandidateRecord:
-    """The record of a candidate and of what its trial brought so far."""
+    """The record of a candidate and of what its trial brought so far. past: its failures in this search."""
     return CandidateRecord(
         axis=Axis(row.axis),
         feasible=row.reason is None,
@@ -356,10 +456,12 @@ def candidate_of(
         epoch=trial.epoch if trial else None,
         epochs=trial.epochs if trial else None,
         seconds=trial.seconds if trial else None,
-        failures=failures,
-        failure=failure,
+        failures=len(past),
+        failure=past[-1].reason if past else None,
         last=epoch_of(last, trial.epochs) if trial and last else None,
         damaged=len(trial.damaged or ()) if trial else 0,
+        failed=failure_of(past[-1]) if past else None,
+        notes=tuple(trial.notes or ()) if trial else (),
     )
 
 
@@ -379,6 +481,7 @@ def step_of(row: StepRow, decision: DecisionRow | None, candidates: tuple[Candid
         train_top1=decision.train_top1 if decision else None,
         started_at=row.started_at,
         decided_at=decision.decided_at if decision else None,
+        by_user=decision is not None and decision.by_user,
     )
 
 
@@ -416,4 +519,7 @@ def search_of(row: SearchRow) -> SearchRecord:
         state=cast("SearchState", row.state),
         reason=row.reason,
         device=row.device,
+        sources=row.sources or {},
+        accepted=tuple(Accepted(**{**each, "at": datetime.fromisoformat(each["at"])}) for each in row.accepted),
+        forked=None if row.forked_from is None else Forked(row.forked_from, row.forked_step or 1),
     )

@@ -18,14 +18,13 @@ from markupsafe import Markup
 
 from expander.axis import Axis
 from expander.cost import ComplexityName, shown
-from expander.errors import UsageError
+from expander.files import make_folder, write_whole
 from expander.recipe import Recipe, Regularisation, recipe_at, told
 from expander.search import gaps, regularisation
 from expander.units import duration, human
 from results import plots, tables
 from results.curves import ELSEWHERE, HALF, Curve, accuracy_against_inference, curves
 from results.drawing import COLOURS
-from results.export import write_atomically
 from results.plots import NARROW, WIDE, clip
 from results.records import InstanceRecord, TrialRecord
 
@@ -71,19 +70,13 @@ class Phase:
 
 
 def write_report(search: SearchStore, out: Path, scores: Sequence[NetworkScores] = ()) -> None:
-    """Write the page of `search` to the file `out`, whole or not at all. Raises UsageError where that cannot be.
+    """Write the page of `search` to the file `out`, whole or not at all. Raises FileError where that cannot be.
 
     scores: of networks that `expander test` has tested, of this search or of none.
     """
     page = render(search, scores).encode("utf-8", "backslashreplace")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, lambda file: file.write(page))
-    except OSError as error:
-        raise UsageError(
-            f"the report cannot be written to {out}: {error.strerror}; give --out a file, in a folder that you may"
-            " write to"
-        ) from error
+    make_folder(out.parent)
+    write_whole(out, page)
 
 
 def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
@@ -114,6 +107,7 @@ def render(search: SearchStore, scores: Sequence[NetworkScores] = ()) -> str:
         automatic=told(record.space.regularisation_expansion, gaps(decisions)),
         damaged=search.damaged(),
         trained_by=_versions(known.values()),
+        chosen_by_user=[step for step in search.steps() if step.by_user],
         space=yaml.safe_dump(record.space.as_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None),
     )
 

@@ -13,6 +13,8 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -23,7 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # Raised whenever a table changes, with a migration that brings a store of the version before here
 # (results/migrations/versions); a store of a later version is refused.
-VERSION = 3
+VERSION = 7
 OLDEST = 1
 
 
@@ -52,6 +54,21 @@ TrialId = Annotated[str, mapped_column(String(16), ForeignKey("trials.id"), inde
 Count = Annotated[int, mapped_column(BigInteger)]
 Nested = Annotated[dict[str, Any], mapped_column(JSON(none_as_null=True))]
 Listed = Annotated[list[Any], mapped_column(JSON(none_as_null=True))]
+
+
+# What came back of a trial, which is recorded all at once.
+OUTCOME = ("completed_at", "top1", "top5", "loss", "videos", "seconds")
+
+
+def share(column: str) -> CheckConstraint:
+    """A column that is a share: in [0, 1], or empty where it may be."""
+    return CheckConstraint(f"{column} BETWEEN 0 AND 1", name=column)
+
+
+def outcome() -> CheckConstraint:
+    """A trial has all of its outcome or nothing of it."""
+    whole, none = (" AND ".join(f"{column} IS {empty}" for column in OUTCOME) for empty in ("NOT NULL", "NULL"))
+    return CheckConstraint(f"({whole}) OR ({none})", name="outcome")
 
 
 class Base(DeclarativeBase):
@@ -93,8 +110,14 @@ class SearchRow(Base):
     """One named execution of a search space, and the coordinator that holds it.
 
     space: frozen at the start, with its defaults. source, overrides: where it came from. data: fingerprint of the
-    videos, None where nothing is trained. runs: folder of the trials' files. host, pid, process_started: the holder.
-    device: where its complexity is measured, None before that and where nothing is measured.
+    videos, None where nothing is trained. runs: folder of the trials' files. device: where its complexity is measured,
+    None before that and where nothing is measured.
+    host, pid, process_started, claimed_at: who claimed it last, and when. lease_token: of that claim, None once it was
+    given back. lease_number: how often it was claimed. heartbeat_at: when the holder was last heard of. lease_seconds:
+    so long after that nobody else may claim it. claimed_at and heartbeat_at are by `results.lease.clock`.
+    versions, sources: of what decides and trains, and of its files; None where an earlier version did not record them.
+    accepted: changes of these that a user has accepted. forked_from, forked_step: the search whose decisions before
+    that step it began with.
     """
 
     __tablename__ = "searches"
@@ -107,6 +130,10 @@ class SearchRow(Base):
     data: Mapped[Nested | None]
     runs: Mapped[str]
     versions: Mapped[Nested]
+    sources: Mapped[Nested | None]
+    accepted: Mapped[Listed]
+    forked_from: Mapped[Name | None]
+    forked_step: Mapped[int | None]
     created_at: Mapped[datetime]
     state: Mapped[Word]
     reason: Mapped[str | None]
@@ -114,6 +141,10 @@ class SearchRow(Base):
     pid: Mapped[Count | None]
     process_started: Mapped[str | None]
     claimed_at: Mapped[datetime | None]
+    lease_number: Mapped[int]
+    lease_token: Mapped[str | None]
+    heartbeat_at: Mapped[datetime | None]
+    lease_seconds: Mapped[float]
     last_event_at: Mapped[datetime]
     device: Mapped[str | None]
 
@@ -123,10 +154,21 @@ class TrialRow(Base):
 
     worker: where an attempt runs now. trained_by: the search that ordered the last attempt. epoch: the last recorded.
     seconds: wall time of the attempt that completed. top1, the score, top5 in [0, 1], loss in nats: on validation.
-    train_top1: on the training clips of the last epoch. device, gpus: what it ran on, and how many GPUs it held.
+    train_top1: on the training clips of the last epoch. device, gpus: what it ran on, and how many GPUs it held. notes:
+    what it did otherwise than it began, such as smaller pieces where memory did not suffice.
+    trainer: version of the training. started_with: of what trains, as the worker of the last attempt told when it
+    began, and the id of the space that it was ordered for; versions: of the attempt that completed, as it ended.
+    weights_sha256: of the file, None where nobody has recorded it, as of what was trained before version 7.
     """
 
     __tablename__ = "trials"
+    __table_args__ = (
+        outcome(),
+        *(share(column) for column in ("top1", "top5", "train_top1")),
+        CheckConstraint("loss >= 0", name="loss"),
+        CheckConstraint("epochs >= 1", name="epochs"),
+        CheckConstraint("epoch BETWEEN 1 AND epochs", name="epoch"),
+    )
 
     id: Mapped[Word] = mapped_column(primary_key=True)
     geometry: Mapped[Nested]
@@ -134,11 +176,13 @@ class TrialRow(Base):
     views: Mapped[Nested]
     data: Mapped[str]
     seed: Mapped[Count]
+    trainer: Mapped[int]
     epochs: Mapped[int]
     enrolled_at: Mapped[datetime]
     worker: Mapped[str | None]
     trained_by: Mapped[int | None] = mapped_column(ForeignKey("searches.id"), index=True)
     started_at: Mapped[datetime | None]
+    started_with: Mapped[Nested | None]
     epoch: Mapped[int | None]
     completed_at: Mapped[datetime | None]
     top1: Mapped[float | None]
@@ -152,6 +196,8 @@ class TrialRow(Base):
     train_top1: Mapped[float | None]
     device: Mapped[str | None]
     gpus: Mapped[float | None]
+    notes: Mapped[Listed | None]
+    weights_sha256: Mapped[str | None]
 
 
 class StepRow(Base):
@@ -161,7 +207,13 @@ class StepRow(Base):
     """
 
     __tablename__ = "steps"
-    __table_args__ = (UniqueConstraint("search_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("search_id", "key"),
+        CheckConstraint("number >= 1", name="number"),
+        CheckConstraint(
+            "(kind = 'expansion' AND regime IS NULL) OR (kind = 'contraction' AND regime IS NOT NULL)", name="kind"
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
@@ -183,6 +235,13 @@ class CandidateRow(Base):
     """
 
     __tablename__ = "candidates"
+    __table_args__ = (
+        UniqueConstraint("step_id", "position"),
+        CheckConstraint(
+            "reason IS NOT NULL OR (factors IS NOT NULL AND geometry IS NOT NULL AND cost IS NOT NULL)", name="feasible"
+        ),
+        CheckConstraint("reason IS NULL OR trial_id IS NULL", name="infeasible"),
+    )
 
     step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), primary_key=True)
     axis: Mapped[Word] = mapped_column(primary_key=True)
@@ -207,6 +266,10 @@ class EpochRow(Base):
     """
 
     __tablename__ = "epochs"
+    __table_args__ = (
+        CheckConstraint("number >= 1", name="number"),
+        *(share(column) for column in ("top1", "waited")),
+    )
 
     trial_id: Mapped[Word] = mapped_column(ForeignKey("trials.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -221,28 +284,51 @@ class EpochRow(Base):
 
 
 class FailureRow(Base):
-    """One attempt that failed, in the search that ordered it; once forgiven it no longer counts as an attempt."""
+    """One attempt that failed, in the search that ordered it; once forgiven it no longer counts as an attempt.
+
+    kind: a FailureKind. worker, node: where it ran, None where it never began or an earlier version did not record it.
+    log: the last lines of the trial's log. epoch: the last that the trial had reported. due_at: of the next attempt,
+    None where none follows. next: what follows, for people.
+    """
 
     __tablename__ = "failures"
-    __table_args__ = (UniqueConstraint("search_id", "trial_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("search_id", "trial_id", "number"),
+        CheckConstraint("number >= 1", name="number"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
     trial_id: Mapped[TrialId]
     number: Mapped[int]
+    kind: Mapped[Word] = mapped_column(server_default="error")
     reason: Mapped[str]
     traceback: Mapped[str]
+    log: Mapped[str] = mapped_column(server_default="")
+    worker: Mapped[str | None]
+    node: Mapped[str | None]
+    epoch: Mapped[int | None]
     forgiven: Mapped[bool]
     failed_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    next: Mapped[str] = mapped_column(server_default="")
 
 
 class DecisionRow(Base):
-    """What a step kept: one a step. Ids ascend in the order in which a search's decisions were made.
+    """What a step kept: one of its candidates, and one a step.
 
-    cost: in the unit of the search's complexity. train_top1: of what is kept, which automatic regularisation reads.
+    Ids ascend in the order in which a search's decisions were made. cost: in the unit of the search's complexity.
+    train_top1: of what is kept, which automatic regularisation reads. by_user: it was not the scores that chose.
     """
 
     __tablename__ = "decisions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["step_id", "axis"], ["candidates.step_id", "candidates.axis"], name="fk_decisions_candidate"
+        ),
+        share("score"),
+        CheckConstraint("(trial_id IS NULL) = (score IS NULL)", name="trained"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     step_id: Mapped[int] = mapped_column(ForeignKey("steps.id"), unique=True)
@@ -253,6 +339,7 @@ class DecisionRow(Base):
     score: Mapped[float | None]
     ranking: Mapped[Listed]
     train_top1: Mapped[float | None]
+    by_user: Mapped[bool]
     decided_at: Mapped[datetime]
 
 
@@ -260,6 +347,10 @@ class InstanceRow(Base):
     """The network kept for a regime of a search. bound, cost: in the unit of the search's complexity."""
 
     __tablename__ = "instances"
+    __table_args__ = (
+        share("score"),
+        CheckConstraint("(kind = 'basis' AND step = 0) OR (kind <> 'basis' AND step >= 1)", name="kind"),
+    )
 
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"), primary_key=True)
     name: Mapped[Name] = mapped_column(primary_key=True)
@@ -286,6 +377,7 @@ class MeasurementRow(Base):
     """
 
     __tablename__ = "measurements"
+    __table_args__ = (CheckConstraint("value > 0", name="value"),)
 
     name: Mapped[Word] = mapped_column(primary_key=True)
     device: Mapped[Name] = mapped_column(primary_key=True)
@@ -301,6 +393,7 @@ class DamagedRow(Base):
     say. video: its path; video_id: of that, as keys are short. first_seen, last_seen: when attempts reported it."""
 
     __tablename__ = "damaged_videos"
+    __table_args__ = (CheckConstraint("manifest IN ('', 'train', 'val')", name="manifest"),)
 
     trial_id: Mapped[Word] = mapped_column(ForeignKey("trials.id"), primary_key=True)
     manifest: Mapped[Word] = mapped_column(primary_key=True)
@@ -309,3 +402,16 @@ class DamagedRow(Base):
     reason: Mapped[str]
     first_seen: Mapped[datetime]
     last_seen: Mapped[datetime]
+
+
+class FileListRow(Base):
+    """What a look at the files of a manifest found, named by its content; searches share it.
+
+    sizes: eight bytes a file, little-endian, compressed by zlib. sample: digest by the file's place in the manifest.
+    """
+
+    __tablename__ = "file_lists"
+
+    digest: Mapped[Word] = mapped_column(primary_key=True)
+    sizes: Mapped[bytes] = mapped_column(LargeBinary)
+    sample: Mapped[Nested]

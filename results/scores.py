@@ -16,12 +16,12 @@ from pydantic import ConfigDict, Field
 from expander.complexity import Complexity, measure
 from expander.efficientnet3d import AnyGeometry, read_geometry
 from expander.errors import SpaceError, UsageError
+from expander.files import write_whole
 from expander.plan import inference_flops
 from expander.space import Count, Share, ViewsSection
 from expander.strict import Key, Section, check
 from expander.trial import Metrics, Views
 from results.config import EfficientNet3DSection, GeometrySection
-from results.export import write_atomically
 
 Large = Annotated[int, Field(ge=1)]
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -156,15 +156,9 @@ class ScoresSection(Section):
 
 
 def write_scores(scores: NetworkScores, out: Path) -> None:
-    """Write them to `out` as JSON, whole or not at all. Raises UsageError where that cannot be."""
+    """Write them to `out` as JSON, whole or not at all. Raises FileError where that cannot be."""
     text = json.dumps(scores.as_dict(), indent=2, allow_nan=False) + "\n"
-    try:
-        write_atomically(out, lambda file: file.write(text.encode()))
-    except OSError as error:
-        raise UsageError(
-            f"the scores cannot be written to {out}: {error.strerror}; give --out a file, in a folder that you may"
-            " write to"
-        ) from error
+    write_whole(out, text.encode())
 
 
 def read_scores(path: Path) -> NetworkScores:

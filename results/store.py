@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from threading import Event as Flag
 from typing import Any, overload
 
 from sqlalchemy import delete, func, select, update
@@ -14,17 +15,23 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from expander.cost import MeasuredName, shown
-from expander.errors import StoreError, UsageError
+from expander.errors import LeaseLost, StoreError, UsageError
 from expander.geometry import Geometry
+from expander.inputs import Change
 from expander.search import Decision, Instance, Step
 from expander.space import OPERATIONAL, SearchSpace
 from expander.throughput import Trained
-from expander.trial import Completed, Damage, Epoch, Event, Failed, Outcome, Started, Trial, content_id
-from results import reading, throughput
+from expander.trial import Completed, Damage, Epoch, Event, Failed, GoesOn, Outcome, Started, Trial, content_id
+from results import inputs, lease, reading, throughput
 from results.connect import Database, connect
-from results.owner import Owner, this_process
+from results.forking import Fork, copy_steps
+from results.heartbeat import Heartbeat
+from results.inputs import Packed
+from results.lease import LEASE_SECONDS, Lease, clock, lease_of
+from results.owner import this_process
 from results.records import (
     DamagedRecord,
+    FailureRecord,
     InstanceRecord,
     SearchRecord,
     SearchState,
@@ -92,8 +99,14 @@ class SqlStore:
         data: Mapping[str, Any] | None,
         runs: str,
         versions: Mapping[str, str],
+        sources: Mapping[str, str] | None = None,
+        files: Mapping[str, Packed] | None = None,
+        fork: Fork | None = None,
     ) -> SearchStore:
-        """A new search, with its space frozen. Raises UsageError when the name exists."""
+        """A new search, with its space frozen. Raises UsageError when the name exists.
+
+        files: what was found of the files of its data, by digest. fork: what it begins with, else with nothing.
+        """
         now = datetime.now(UTC)
         row = SearchRow(
             name=name,
@@ -103,8 +116,15 @@ class SqlStore:
             data=None if data is None else dict(data),
             runs=runs,
             versions=dict(versions),
+            sources=dict(sources) if sources else None,
+            accepted=[],
+            forked_from=fork.name if fork else None,
+            forked_step=fork.step if fork else None,
+            device=fork.device if fork else None,
             created_at=now,
             state="created",
+            lease_number=0,
+            lease_seconds=LEASE_SECONDS,
             last_event_at=now,
         )
         with self._database.writing() as session:
@@ -115,8 +135,11 @@ class SqlStore:
                 )
             session.add(row)
             session.flush()
-            search = row.id
-        return SearchStore(self._database, search, name)
+            inputs.keep_files(session, files or {})
+            created = SearchStore(self._database, row.id, name)
+            if fork is not None:
+                created._begin(session, row, fork)
+        return created
 
     def search(self, name: str) -> SearchStore:
         """The search of that name. Raises UsageError, with the names there are, when there is none."""
@@ -128,9 +151,10 @@ class SqlStore:
         return SearchStore(self._database, found, name)
 
     def discard(self, search: SearchStore) -> None:
-        """Forget a search that has taken no step; nothing where it has taken one."""
+        """Forget a search that has taken no step; nothing where it has taken one, or where a process holds it."""
         with self._database.writing() as session:
-            if not session.scalar(select(func.count()).where(StepRow.search_id == search._id)):
+            held = search._locked(session).lease_token is not None
+            if not held and not session.scalar(select(func.count()).where(StepRow.search_id == search._id)):
                 session.execute(delete(SearchRow).where(SearchRow.id == search._id))
 
     def searches(self) -> tuple[SearchSummary, ...]:
@@ -151,14 +175,16 @@ class SqlStore:
 class SearchStore:
     """One search: the coordinator's Store and Measurements, and what status, report and export read.
 
-    Every write raises UsageError while another process holds the search, and StoreError once one has taken it over.
+    Every write raises UsageError while another process holds the search, and LeaseLost once one has taken it over: both
+    are decided in the write's own transaction, with the search's row locked.
     """
 
     def __init__(self, database: Database, search: int, name: str) -> None:
         self.name = name
         self._database = database
         self._id = search
-        self._owner: Owner | None = None
+        self._lease: Lease | None = None
+        self._lost = Flag()
 
     # The coordinator's Store.
 
@@ -185,35 +211,52 @@ class SearchStore:
             if recorded is not None:
                 self._refuse_other_candidates(session, recorded, values)
                 return
-            _insert_trials(session, step.trials)
-            row = StepRow(search_id=self._id, started_at=datetime.now(UTC), **step_values(step))
-            session.add(row)
-            session.flush()
-            session.add_all(CandidateRow(step_id=row.id, **each) for each in values)
+            self._add_step(session, step, values)
 
-    def unfinished(self, step: Step, retries: int) -> tuple[Trial, ...]:
-        """The step's trials to be trained: not completed in any search, and failed at most `retries` times in this."""
+    def unfinished(self, step: Step) -> tuple[Trial, ...]:
+        """The step's trials that have not completed, in any search.
+
+        Raises UsageError where some were trained with what would mix results.
+        """
         ids = [trial.id for trial in step.trials]
         with self._database.reading() as session:
+            self._refuse_foreign(session, ids)
             completed = reading.completed(session, ids)
-            failures = Counter(row.trial_id for row in reading.failures(session, self._id, ids))
-        return tuple(trial for trial in step.trials if trial.id not in completed and failures[trial.id] <= retries)
+        return tuple(trial for trial in step.trials if trial.id not in completed)
 
-    def record(self, event: Event) -> None:
-        """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later."""
+    def failures(self) -> tuple[Failed, ...]:
+        """The failures in this search that count, oldest first, without tracebacks and logs."""
+        with self._database.reading() as session:
+            return tuple(failed_of(row, whole=False) for row in reading.counting(session, self._id))
+
+    def record(self, event: Event, before: int | None = None) -> None:
+        """Record what a dispatcher yielded. A completed trial stays completed, whatever comes later.
+
+        before: how often the trial had `failed` before this Failed was first recorded, which may be done anew: once it
+        has failed more often, that is left. Every other event may be recorded twice.
+        """
         with self._database.writing() as session:
             self._hold(session)
             trial = session.get(TrialRow, event.trial, with_for_update=True)
             if trial is None:
                 raise StoreError(f"search {self.name!r}: trial {event.trial} was never enrolled in a step")
             if trial.completed_at is None:
-                self._apply(session, trial, event)
+                self._apply(session, trial, event, before)
+
+    def failed(self, trial: str) -> int:
+        """How many failures of a trial are recorded in this search, forgiven ones too."""
+        with self._database.reading() as session:
+            return self._failed(session, trial)
 
     def outcomes(self, step: Step) -> tuple[Outcome, ...]:
-        """The outcome of every trial of the step that has one: Completed, else its last Failed that counts."""
+        """The outcome of every trial of the step that has one: Completed, else its last Failed that counts.
+
+        Raises UsageError as `unfinished` does: a trial may also be found finished in its folder.
+        """
         ids = [trial.id for trial in step.trials]
         found: dict[str, Outcome] = {}
         with self._database.reading() as session:
+            self._refuse_foreign(session, ids)
             found |= {row.trial_id: failed_of(row) for row in reading.failures(session, self._id, ids)}
             found |= {trial: completed_of(row) for trial, row in reading.completed(session, ids).items()}
         return tuple(found[trial] for trial in ids if trial in found)
@@ -281,30 +324,66 @@ class SearchStore:
 
     # Who runs it.
 
-    def claim(self) -> None:
-        """Become its coordinator, taking over from one that died. Raises UsageError while another one lives."""
-        me = this_process()
+    @property
+    def claimed(self) -> Lease | None:
+        """The lease that `claim` got; None before that, and once it is given back."""
+        return self._lease
+
+    def claim(self, seconds: float = LEASE_SECONDS) -> Lease | None:
+        """Become its coordinator; returns the lease that was taken over, None where the last one was given back.
+
+        seconds: another process may take it over after such a silence. Raises UsageError while the lease of another
+        one stands.
+        """
         with self._database.writing() as session:
-            row = self._row(session)
-            self._refuse_rival(row, me)
-            row.host, row.pid, row.process_started = me.host, me.pid, me.started
-            row.state, row.reason = "running", None
-            row.claimed_at = row.last_event_at = datetime.now(UTC)
+            row, now, me = self._locked(session), clock(session), this_process()
+            before = lease_of(row)
+            # This process' own claims follow each other: the earlier one writes no more.
+            if before is not None and before.owner != me:
+                self._refuse_rival(row, now)
+            granted = lease.grant(row, me, seconds, now)
+            row.state, row.reason, row.last_event_at = "running", None, datetime.now(UTC)
             self._stop_attempts(session)
-        self._owner = me
+        self._lease, self._lost = granted, Flag()
+        return before
+
+    def renew(self) -> None:
+        """Say that this process lives."""
+        with self._database.writing() as session:
+            self._hold(session).heartbeat_at = clock(session)
+
+    @contextmanager
+    def kept(self, say: Callable[[str], None], stop: Callable[[], None]) -> Iterator[Heartbeat]:
+        """Within it the lease is renewed. say, stop: as of `Heartbeat`; `stop` is not called where a write of this
+        object has raised LeaseLost."""
+        assert self._lease is not None
+        apart = self._database.apart()
+        # A store in memory is of this process alone.
+        other = self if apart is None else SearchStore(apart, self._id, self.name)
+        other._lease = self._lease
+        renew = other.renew if apart is not None else lambda: None
+        try:
+            with Heartbeat(renew, self._lease.seconds, self._lost, say=say, stop=stop) as heartbeat:
+                yield heartbeat
+        finally:
+            if apart is not None:
+                apart.close()
 
     def release(self, state: SearchState, reason: str | None = None) -> None:
-        """Stop being its coordinator and say how it stands; nothing where another process has taken it over."""
+        """Stop being its coordinator and say how it stands; nothing more where that is done already."""
         with self._database.writing() as session:
-            row = self._row(session)
-            if reading.holder(row) == self._owner:
+            if self._lease is None or not self._lease.given_back(self._locked(session)):
+                row = self._hold(session)
                 row.state, row.reason = state, _printable(reason)
-                row.host = row.pid = row.process_started = row.claimed_at = None
+                row.lease_token = None
                 self._stop_attempts(session)
-        self._owner = None
+        self._lease = None
 
-    def forgive(self) -> None:
-        """Let failures in steps that are not decided yet no longer count against the retries; their rows stay."""
+    def forgive(self, trial: str | None = None) -> tuple[str, ...]:
+        """Let failures in steps that are not decided yet no longer count against the retries; their rows stay.
+
+        trial: only those of this one. Returns the trials that had such failures.
+        """
         with self._database.writing() as session:
             self._hold(session)
             undecided = (
@@ -313,8 +392,11 @@ class SearchStore:
                 .outerjoin(DecisionRow, DecisionRow.step_id == StepRow.id)
                 .where(StepRow.search_id == self._id, DecisionRow.id.is_(None), CandidateRow.trial_id.is_not(None))
             )
-            theirs = FailureRow.search_id == self._id, FailureRow.trial_id.in_(undecided)
+            theirs = [FailureRow.search_id == self._id, FailureRow.trial_id.in_(undecided)]
+            theirs += [FailureRow.forgiven.is_(False), *([FailureRow.trial_id == trial] if trial else [])]
+            forgiven = session.scalars(select(FailureRow.trial_id).where(*theirs).distinct()).all()
             session.execute(update(FailureRow).where(*theirs).values(forgiven=True))
+        return tuple(sorted(forgiven))
 
     def update_space(self, space: SearchSpace) -> None:
         """Keep new operational sections of the space. Raises StoreError when anything else differs."""
@@ -331,6 +413,35 @@ class SearchStore:
                 )
             row.space = now
 
+    # What it is carried out with.
+
+    def foreign(self) -> tuple[Change, ...]:
+        """How trials of undecided steps were trained otherwise than it trains, but for what is accepted."""
+        with self._database.reading() as session:
+            row = session.get_one(SearchRow, self._id)
+            return inputs.foreign(session, row, inputs.undecided(session, row))
+
+    def accept(self, changes: Sequence[Change], versions: Mapping[str, str], sources: Mapping[str, str]) -> None:
+        """Record that a user accepts `changes`, and what it is carried out with where an earlier program did not."""
+        with self._database.writing() as session:
+            row = self._hold(session)
+            inputs.complete(row, versions, sources)
+            if changes:
+                inputs.accept(row, changes, versions, sources)
+
+    def note_files(self, data: Mapping[str, Any], files: Mapping[str, Packed]) -> None:
+        """Record what an earlier program did not look at: the files of its data. Their id stays."""
+        with self._database.writing() as session:
+            row = self._hold(session)
+            if row.data is not None and "files" not in row.data:
+                row.data = {**row.data, "files": data["files"]}
+                inputs.keep_files(session, files)
+
+    def file_list(self, digest: str) -> Packed | None:
+        """What was found of the files of a manifest, by its digest; None where that is not known."""
+        with self._database.reading() as session:
+            return inputs.file_list(session, digest)
+
     # What status, report and export read.
 
     @property
@@ -342,13 +453,19 @@ class SearchStore:
     def record_of(self) -> SearchRecord:
         """The search as it was started. Raises SpaceError when its space is not valid for this program."""
         with self._database.reading() as session:
-            return search_of(self._row(session))
+            return search_of(session.get_one(SearchRow, self._id))
 
     @property
     def effective_state(self) -> SearchState:
         """Its state; 'interrupted' where a coordinator that is dead left it running."""
         with self._database.reading() as session:
-            return reading.effective_state(self._row(session))
+            return lease.effective_state(session.get_one(SearchRow, self._id), clock(session))
+
+    @property
+    def holder(self) -> Lease | None:
+        """Who runs it, as the store says, or has left it running; None where nobody does."""
+        with self._database.reading() as session:
+            return lease_of(session.get_one(SearchRow, self._id))
 
     def steps(self) -> tuple[StepRecord, ...]:
         """Every step in order, with its candidates and its decision."""
@@ -370,6 +487,11 @@ class SearchStore:
         with self._database.reading() as session:
             return reading.damaged(session, self._id)
 
+    def attempts(self, trial: str) -> tuple[FailureRecord, ...]:
+        """Every failure of a trial in this search, oldest first, with traceback and log."""
+        with self._database.reading() as session:
+            return reading.attempts(session, self._id, trial)
+
     def trial(self, trial: str) -> TrialRecord:
         """A trial by its id, whichever search trained it. Raises UsageError when there is none."""
         with self._database.reading() as session:
@@ -380,28 +502,46 @@ class SearchStore:
 
     # One transaction's parts.
 
-    def _row(self, session: Session) -> SearchRow:
+    def _locked(self, session: Session) -> SearchRow:
         return session.get_one(SearchRow, self._id, with_for_update=True)
 
     def _hold(self, session: Session) -> SearchRow:
         """The search's row, locked for this write, which is its last event."""
-        row = self._row(session)
-        if self._owner is None:
-            self._refuse_rival(row, this_process())
-        elif reading.holder(row) != self._owner:
-            raise StoreError(
-                f"search {self.name!r} was taken over by process {row.pid} on {row.host}: this process, silent for too"
-                " long, writes no more of it"
-            )
+        row = self._locked(session)
+        if self._lease is None:
+            self._refuse_rival(row, clock(session))
+        elif not self._lease.holds(row):
+            self._lost.set()
+            raise LeaseLost(lease.lost(self.name, row, self._lease))
         row.last_event_at = datetime.now(UTC)
         return row
 
-    def _refuse_rival(self, row: SearchRow, me: Owner) -> None:
-        if reading.holder(row) != me and reading.is_held(row):
-            raise UsageError(
-                f"search {self.name!r} is run by process {row.pid} on {row.host} since {row.claimed_at:%F %T} UTC,"
-                f" last heard of {row.last_event_at:%F %T}: wait for it, or stop it there with Ctrl-C and resume"
-            )
+    def _refuse_rival(self, row: SearchRow, now: datetime) -> None:
+        rival = lease_of(row)
+        if rival is not None and rival.stands(now):
+            raise UsageError(lease.refusal(self.name, rival))
+
+    def _begin(self, session: Session, row: SearchRow, fork: Fork) -> None:
+        origin = session.scalar(select(SearchRow).where(SearchRow.name == fork.name))
+        assert origin is not None
+        copy_steps(session, origin, row, fork.keys)
+        if fork.chosen is not None:
+            step, decision = fork.chosen
+            values = [candidate_values(candidate, place) for place, candidate in enumerate(step.candidates)]
+            begun = self._add_step(session, step, values)
+            session.add(DecisionRow(step_id=begun.id, decided_at=datetime.now(UTC), **decision_values(decision)))
+        self._settle(session, row, fork.settled)
+
+    def _refuse_foreign(self, session: Session, trials: Sequence[str]) -> None:
+        inputs.refuse_foreign(session, session.get_one(SearchRow, self._id), trials)
+
+    def _add_step(self, session: Session, step: Step, candidates: Sequence[Mapping[str, Any]]) -> StepRow:
+        _insert_trials(session, step.trials)
+        row = StepRow(search_id=self._id, started_at=datetime.now(UTC), **step_values(step))
+        session.add(row)
+        session.flush()
+        session.add_all(CandidateRow(step_id=row.id, **each) for each in candidates)
+        return row
 
     def _step(self, session: Session, key: str) -> StepRow | None:
         return session.scalar(select(StepRow).where(StepRow.search_id == self._id, StepRow.key == key))
@@ -416,27 +556,45 @@ class SearchStore:
                 f"search {self.name!r}: step {step.key} is recorded with other candidates for {axes}: {CHANGED}"
             )
 
-    def _apply(self, session: Session, trial: TrialRow, event: Event) -> None:
+    def _apply(self, session: Session, trial: TrialRow, event: Event, before: int | None) -> None:
         now = datetime.now(UTC)
         match event:
             case Started():
                 trial.worker, trial.trained_by, trial.started_at = _printable(event.worker), self._id, now
+                search = session.get_one(SearchRow, self._id)
+                trial.started_with = {**event.versions, "space": inputs.space_id(search)}
             case Epoch():
                 trial.epoch = event.number
                 # Merged, because an attempt that lost its last checkpoint trains an epoch again.
                 values = epoch_values(event)
                 session.merge(EpochRow(trial_id=trial.id, number=event.number, recorded_at=now, **values))
+            case GoesOn():
+                trial.epoch = event.epochs[-1].number
+                mine = select(EpochRow.number).where(EpochRow.trial_id == trial.id)
+                known = set(session.scalars(mine))
+                session.add_all(
+                    EpochRow(trial_id=trial.id, number=epoch.number, recorded_at=now, **epoch_values(epoch))
+                    for epoch in event.epochs
+                    if epoch.number not in known
+                )
             case Completed():
-                for column, value in completed_values(event).items():
-                    setattr(trial, column, value)
-                trial.completed_at, trial.worker, trial.trained_by = now, None, self._id
-                _enter(session, trial.id, event.ledger, now)
+                values = completed_values(event) | {"completed_at": now, "worker": None, "trained_by": self._id}
+                # Asked once more by the very statement that writes: the first outcome stands, with no lock needed.
+                open_still = TrialRow.id == trial.id, TrialRow.completed_at.is_(None)
+                if session.connection().execute(update(TrialRow).where(*open_still).values(values)).rowcount:
+                    _enter(session, trial.id, event.ledger, now)
             case Failed():
                 trial.worker = None
-                mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial.id
-                number = 1 + (session.scalar(select(func.count()).where(*mine)) or 0)
-                values = {key: _printable(text) for key, text in failed_values(event).items()}
-                session.add(FailureRow(search_id=self._id, number=number, forgiven=False, failed_at=now, **values))
+                recorded = self._failed(session, trial.id)
+                if before is not None and recorded > before:
+                    return
+                values = {
+                    key: _printable(value) if isinstance(value, str) else value
+                    for key, value in failed_values(event).items()
+                }
+                due = None if event.wait is None else now + timedelta(seconds=event.wait)
+                times = {"failed_at": now, "due_at": due}
+                session.add(FailureRow(search_id=self._id, number=recorded + 1, forgiven=False, **times, **values))
                 _enter(session, trial.id, event.ledger, now)
 
     def _settle(self, session: Session, search: SearchRow, settled: Sequence[Instance]) -> None:
@@ -452,6 +610,10 @@ class SearchStore:
                     f" {_shown(search, row.cost)} and cannot become that of step {instance.step} with"
                     f" {_shown(search, instance.cost)}; {', '.join(changed)} would differ: {CHANGED}"
                 )
+
+    def _failed(self, session: Session, trial: str) -> int:
+        mine = FailureRow.search_id == self._id, FailureRow.trial_id == trial
+        return session.scalar(select(func.count()).where(*mine)) or 0
 
     def _stop_attempts(self, session: Session) -> None:
         session.execute(update(TrialRow).where(TrialRow.trained_by == self._id).values(worker=None))

@@ -18,6 +18,7 @@ from expander.trial import Completed, Epoch, Event, Failed, Started, Trial
 from results.mlflow import Metric, Refused, Run, Server, Unreachable
 
 if TYPE_CHECKING:
+    from results.patience import PatientSearch
     from results.store import SearchStore
 
 # Between two tries of a server that does not answer.
@@ -36,7 +37,7 @@ class Tracker:
     once it does; what is left when the search ends is given up. A run that a resumed search has made before goes on.
     """
 
-    def __init__(self, uri: str, search: SearchStore, say: Callable[[str], None]) -> None:
+    def __init__(self, uri: str, search: SearchStore | PatientSearch, say: Callable[[str], None]) -> None:
         self._uri = uri
         self._search = search
         self._say = say

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from alembic import command
@@ -11,17 +12,21 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session, load_only
 
 from expander.errors import StoreError
-from results import reading
 from results.connect import Database, reach
+from results.lease import clock, lease_of
+from results.owner import Owner, this_process
 from results.schema import VERSION, SearchRow, StoreInfo
 
 # Others commit each change of a table by itself: a failure would leave the store between two versions.
 TRANSACTIONAL = ("sqlite", "postgresql")
-# What tells who runs a search; a store of any version has these columns.
+# What tells who runs a search; a store of any version has these columns, the lease since version 4.
 HELD_BY = (
     *(SearchRow.name, SearchRow.state, SearchRow.last_event_at),
-    *(SearchRow.host, SearchRow.pid, SearchRow.process_started),
+    *(SearchRow.host, SearchRow.pid, SearchRow.process_started, SearchRow.claimed_at),
 )
+LEASED_BY = (SearchRow.lease_number, SearchRow.lease_token, SearchRow.lease_seconds, SearchRow.heartbeat_at)
+# Before there were leases, a coordinator on another host was taken for dead once it had written nothing for so long.
+SILENCE = timedelta(minutes=10)
 
 
 def upgrade(database: Database) -> int:
@@ -57,6 +62,14 @@ def upgrade_store(url: str) -> int:
         database.close()
 
 
+def refuse_held(database: Database) -> None:
+    """Raise StoreError while a search is being run; `upgrade` asks again, where none can be resumed meanwhile."""
+    with database.reading() as session:
+        version = session.scalar(select(StoreInfo.version))
+        assert version is not None
+        _refuse_held(session, database.shown, version)
+
+
 def migrate(connection: Connection, before: int | None, to: int = VERSION) -> None:
     """Run the migrations after version `before`, from no tables at all where that is None."""
     config = Config(attributes={"connection": connection})
@@ -69,10 +82,25 @@ def migrate(connection: Connection, before: int | None, to: int = VERSION) -> No
 
 def _refuse_held(session: Session, shown: str, version: int) -> None:
     # Locked, so that none is resumed by the earlier program before this transaction ends.
-    rows = session.scalars(select(SearchRow).options(load_only(*HELD_BY)).order_by(SearchRow.id).with_for_update())
-    held = [row.name for row in rows if row.state == "running" and reading.is_held(row)]
+    columns, held_in = ((*HELD_BY, *LEASED_BY), _is_leased) if version >= 4 else (HELD_BY, _is_held)
+    rows = session.scalars(select(SearchRow).options(load_only(*columns)).order_by(SearchRow.id).with_for_update())
+    now = clock(session)
+    held = [row.name for row in rows.all() if row.state == "running" and held_in(row, now)]
     if held:
         raise StoreError(
             f"the store {shown} is of version {version}, and cannot be brought to version {VERSION} while"
             f" {', '.join(held)} is run by the program that wrote it: wait for it, or stop it with Ctrl-C"
         )
+
+
+def _is_leased(row: SearchRow, now: datetime) -> bool:
+    lease = lease_of(row)
+    return lease is not None and lease.stands(now)
+
+
+def _is_held(row: SearchRow, now: datetime) -> bool:
+    if row.host is None or row.pid is None:
+        return False
+    if row.host != this_process().host:
+        return now - row.last_event_at <= SILENCE
+    return not Owner(row.host, row.pid, row.process_started).dead

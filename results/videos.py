@@ -11,10 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from expander.errors import UsageError
+from expander.files import fill_whole
 from expander.trial import VideoScore, Views
 from results.classes import class_name
-from results.export import write_atomically
 
 # The probabilities of all classes are not kept: of 20,000 videos, 400 classes and seven Views they are 224 MB that no
 # compression makes smaller, and the rest of the table is about 5 MB.
@@ -59,7 +58,7 @@ def write_videos(
     """Write a row for each of `videos` and of the Views to `out`, as Parquet, whole or not at all.
 
     The rows of one Views follow those of another, each in the order of `videos`. names: of the classes, by label.
-    Raises UsageError where the file cannot be written. The columns:
+    Raises FileError where the file cannot be written. The columns:
 
     video: its name in the manifest; path: where it was read from
     label, class: the right class, and its name
@@ -72,13 +71,7 @@ def write_videos(
     """
     rows = [row for views, of_views in scores.items() for row in _rows(videos, views, of_views, names)]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    try:
-        write_atomically(out, lambda file: pq.write_table(table, file, compression="zstd"))
-    except OSError as error:
-        raise UsageError(
-            f"the scores of the videos cannot be written to {out}: {error.strerror or error}; give --per-video a file,"
-            " in a folder that you may write to"
-        ) from error
+    fill_whole(out, lambda file: pq.write_table(table, file, compression="zstd"))
 
 
 def _rows(

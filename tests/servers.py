@@ -50,6 +50,13 @@ def missing() -> str | None:
 @contextmanager
 def postgres() -> Iterator[PostgresServer]:
     """A running server. Call it only where nothing is `missing`."""
+    with restartable() as server:
+        yield server.running
+
+
+@contextmanager
+def restartable() -> Iterator[Restartable]:
+    """The same, to be killed and started again. Call it only where nothing is `missing`."""
     programs, account = _programs(), _account()
     assert programs is not None
     # Not under pytest's own folder, which another account cannot enter.
@@ -66,33 +73,57 @@ def postgres() -> Iterator[PostgresServer]:
         create = [programs / "initdb", "-D", data, "-U", "expander", f"--pwfile={secret}", "--auth=scram-sha-256"]
         create += ["--encoding=UTF8", "--locale=C", "--no-sync"]
         subprocess.run([str(part) for part in create], check=True, timeout=120, **run)
-        with _running(programs, data, run) as server:
+        server = Restartable(programs, data, run, PostgresServer(_free_port()))
+        server.begin()
+        try:
             yield server
+        finally:
+            server.kill()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _running(programs: Path, data: Path, run: dict[str, Any]) -> Iterator[PostgresServer]:
-    server = PostgresServer(_free_port())
-    settings = {
-        "port": server.port,
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": data,
-        "fsync": "off",
-        "max_wal_senders": 0,
-        "wal_level": "minimal",
-        "shared_buffers": "16MB",
-    }
-    command = [str(programs / "postgres"), "-D", str(data)]
-    command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with (data / "log").open("w") as log, subprocess.Popen(command, stderr=log, **run) as process:
-        try:
-            _wait_until_ready(server, process, data / "log")
-            yield server
-        finally:
-            process.send_signal(signal.SIGQUIT)  # stops at once: nothing in it is to be kept
-            process.wait(timeout=60)
+@dataclass
+class Restartable:
+    """One server's data, and the processes that serve them now."""
+
+    programs: Path
+    data: Path
+    run: dict[str, Any]
+    running: PostgresServer
+    process: subprocess.Popen[bytes] | None = None
+    databases: int = 0
+
+    def begin(self) -> None:
+        """Start it, and wait until it answers; after a kill it first repeats what was committed."""
+        settings = {
+            "port": self.running.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.data,
+            # A killed process loses nothing that the kernel has; only a power cut would.
+            "fsync": "off",
+            "max_wal_senders": 0,
+            "wal_level": "minimal",
+            "shared_buffers": "16MB",
+        }
+        command = [str(self.programs / "postgres"), "-D", str(self.data)]
+        command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.data / "log").open("a") as log:
+            self.process = subprocess.Popen(command, stderr=log, **self.run)
+        _wait_until_ready(self.running, self.process, self.data / "log")
+
+    def kill(self) -> None:
+        """End all of its processes as they stand: SIGQUIT has the parent kill its children and leave no checkpoint."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(timeout=60)
+
+    def new(self) -> str:
+        """The URL of another, empty database."""
+        self.databases += 1
+        with self.running._connect() as connection:
+            connection.execute(f"CREATE DATABASE chaos{self.databases}".encode())
+        return self.running.url().removesuffix("postgres") + f"chaos{self.databases}"
 
 
 def _wait_until_ready(server: PostgresServer, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,21 +1,25 @@
+import hashlib
 import io
 import json
 import logging
 import os
 import pickle
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from safetensors import safe_open
 from torch import nn
 
-from expander.errors import TrialError, UsageError
+from expander.errors import FileError, TrialError, UsageError
+from expander.files import write_whole
 from expander.trial import Completed, Epoch, Metrics
 from trainers import checkpoint
 from trainers.checkpoint import State
 
 TRIAL = "0123456789abcdef"
+# What earlier versions did not write of an outcome.
+LATER = ("train_top1", "device", "gpus", "sha256", "weights_sha256")
 
 
 def state(epochs=1, trial=TRIAL):
@@ -39,8 +43,8 @@ def assert_same(found, wanted):
 
 
 def test_a_state_comes_back_as_it_was_saved(tmp_path):
-    checkpoint.save(tmp_path / "trial", state(2))
-    assert_same(checkpoint.latest(tmp_path / "trial", TRIAL), state(2))
+    checkpoint.save(tmp_path, state(2))
+    assert_same(checkpoint.latest(tmp_path, TRIAL), state(2))
 
 
 def test_there_is_no_state_where_nothing_was_saved(tmp_path):
@@ -62,11 +66,21 @@ def flipped(content):
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [torn, flipped, lambda content: b"", lambda content: b"\n" + content],
-    ids=["torn", "flipped", "empty", "header"],
-)
+DAMAGES = {
+    "torn": torn,
+    "flipped": flipped,
+    "empty": lambda content: b"",
+    "header": lambda content: b"\n" + content,
+    "torn in the header": lambda content: content[:40],
+    "torn after the header": lambda content: content[: content.index(b"\n") + 1],
+    "torn before the last byte": lambda content: content[:-1],
+    "longer": lambda content: content + b"\0",
+    "another's checksum": lambda content: content.replace(content[35:45], b"0123456789", 1),
+    "zeros": lambda content: bytes(len(content)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(damage, tmp_path, caplog):
     checkpoint.save(tmp_path, state(1))
     newest = checkpoint.save(tmp_path, state(2))
@@ -81,7 +95,12 @@ def test_with_both_damaged_the_training_starts_over(tmp_path, caplog):
         path = checkpoint.save(tmp_path, state(epochs))
         path.write_bytes(torn(path.read_bytes()))
     assert checkpoint.latest(tmp_path, TRIAL) is None
-    assert len(caplog.records) == 2
+    *each, loud = [record.getMessage() for record in caplog.records]
+    assert len(each) == 2
+    assert loud.startswith(
+        f"NO SOUND CHECKPOINT is left in {tmp_path}: epoch-00002.checkpoint and epoch-00001.checkpoint"
+    )
+    assert "starts again from its beginning" in loud
 
 
 def test_the_checkpoint_of_another_trial_is_refused(tmp_path):
@@ -110,15 +129,15 @@ def test_a_checkpoint_with_a_valid_checksum_still_runs_no_code(tmp_path, caplog)
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "file"
-    checkpoint.write_atomically(path, b"old")
+    write_whole(path, b"old")
     with pytest.raises(TypeError):
-        checkpoint.write_atomically(path, b"new", "not bytes")
+        write_whole(path, b"new", "not bytes")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_a_process_killed_while_writing_left_is_cleared_and_never_read(tmp_path):
-    litter = tmp_path / ".epoch-00001.checkpoint.123.tmp"
+    litter = tmp_path / ".expander-0123456789abcdef.tmp"
     litter.write_bytes(b"half")
     assert checkpoint.latest(tmp_path, TRIAL) is None
     checkpoint.save(tmp_path, state(2))
@@ -131,7 +150,7 @@ def network(classes=3):
 
 
 def test_weights_come_back_under_their_names(tmp_path):
-    path, saved, loaded = tmp_path / "deep" / "weights.safetensors", network(), network()
+    path, saved, loaded = tmp_path / "weights.safetensors", network(), network()
     saved.to(memory_format=torch.channels_last_3d)[1].running_mean.add_(1)
     checkpoint.save_weights(path, saved)
     checkpoint.load_weights(path, loaded)
@@ -173,18 +192,24 @@ def completed(folder, trial=TRIAL):
 
 
 def test_an_outcome_comes_back_while_its_weights_are_there(tmp_path):
-    checkpoint.save_completed(tmp_path, completed(tmp_path))
-    assert checkpoint.load_completed(tmp_path, TRIAL) is None
     checkpoint.save_weights(tmp_path / checkpoint.WEIGHTS, network())
-    assert asdict(checkpoint.load_completed(tmp_path, TRIAL)) == asdict(completed(tmp_path))
+    checkpoint.save_completed(tmp_path, completed(tmp_path))
+    weights = (tmp_path / checkpoint.WEIGHTS).rename(tmp_path / "elsewhere")
+    assert checkpoint.load_completed(tmp_path, TRIAL) is None
+    weights.rename(tmp_path / checkpoint.WEIGHTS)
+    checksum = hashlib.sha256((tmp_path / checkpoint.WEIGHTS).read_bytes()).hexdigest()
+    expected = replace(completed(tmp_path), weights_sha256=checksum)
+    assert asdict(checkpoint.load_completed(tmp_path, TRIAL)) == asdict(expected)
 
 
 def test_an_outcome_moves_with_its_folder(tmp_path):
     before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
     checkpoint.save_weights(before / checkpoint.WEIGHTS, network())
     checkpoint.save_completed(before, completed(before))
     before.rename(after)
-    assert checkpoint.load_completed(after, TRIAL) == completed(after)
+    found = checkpoint.load_completed(after, TRIAL)
+    assert replace(found, weights_sha256=None) == completed(after)
 
 
 def test_the_outcome_of_another_trial_is_refused(tmp_path):
@@ -192,6 +217,41 @@ def test_the_outcome_of_another_trial_is_refused(tmp_path):
     checkpoint.save_completed(tmp_path, completed(tmp_path, "fedcba9876543210"))
     with pytest.raises(TrialError, match="belongs to trial fedcba9876543210"):
         checkpoint.load_completed(tmp_path, TRIAL)
+
+
+def test_what_is_trained_after_both_were_damaged_is_kept(tmp_path):
+    for epochs in (3, 4):
+        checkpoint.save(tmp_path, state(epochs)).write_bytes(b"")
+    first = checkpoint.save(tmp_path, state(1))
+    assert checkpoint.latest(tmp_path, TRIAL).epoch == 1
+    assert list(tmp_path.iterdir()) == [first]
+
+
+def test_a_checkpoint_that_may_be_sound_but_cannot_be_read_starts_nothing_over(tmp_path):
+    checkpoint.save(tmp_path, state(1))
+    (tmp_path / "epoch-00002.checkpoint").mkdir()
+    with pytest.raises(FileError, match=r"epoch-00002\.checkpoint cannot be read: Is a directory"):
+        checkpoint.latest(tmp_path, TRIAL)
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        (checkpoint.COMPLETED, b"0.5", b"0.6"),
+        (checkpoint.COMPLETED, b"a.mp4", b"b.mp4"),
+        (checkpoint.WEIGHTS, b"", b""),
+    ],
+)
+def test_an_outcome_is_not_believed_where_it_or_its_weights_are_not_what_was_written(
+    file, before, after, tmp_path, caplog
+):
+    checkpoint.save_weights(tmp_path / checkpoint.WEIGHTS, network())
+    checkpoint.save_completed(tmp_path, completed(tmp_path))
+    content = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(content.replace(before, after, 1) if before else flipped(content))
+    assert checkpoint.load_completed(tmp_path, TRIAL) is None
+    assert str(tmp_path / file) in caplog.text
+    assert "checksum" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"trial": ', b"[]"])
@@ -207,6 +267,7 @@ def test_an_outcome_of_an_earlier_version_has_no_training_score(tmp_path):
     checkpoint.save_completed(tmp_path, completed(tmp_path))
     path = tmp_path / checkpoint.COMPLETED
     values = json.loads(path.read_text())
-    path.write_text(json.dumps({key: values[key] for key in values if key not in ("train_top1", "device", "gpus")}))
+    assert set(LATER) < set(values)
+    path.write_text(json.dumps({key: values[key] for key in values if key not in LATER}))
     found = checkpoint.load_completed(tmp_path, TRIAL)
     assert (found.score, found.train_top1, found.device, found.gpus) == (completed(tmp_path).score, None, None, None)

@@ -14,7 +14,7 @@ import torch
 import yaml
 from conftest import Expander, Videos
 
-from expander.errors import UsageError
+from expander.errors import FileError
 from expander.geometry import Geometry, Stage
 from expander.trial import VideoScore, Views
 from results.classes import ClassScore, Confusion, by_class
@@ -144,7 +144,7 @@ def test_every_video_has_a_row_for_each_of_the_views(tmp_path: Path) -> None:
 
 
 def test_a_table_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="give --per-video a file"):
+    with pytest.raises(FileError, match="cannot be written: No such file or directory"):
         write_videos([], {}, (), tmp_path / "nowhere" / "videos.parquet")
     assert list(tmp_path.iterdir()) == []
 

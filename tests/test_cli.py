@@ -54,8 +54,23 @@ FLAGS = {
         "--set",
         "--json",
     ],
-    "resume": ["--store", "--dispatcher", "--ray-address", "--json"],
-    "status": ["--store", "--damaged", "--watch", "--every", "--json"],
+    "resume": ["--store", "--dispatcher", "--ray-address", "--accept-changes", "--json"],
+    "fork": [
+        "--from-step",
+        "--name",
+        "--space",
+        "--set",
+        "--decide",
+        "--run",
+        "--store",
+        "--dispatcher",
+        "--ray-address",
+        "--json",
+    ],
+    "store upgrade": ["--store", "--yes"],
+    "store check": ["--store", "--repair", "--json"],
+    "retry": ["--trial", "--store", "--dispatcher", "--ray-address", "--json"],
+    "status": ["--store", "--damaged", "--trial", "--watch", "--every", "--json"],
     "export": ["--out", "--published", "--instance", "--format", "--store", "--json"],
     "train": [
         "--train",
@@ -309,7 +324,9 @@ def test_a_small_search_runs_is_shown_exported_tested_and_reported(
     expander("report", "one", "--out", "report.html")
     assert instance["trial"] in (tmp_path / "report.html").read_text()
     for command in (("export", "one"), (*again[:6],)):
-        assert "nothing can be written to" in expander(*command, "--out", "report.html", code=2).stderr
+        refused = expander(*command, "--out", "report.html", code=2).stderr
+        assert "report.html" in refused
+        assert "; give a file in a folder that you may write to" in " ".join(refused.split())
     names = [search["name"] for search in json.loads(expander("status", "--json").stdout)["searches"]]
     assert names == ["one"]
 

@@ -15,11 +15,13 @@ from expander.axis import Factors
 from expander.cli.files import load_config
 from expander.complexity import measure
 from expander.efficientnet3d import EFFICIENTNET3D
-from expander.errors import SpaceError, UsageError
+from expander.errors import FileError, SpaceError, UsageError
+from expander.files import digest, sealed
 from expander.geometry import MOBILE_PARTS, Basis, realise
 from expander.recipe import Recipe
 from expander.trial import Views
-from results.config import ConfigSection, InstanceConfig, read_config
+from results.config import ConfigSection, InstanceConfig, check_weights, read_config, with_weights
+from results.export import export_configs, write_config
 
 XS = Factors(gamma_tau=12, gamma_t=4, gamma_s=160 / 112, gamma_b=2.25, gamma_d=2.2)
 CONFIG = InstanceConfig(
@@ -41,6 +43,40 @@ def test_a_config_is_read_as_it_was_written(tmp_path):
     assert load_config(path) == CONFIG
     assert read_config(json.loads(json.dumps(CONFIG.as_dict())), {}, "config") == CONFIG
     assert load_config(path).complexity == measure(CONFIG.geometry)
+
+
+def test_weights_that_are_not_those_of_their_config_are_refused_under_its_name_alone(tmp_path):
+    source, beside, other = (tmp_path / name for name in ("trained", "X3D-XS.safetensors", "other.safetensors"))
+    source.write_bytes(b"weights")
+    config = with_weights(CONFIG, beside.name, source)
+    assert load_config_of(config, tmp_path) == config
+    for path in (beside, other):
+        path.write_bytes(source.read_bytes())
+        check_weights(config, path)
+        path.write_bytes(b"weighty")
+    with pytest.raises(
+        UsageError, match=r"X3D-XS\.safetensors are not what was written with .* damaged, or were replaced"
+    ):
+        check_weights(config, beside)
+    check_weights(config, other)
+    check_weights(CONFIG, beside)  # by an earlier version, without a checksum
+
+
+def test_damaged_weights_of_a_trial_are_not_exported(tmp_path):
+    weights, out = tmp_path / "weights.safetensors", tmp_path / "out"
+    weights.write_bytes(b"weights")
+    (tmp_path / "completed.json").write_bytes(sealed({"weights_sha256": digest(weights)}))
+    export_configs([CONFIG], out, "yaml", {CONFIG.name: weights})
+    assert load_config(out / "X3D-XS.yaml").provenance["weights_sha256"] == digest(out / "X3D-XS.safetensors")
+    weights.write_bytes(b"weighty")
+    with pytest.raises(FileError, match=r"weights\.safetensors is damaged: its checksum is not the one in completed"):
+        export_configs([CONFIG], tmp_path / "never", "yaml", {CONFIG.name: weights})
+    assert not (tmp_path / "never").exists()
+
+
+def load_config_of(config, folder):
+    write_config(config, folder / "config.yaml")
+    return load_config(folder / "config.yaml")
 
 
 @settings(deadline=None, max_examples=50)

@@ -25,7 +25,7 @@ from expander.axis import Factors
 from expander.cli.convert import convert as command
 from expander.cli.files import load_config
 from expander.cli.networks import shipped_configs
-from expander.errors import UsageError
+from expander.errors import FileError, UsageError
 from expander.geometry import Basis, Geometry, realise
 from trainers.checkpoint import load_weights, save_weights
 from trainers.networks.x3d import X3D
@@ -548,7 +548,7 @@ def test_a_wrong_argument_is_told_in_words_and_nothing_is_written(tiny: tuple[Pa
         with pytest.raises(UsageError, match=said):
             command(network, file, to, out, *source)  # type: ignore[arg-type]
         assert not out.exists()
-    with pytest.raises(UsageError, match="nothing can be written to"):
+    with pytest.raises(FileError, match=r"plain\.yaml cannot be made: File exists; give a file"):
         command(str(config), weights, "mmaction2", plain / "out")
 
 

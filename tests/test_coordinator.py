@@ -36,8 +36,11 @@ class MemoryStore:
     def enroll(self, step):
         assert self.enrolled.setdefault(step.key, step) == step
 
-    def unfinished(self, step, retries):
-        return [t for t in step.trials if t.id not in self.completed and len(self.failed.get(t.id, ())) <= retries]
+    def unfinished(self, step):
+        return [trial for trial in step.trials if trial.id not in self.completed]
+
+    def failures(self):
+        return [failed for failures in self.failed.values() for failed in failures]
 
     def record(self, event):
         self.events.append(event)
@@ -60,7 +63,7 @@ class MemoryStore:
         self.settled = settled
 
     def forgive(self):
-        """What `expander resume` does to failures, whose cause the user has fixed."""
+        """What `expander retry` does to failures, whose cause the user has fixed."""
         self.failed.clear()
 
 
@@ -74,12 +77,18 @@ class Trainer:
     attempts: Counter = field(default_factory=Counter)
     closed: int = 0
     meter: object = None
+    waited: list = field(default_factory=list)
 
-    def run(self, trials, again):
+    @property
+    def nodes(self):
+        return frozenset({"here"})
+
+    def run(self, trials, again, waits, avoid):
         try:
             for trial in trials:
-                while (yield from self._attempt(trial)) and again(self._last):
-                    pass
+                self.waited.append(waits.get(trial.id, 0.0))
+                while (yield from self._attempt(trial)) and (wait := again(self._last)) is not None:
+                    self.waited.append(wait)
         finally:
             self.closed += 1
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from expander.axis import Factors
 from expander.efficientnet3d import EfficientNet3D, MobileStage
-from expander.errors import ExpanderError, UsageError
+from expander.errors import ExpanderError, FileError, UsageError
 from expander.geometry import MOBILE_PARTS, Basis, Geometry, Stage, realise
 from trainers.data.clips import normalise
 from trainers.deploy import BATCHES, METADATA, deploy
@@ -315,5 +315,5 @@ def test_missing_packages_are_named_with_the_extra(tmp_path, monkeypatch):
 def test_a_file_that_cannot_be_written_is_the_users_mistake(taken, tmp_path):
     out = tmp_path / "taken"
     out.mkdir() if taken else out.write_text("")
-    with pytest.raises(UsageError, match=r"cannot be written: .*; give a file"):
+    with pytest.raises(FileError, match=r"cannot be written: .*(; give a file in a folder|mount it again)"):
         deploy(X3D(SMALL), SMALL, out if taken else out / "small.pt2", "pt2", {})

@@ -126,8 +126,8 @@ def trial(data: str = "train", seed: int | None = None) -> Trial:
     return Trial(realise(Factors(), Basis()), Recipe(), data, Views(), next(SEEDS) if seed is None else seed)
 
 
-def never(failed: Failed) -> bool:
-    return False
+def never(failed: Failed) -> None:
+    return None
 
 
 def outcomes(events: list[Event]) -> list[Completed | Failed]:
@@ -205,9 +205,9 @@ class TestEveryDispatcher:
         mended, hopeless = trial(f"raise-once {tmp_path / 'tried'}"), trial("raise")
         events: list[Event] = []
 
-        def again(failed: Failed) -> bool:
+        def again(failed: Failed) -> float | None:
             assert events[-1] == failed
-            return failed.trial == mended.id
+            return 0.0 if failed.trial == mended.id else None
 
         for event in dispatcher.run([mended, hopeless], again):
             events.append(event)
@@ -280,7 +280,7 @@ class TestRay:
         self, on_ray: Dispatcher, tmp_path: Path
     ) -> None:
         killed, other = trial(f"die-once {tmp_path / 'died'}"), trial()
-        events = list(on_ray.run([killed, other], lambda failed: True))
+        events = list(on_ray.run([killed, other], lambda failed: 0.0))
         ended = [outcome for outcome in outcomes(events) if outcome.trial == killed.id]
         workers = [event.worker for event in events if isinstance(event, Started) and event.trial == killed.id]
         assert isinstance(ended[0], Failed)
@@ -451,7 +451,7 @@ def _main(kind: str, *arguments: str) -> None:
             RayDispatcher(rehearse, Rehearsal(), cpus=float(arguments[0]), gpus=float(arguments[1])).__enter__()
         case "join":
             with RayDispatcher(rehearse, Rehearsal(), cpus=0.5, gpus=0, address=arguments[1]) as dispatcher:
-                *_, last = dispatcher.run([trial(f"die-once {arguments[0]}")], lambda failed: True)
+                *_, last = dispatcher.run([trial(f"die-once {arguments[0]}")], lambda failed: 0.0)
             assert isinstance(last, Completed)
         case "measure":
             with RayDispatcher(rehearse, Rehearsal(Path(arguments[0])), cpus=0.5, gpus=0) as dispatcher:

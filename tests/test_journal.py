@@ -19,7 +19,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from expander.errors import DataError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
-from expander.trial import Completed, Epoch, Metrics, Trial, Views
+from expander.trial import Completed, Epoch, Metrics, Told, Trial, Views, Warned
 from trainers.data.manifest import ManifestSource
 from trainers.events import Curves
 from trainers.journal import keeping_journal
@@ -40,6 +40,7 @@ EVERY_CURVE = {
 @pytest.fixture
 def training(videos: Videos, tmp_path: Path) -> VideoTraining:
     sources = (ManifestSource(videos.train), ManifestSource(videos.val))
+    (tmp_path / "runs" / "trials").mkdir(parents=True)
     return VideoTraining(*sources, runs=tmp_path / "runs", threads=1, device="cpu")
 
 
@@ -147,9 +148,12 @@ def test_an_epoch_that_is_lost_and_trained_again_shows_once(training: VideoTrain
         training(TRIAL, stop_after_two)
     assert [step for step, _ in curves(folder / "events")["train/loss"]] == [1, 2]
     (folder / "epoch-00002.checkpoint").write_bytes(b"torn")  # as after a power cut
-    epochs: list[Epoch] = []
-    training(TRIAL, epochs.append)
-    assert [each.number for each in epochs] == [2, 3]
+    told: list[Told] = []
+    training(TRIAL, told.append)
+    warned, *epochs = told
+    assert isinstance(warned, Warned)
+    assert "epoch-00002.checkpoint is damaged" in warned.text
+    assert [each.number for each in epochs if isinstance(each, Epoch)] == [2, 3]
     assert len(list((folder / "events").glob("*"))) == 1
     for curve, points in curves(folder / "events").items():
         assert [step for step, _ in points] == ([3] if curve.startswith("val/") else [1, 2, 3]), curve
@@ -198,7 +202,7 @@ def test_curves_that_cannot_be_written_are_a_warning_and_no_failure(
 
 
 def log_of(folder: Path, deed: Callable[[], None], loader_workers: int = 0) -> str:
-    with keeping_journal(folder, TRIAL, loader_workers, {"torch": "9.9"}) as journal:
+    with keeping_journal(folder, TRIAL, loader_workers, {"torch": "9.9"}, [].append) as journal:
         journal.goes_on([], CPU)
         deed()
         journal.completed(Completed(TRIAL.id, Metrics(0.5, 1.0, 0.25, 8), 61.0), 3)
@@ -246,7 +250,7 @@ def test_damaged_videos_are_in_the_log_with_their_reasons_and_a_failure_with_its
     lines = training.train.path.read_text().splitlines()
     kept = [f"{training.train.path.parent / line}" for line in lines]
     manifest.write_text("\n".join([f"{torn} {lines[0].split()[1]}", *kept]) + "\n")
-    damaged = replace(training, train=ManifestSource(manifest), damage_share=0.5)
+    damaged = replace(training, train=ManifestSource(manifest, outside_root=True), damage_share=0.5)
     damaged(TRIAL, lambda epoch: None)
     log = (folder / "log.txt").read_text()
     assert log.count(f"damaged video {torn}: ") == 1
@@ -293,7 +297,7 @@ def test_nothing_of_the_attempt_is_left_in_the_process(tmp_path: Path) -> None:
 
 def test_reading_that_holds_a_trial_up_is_in_the_log_once_with_what_to_change(tmp_path: Path) -> None:
     slow = [replace(epoch(number), waited=0.5, clips_per_second=8.0) for number in (4, 5, 6)]
-    with keeping_journal(tmp_path, TRIAL, 3, {}) as journal:
+    with keeping_journal(tmp_path, TRIAL, 3, {}, [].append) as journal:
         journal.goes_on([epoch(number) for number in (1, 2, 3)], CPU)
         for each in slow:
             journal.epoch(each)
@@ -304,7 +308,7 @@ def test_reading_that_holds_a_trial_up_is_in_the_log_once_with_what_to_change(tm
 
 
 def test_a_process_that_does_not_lead_its_trial_writes_nothing(tmp_path: Path) -> None:
-    with keeping_journal(tmp_path, TRIAL, 0, {}, leads=False) as journal:
+    with keeping_journal(tmp_path, TRIAL, 0, {}, [].append, leads=False) as journal:
         journal.goes_on([], CPU)
         journal.epoch(epoch(1))
         journal.completed(Completed(TRIAL.id, Metrics(0.5, 1.0, 0.25, 8), 61.0), 3)

@@ -18,8 +18,9 @@ import yaml
 from conftest import Expander, Videos, command, environment, heed_ctrl_c
 
 from expander.cli.files import load_space
+from expander.cli.inputs import read_videos
 from expander.cli.plan import _complexity_here
-from expander.cli.search import _dispatcher, read_videos
+from expander.cli.running import _dispatcher
 from expander.geometry import Geometry
 from results.store import open_store
 from trainers.dispatch.inline import InlineDispatcher
@@ -240,6 +241,7 @@ def test_trials_and_what_measures_for_search_and_for_plan_take_a_gpu_only_where_
     with closing(open_store("sqlite://", create=True)) as store:
         about: dict[str, Any] = {"overrides": given, "data": None, "runs": "", "versions": {}}
         created = store.create("one", space=space, source=str(path), **about)
+        created.claim()
         with _dispatcher(created, space, read_videos(space), tmp_path, "inline", None) as made:
             assert made.meter.device == expected
             assert isinstance(made, InlineDispatcher)

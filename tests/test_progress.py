@@ -7,10 +7,12 @@ from rich.console import Console
 from spaces import space_of
 
 from expander.cli import output
+from expander.cli.failing import avoided
 from expander.cli.progress import Progress
+from expander.cli.status import document_of, take
 from expander.plan import plan
 from expander.search import next_step
-from expander.trial import Epoch
+from expander.trial import Epoch, Failed, FailureKind
 from expander.units import duration
 from results.store import open_store
 
@@ -89,3 +91,39 @@ def test_the_table_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> No
     text = "\n".join("".join(segment.text for segment in line) for line in lines)
     assert "epoch 128/256" in text
     assert "…" not in text
+
+
+@pytest.mark.parametrize(
+    ("nodes", "then"),
+    [
+        ({"gpu1", "gpu2"}, "new attempts are placed elsewhere"),
+        ({"gpu1"}, "it is used all the same, as there is no other"),
+    ],
+)
+def test_a_node_that_fails_two_trials_is_named_once_with_what_follows(
+    nodes: set[str], then: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = space_of(recipe={"epochs": 10})
+    store = open_store("sqlite://", create=True).create(
+        "one", space=space, source="x", overrides=(), data=None, runs="r", versions={}
+    )
+    step = next_step(space, [], "videos")
+    assert step is not None
+    store.enroll(step)
+    progress = Progress(store, space)
+    progress.nodes = lambda: frozenset(nodes)
+    progress.watch(step, None)
+    first, second, *_ = (trial.id for trial in step.trials)
+    for trial in (first, first, second, second):
+        failed = Failed(trial, "died", kind=FailureKind.HANG, node="gpu1", wait=30.0, next="attempt 2 of 3")
+        store.record(failed)
+        progress.watch(step, failed)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "it hung on gpu1; attempt 2 of 3 in 30 s, from its last checkpoint" in told
+    assert told.count(f"trials {first}, {second} failed on node gpu1 (hang): {then}") == 1
+    status = document_of(take(store))
+    assert status["avoided"] == ["gpu1"]
+    assert avoided(store.failures()) == [
+        f"trials {first}, {second} failed on node gpu1 (hang): new attempts are placed elsewhere, as long as another"
+        " node has room for a trial"
+    ]

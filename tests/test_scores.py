@@ -18,7 +18,7 @@ from torch import nn
 from expander.axis import Factors
 from expander.complexity import Complexity, measure
 from expander.efficientnet3d import EFFICIENTNET3D
-from expander.errors import SpaceError, UsageError
+from expander.errors import FileError, SpaceError, UsageError
 from expander.geometry import Basis, Geometry, Stage, realise
 from expander.plan import inference_flops
 from expander.trial import Metrics, Views
@@ -168,7 +168,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_or_read_is_the_users_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be written to"):
+    with pytest.raises(FileError, match="cannot be written: No such file"):
         write_scores(SCORES, tmp_path / "nowhere" / "scores.json")
     with pytest.raises(UsageError, match="cannot be read: No such file or directory; `expander test CONFIG --out"):
         read_scores(tmp_path / "scores.json")

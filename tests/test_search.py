@@ -264,8 +264,8 @@ def test_a_failed_trial_stops_the_step_and_is_named_once(step):
         decide(step, scores(step, **ALL | {"fast": "loss is not a number"}))
     assert str(caught.value) == (
         f"step 1: 1 of 5 trials failed\n  fast, temporal (trial {trial}): loss is not a number\n"
-        "Fix the cause and resume the search, which trains only these again; or set failures.then: skip in the space to"
-        " decide without them."
+        "Fix the cause and run `expander retry` with the name of the search, which trains only these again; or set"
+        " failures.then: skip in the space to decide without them."
     )
 
 

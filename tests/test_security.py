@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Expander, Videos, command, environment, heed_ctrl_c
@@ -109,7 +110,7 @@ def test_a_report_shows_text_from_outside_as_text(tmp_path: Path, expander: Expa
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>"
     with closing(open_store(f"sqlite:///{tmp_path / 'store.db'}", create=True)) as store:
         search = store.create(
-            "first", space=SPACE, source=evil, overrides=[evil], data=DATA, runs=evil, versions={"torch": evil}
+            "first", space=SPACE, source=evil, overrides=[evil], data=DATA, runs=evil, versions={"machine": evil}
         )
         search.claim()
         training = Evilly({trial: 2}, evil)
@@ -130,8 +131,8 @@ class Evilly(FakeTraining):
         super().__init__(failing)
         self.reason = reason
 
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
-        for event in super().run(trials, again):
+    def run(self, trials: Sequence[Trial], *rest: Any) -> Generator[Event, None, None]:
+        for event in super().run(trials, *rest):
             yield Failed(event.trial, self.reason) if isinstance(event, Failed) else event
 
 

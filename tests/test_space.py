@@ -19,7 +19,7 @@ from expander.recipe import Recipe
 from expander.solve import Grids, Lattice, Limits
 from expander.space import OPERATIONAL, SearchSpace, difference, read_space
 
-SECTIONS = "description, complexity, basis, expansion, grids, limits, regimes, recipe, regularisation, views, data, resources, failures, watch, seed"
+SECTIONS = "description, complexity, basis, expansion, grids, limits, regimes, recipe, regularisation, views, data, resources, failures, watch, coordinator, seed"
 
 
 def mistakes(tmp_path, text, *overrides):
@@ -42,11 +42,11 @@ MISTAKES = {
     "basis:\n\tcrop: 3": "s.yaml:2: not valid YAML: found character '\\t' that cannot start any token",
     "seed: 1\n---\nseed: 2": "s.yaml:2: not valid YAML: but found another document",
     "description: !!python/name:os.system": (
-        "not valid YAML: could not determine a constructor for the tag 'tag:yaml.org,2002:python/name:os.system'"
+        "not valid YAML: tags (tag:yaml.org,2002:python/name:os.system) are not read here; write the value without"
     ),
     "basis: &b {crop: 48}\nlimits: *b": "s.yaml:2: not valid YAML: aliases are not read here; write the value out",
     "basis: &b [*b]": "not valid YAML: aliases are not read here; write the value out",
-    "[" * 1500: "s.yaml: not valid YAML: nested too deeply",
+    "[" * 1500: "s.yaml:1: not valid YAML: nested too deeply, in more than 64 levels",
     "seed: 1\nbasis:\n  crop: 48\n  crop: 64\nseed: 2": (
         "s.yaml:4: basis.crop: stands twice; remove one (the first is at s.yaml:3)\ns.yaml:5: seed: stands"
         " twice; remove one (the first is at s.yaml:1)"

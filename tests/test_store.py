@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -21,19 +23,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import PostgresServer
 from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import inspect as tables_of
 
+from expander import coordinator
 from expander.axis import Axis, Factors
-from expander.coordinator import run_search
+from expander.cli.status import take
+from expander.coordinator import NO_WAITS, nowhere, run_search
 from expander.cost import closed_form
-from expander.errors import StepFailed, StoreError, UsageError
+from expander.errors import LeaseLost, StepFailed, StoreError, UsageError
 from expander.geometry import Geometry, realise
 from expander.search import Decision, Ranked, Step, decide, instances, next_step
 from expander.space import SearchSpace, read_space
 from expander.trial import Completed, Damage, Epoch, Event, Failed, Metrics, Outcome, Started, Trial
+from results.schema import VERSION
 from results.store import SearchStore, SqlStore, open_store
 
 DATA = "da7a" * 4
@@ -126,10 +133,18 @@ class FakeTraining:
         self.failing = Counter(failing or {})
         self.finished: Counter[str] = Counter()
 
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
+    nodes = frozenset({"here"})
+
+    def run(
+        self,
+        trials: Sequence[Trial],
+        again: Callable[[Failed], float | None],
+        waits: Mapping[str, float] = NO_WAITS,
+        avoid: Callable[[str], frozenset[str]] = nowhere,
+    ) -> Generator[Event, None, None]:
         for trial in trials:
             outcome = yield from self._attempt(trial.id)
-            while isinstance(outcome, Failed) and again(outcome):
+            while isinstance(outcome, Failed) and again(outcome) is not None:
                 outcome = yield from self._attempt(trial.id)
 
     def _attempt(self, trial: str) -> Generator[Event, None, Outcome]:
@@ -301,8 +316,7 @@ class TestAnyStore:
         axis=st.sampled_from(Axis),
         factors=FACTORS,
         cost=st.integers(1, 2**53) | st.floats(1e-9, 1e15),
-        chosen=st.none() | st.integers(0, 3),
-        score=SCORES,
+        kept=st.just((None, None)) | st.tuples(st.integers(0, 3), st.floats(0, 1)),
         ranking=st.lists(RANKED, max_size=6),
         train_top1=SCORES,
     )
@@ -312,12 +326,11 @@ class TestAnyStore:
         axis: Axis,
         factors: Factors,
         cost: float,
-        chosen: int | None,
-        score: float | None,
+        kept: tuple[int | None, float | None],
         ranking: list[Ranked],
         train_top1: float | None,
     ) -> None:
-        step = first_step()
+        step, (chosen, score) = first_step(), kept
         trial = None if chosen is None else step.trials[chosen].id
         decision = Decision(1, "expansion", None, axis, factors, cost, trial, score, tuple(ranking), train_top1)
         search = new_search(store, f"search {next(NUMBERS)}")
@@ -372,7 +385,7 @@ class TestAnyStore:
         before = search.steps()
         search.enroll(step)
         assert search.steps() == before
-        assert search.unfinished(step, 0) == step.trials[1:]
+        assert search.unfinished(step) == step.trials[1:]
 
     def test_a_step_is_not_enrolled_again_with_other_candidates(self, store: SqlStore) -> None:
         search = new_search(store)
@@ -454,16 +467,17 @@ class TestAnyStore:
         with pytest.raises(StoreError, match=r"with 4\.2 ms and cannot become that of step 2 with 1\.5 s; cost would"):
             search.settle([replace(settled, cost=1.5)])
 
-    def test_a_failed_trial_is_unfinished_as_often_as_retries_allow(self, store: SqlStore) -> None:
+    def test_a_failed_trial_is_unfinished_and_its_failures_are_told_in_order(self, store: SqlStore) -> None:
         search, step = new_search(store), first_step()
         search.enroll(step)
         trial = step.trials[0]
-        search.record(Failed(trial.id, "once"))
-        assert search.unfinished(step, 0) == step.trials[1:]
-        assert search.unfinished(step, 1) == step.trials
-        search.record(Failed(trial.id, "twice"))
-        assert search.unfinished(step, 1) == step.trials[1:]
-        assert search.outcomes(step) == (Failed(trial.id, "twice"),)
+        search.record(Failed(trial.id, "once", "Traceback ...", log="a line"))
+        search.record(Failed(trial.id, "twice", "Traceback ..."))
+        assert search.unfinished(step) == step.trials
+        assert search.failures() == (Failed(trial.id, "once"), Failed(trial.id, "twice"))
+        assert search.outcomes(step) == (Failed(trial.id, "twice", "Traceback ..."),)
+        search.record(completed(trial.id))
+        assert search.unfinished(step) == step.trials[1:]
 
     def test_a_trial_that_fails_too_often_stops_the_search_until_it_is_forgiven(self, store: SqlStore) -> None:
         search, step = new_search(store), first_step()
@@ -493,10 +507,10 @@ class TestAnyStore:
         outcomes = [completed(trial.id) for trial in step.trials[1:]]
         decided.commit(decide(step, outcomes, skip_failed=True), ())
         decided.forgive()
-        assert decided.unfinished(step, 0) == undecided.unfinished(step, 0) == step.trials[1:]
+        assert decided.failures() == undecided.failures() == (Failed(broken, "out of memory"),)
         undecided.forgive()
-        assert decided.unfinished(step, 0) == step.trials[1:]
-        assert undecided.unfinished(step, 0) == step.trials
+        assert decided.failures() == (Failed(broken, "out of memory"),)
+        assert undecided.failures() == ()
 
     def test_candidates_that_are_the_same_work_share_a_trial(self, store: SqlStore) -> None:
         search, step = new_search(store), first_step()
@@ -515,7 +529,7 @@ class TestAnyStore:
         first.record(completed(step.trials[0].id))
         first.record(Failed(step.trials[1].id, "out of memory"))
         second.enroll(step)
-        assert second.unfinished(step, 0) == step.trials[1:]
+        assert second.unfinished(step) == step.trials[1:]
         assert second.outcomes(step) == (completed(step.trials[0].id),)
         training = FakeTraining()
         run(second, training)
@@ -570,6 +584,108 @@ class TestAnyStore:
         with counted_queries() as decisions:
             search.decisions()
         assert len(decisions) == 1
+
+    def test_a_status_takes_as_many_queries_however_many_trials_there_are(self, store: SqlStore) -> None:
+        def queries() -> tuple[int, int, int]:
+            with counted_queries() as of_all:
+                store.searches()
+            with counted_queries() as of_one:
+                take(store.search("first"))
+            with counted_queries() as of_trials:
+                store.trained_on(["H100"])
+            return len(of_all), len(of_one), len(of_trials)
+
+        search = new_search(store)
+        search.enroll(first_step())
+        search.record(replace(completed(first_step().trials[0].id), ledger=(Damage("val", "a.mp4", "torn"),)))
+        few = queries()
+        run(search, FakeTraining())
+        for seed in range(1, 4):
+            run(new_search(store, f"search {seed}", seeded(seed)), FakeTraining())
+        assert queries() == few
+        assert sum(few) < 25
+
+    def test_a_resumed_search_takes_as_many_queries_however_far_it_is(self, store: SqlStore) -> None:
+        def queries(name: str) -> int:
+            with counted_queries() as counted:
+                search = store.search(name)
+                search.claim()
+                search.update_space(search.record_of.space)
+                search.forgive()
+                step = next_step(search.record_of.space, search.decisions()[:3], DATA)
+                assert step is not None
+                search.enroll(step)
+                search.unfinished(step)
+                search.release("interrupted")
+            return len(counted)
+
+        near, far = new_search(store, "near"), new_search(store, "far", seeded(1))
+        with pytest.raises(KeyboardInterrupt):
+            run(near, FakeTraining(), interrupt_after(2))
+        run(far, FakeTraining())
+        # What a step that is recorded already does not insert is all that tells them apart.
+        assert abs(queries("near") - queries("far")) <= 1
+
+    def test_a_search_is_forgotten_only_before_its_first_step(self, store: SqlStore) -> None:
+        begun, fresh = new_search(store, "begun"), new_search(store, "fresh")
+        begun.enroll(first_step())
+        for search in (begun, fresh):
+            store.discard(search)
+        assert [summary.name for summary in store.searches()] == ["begun"]
+        assert len(begun.steps()) == 1
+        new_search(store, "fresh")
+
+    def test_finished_trials_on_a_kind_of_gpu_are_read_whichever_search_ordered_them(self, store: SqlStore) -> None:
+        recorded = {"id": DATA, "train": {"videos": 12}}
+        options = {"source": "tiny.yaml", "overrides": [], "data": recorded, "runs": "runs", "versions": {}}
+        search = store.create("first", space=SPACE, **options)
+        run(search, FakeTraining())
+        trained = store.trained_on(["H100"])
+        assert {each.gpus for each in trained} == {1.0}
+        assert {each.geometry for each in trained} == {
+            search.trial(c.trial).trial.geometry for s in search.steps() for c in s.candidates if c.trial
+        }
+        assert store.trained_on(["H200"]) == ()
+
+    def test_a_store_and_its_searches_say_where_it_is(self, store: SqlStore) -> None:
+        assert new_search(store).url == store.url
+        assert store.url.startswith(("sqlite://", "postgresql+psycopg://expander:***@"))
+
+    def test_failures_are_counted_by_trial_forgiven_ones_too(self, store: SqlStore) -> None:
+        search, (trial, other, *_) = new_search(store), first_step().trials
+        search.claim()
+        search.enroll(first_step())
+        for _ in range(2):
+            search.record(Failed(trial.id, "torn"))
+        search.forgive()
+        search.record(Failed(trial.id, "torn"))
+        assert (search.failed(trial.id), search.failed(other.id)) == (3, 0)
+        assert [attempt.number for attempt in search.attempts(trial.id)] == [1, 2, 3]
+        assert search.attempts(other.id) == ()
+
+    def test_the_files_of_data_are_noted_once_where_an_earlier_program_did_not_look_at_them(
+        self, store: SqlStore
+    ) -> None:
+        search, lists = new_search(store), {"5": (b"sizes", {"0": "a"}), "6": (b"others", {"0": "b"})}
+        search.claim()
+        search.note_files({"files": {"train": "5"}}, {"5": lists["5"]})
+        search.note_files({"files": {"train": "6"}}, {"6": lists["6"]})
+        assert search.record_of.data == {"fingerprint": DATA, "train": {"videos": 12}, "files": {"train": "5"}}
+        assert (search.file_list("5"), search.file_list("6")) == (lists["5"], None)
+
+    def test_this_suite_calls_everything_that_a_store_has(self) -> None:
+        """So that whatever is added to it is tried on each database."""
+        # Those of leases, inputs and forks run on each database too, and through the commands.
+        elsewhere = (Path(__file__).with_name(f"test_{name}.py") for name in ("lease", "inputs", "fork"))
+        calls = inspect.getsource(TestAnyStore) + inspect.getsource(run) + inspect.getsource(new_search)
+        calls += "".join(file.read_text() for file in elsewhere)
+        loop = inspect.getsource(coordinator)
+        loop += "".join((ROOT / "expander" / "cli" / f"{name}.py").read_text() for name in ("inputs", "running"))
+        for owner in (SqlStore, SearchStore):
+            for name in vars(owner):
+                if not name.startswith("_") and name != "close":
+                    used = f".{name}" in calls or re.search(rf"(store|resumed|origin)\.{name}\b", loop)
+                    assert used, f"no test of {owner.__name__}.{name}"
 
     def test_a_prescribed_search_records_candidates_that_are_never_trained(self, store: SqlStore) -> None:
         space = read_space({**VALUES, "expansion": PRESCRIBED}, {}, "the test's space")
@@ -781,6 +897,16 @@ def rewrite(url: str, statement: str, **values: object) -> None:
     engine.dispose()
 
 
+def everything(url: str) -> dict[str, list[Any]]:
+    """Every row of a store."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        names = tables_of(connection).get_table_names()
+        rows = {name: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))] for name in names}
+    engine.dispose()
+    return rows
+
+
 class TestAcrossProcesses:
     """What holds between processes, and when one is killed; a store in memory has but one."""
 
@@ -874,38 +1000,66 @@ class TestAcrossProcesses:
     def test_a_coordinator_on_another_host_is_taken_over_once_it_is_silent(self, url: str) -> None:
         with closing(open_store(url, create=True)) as store:
             search, rival = new_search(store), store.search("first")
-            search.claim()
+            assert search.claim() is None
             rewrite(url, "UPDATE searches SET host = 'node-9', pid = 7")
             with pytest.raises(UsageError, match=r"run by process 7 on node-9 since .* last heard of"):
                 rival.claim()
-            rewrite(url, "UPDATE searches SET last_event_at = :then", then=datetime.now(UTC) - timedelta(minutes=11))
+            rewrite(url, "UPDATE searches SET heartbeat_at = :then", then=datetime.now(UTC) - timedelta(seconds=61))
             assert rival.effective_state == "interrupted"
-            rival.claim()
+            before = rival.claim()
+            assert before is not None
+            assert (before.owner.host, before.owner.pid, before.number) == ("node-9", 7, 1)
             assert rival.effective_state == "running"
 
     def test_a_coordinator_that_was_taken_over_writes_no_more(self, url: str) -> None:
         with closing(open_store(url, create=True)) as store:
-            search, step = new_search(store), first_step()
+            search, rival, step = new_search(store), store.search("first"), first_step()
             search.claim()
             search.enroll(step)
-            rewrite(url, "UPDATE searches SET host = 'node-9', pid = 7")
-            for write in (
+            rewrite(url, "UPDATE searches SET heartbeat_at = :then", then=datetime.now(UTC) - timedelta(seconds=61))
+            rival.claim()
+            writes: list[Callable[[], object]] = [
                 lambda: search.record(completed(step.trials[0].id)),
                 lambda: search.enroll(step),
                 lambda: search.commit(whole_search()[0], ()),
+                lambda: search.settle(()),
+                lambda: search.remember("latency", "a CPU", sized(16), 1.0),
+                lambda: search.measure_on("a CPU"),
+                lambda: search.update_space(SPACE),
+                lambda: search.release("failed", "taken over"),
                 search.forgive,
-            ):
-                with pytest.raises(StoreError, match="'first' was taken over by process 7 on node-9"):
-                    write()
-            search.release("failed", "taken over")
-            assert search.record_of.state == "running"
+                search.renew,
+            ]
+            before = everything(url)
+            # Also once the new one is done.
+            for done in (False, True):
+                for write in writes:
+                    with pytest.raises(
+                        LeaseLost,
+                        match=rf"'first' was taken over by process {os.getpid()} on .*lease 2, .* had lease 1",
+                    ):
+                        write()
+                if not done:
+                    assert everything(url) == before
+                    rival.release("completed")
+            assert search.record_of.state == "completed"
             assert search.outcomes(step) == ()
+
+    def test_a_search_that_another_process_has_claimed_is_not_discarded(self, url: str) -> None:
+        with closing(open_store(url, create=True)) as store:
+            created = new_search(store)
+            store.search("first").claim()
+            rewrite(url, "UPDATE searches SET host = 'node-9', pid = 7")
+            with pytest.raises(UsageError, match="is run by"):
+                created.claim()
+            store.discard(created)
+            assert [summary.name for summary in store.searches()] == ["first"]
 
     def test_a_store_of_another_version_is_refused(self, url: str) -> None:
         open_store(url, create=True).close()
         rewrite(url, "UPDATE store_info SET version = 99")
         for create in (False, True):
-            with pytest.raises(StoreError, match="is of version 99, this program reads version 3"):
+            with pytest.raises(StoreError, match=f"is of version 99, this program reads version {VERSION}"):
                 open_store(url, create=create)
         rewrite(url, "DELETE FROM store_info")
         with pytest.raises(StoreError, match="is of version 0"):

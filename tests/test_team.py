@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from expander.errors import TrialError
+from expander.errors import DeviceMemoryError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
-from expander.trial import Trial, Views
+from expander.trial import Epoch, Trial, Views
 from trainers.batches import batches, own_groups, own_places
 from trainers.data.clips import Clip
 from trainers.data.damage import Ledger
@@ -205,6 +205,7 @@ class Members:
 
     def __init__(self, training, size, folder, trial=TRIAL):
         folder.mkdir(parents=True, exist_ok=True)
+        (training.runs / "trials").mkdir(parents=True, exist_ok=True)
         name = uuid.uuid4().hex
         (folder / f"{name}.job").write_bytes(pickle.dumps((training, trial)))
         script = Path(__file__).with_name("team_member.py")
@@ -244,6 +245,7 @@ def trained(training, size, folder, trial=TRIAL):
 @pytest.fixture(scope="module")
 def alone(training, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
+    (folder / "trials").mkdir()
     epochs = []
     completed = replace(training, runs=folder)(TRIAL, epochs.append)
     return epochs, completed
@@ -266,7 +268,8 @@ def test_a_team_trains_as_one_process_does(size, training, alone, tmp_path):
 def test_a_team_that_is_killed_goes_on_with_fewer_and_ends_the_same(training, alone, tmp_path):
     straight, _ = alone
     seen = Members(replace(training, runs=tmp_path / "runs"), 3, tmp_path).killed()
-    epochs, _ = trained(training, 2, tmp_path)
+    (behind, *epochs), _ = trained(training, 2, tmp_path)
+    assert [epoch["number"] for epoch in behind["epochs"]] == list(range(1, 4 - len(epochs)))
     # An epoch whose checkpoint was on disk when the leader died is not reported again.
     assert len(epochs) in (3 - len(seen), 2 - len(seen))
     for epoch in [*seen, *epochs]:
@@ -290,6 +293,15 @@ def test_a_mistake_ends_every_member(training, tmp_path):
     assert all("the loss is nan" in text or "the loss is inf" in text for text in texts)
 
 
+def test_what_the_leader_alone_meets_every_member_says(training, tmp_path):
+    taken = tmp_path / "runs" / "trials" / TRIAL.id / "weights.safetensors" / "taken"
+    taken.mkdir(parents=True)
+    members = Members(replace(training, runs=tmp_path / "runs"), 2, tmp_path)
+    texts = [process.communicate(timeout=120)[1] for process in members.processes]
+    assert all(process.returncode == 1 for process in members.processes)
+    assert all(f"FileError: {taken.parent} cannot be written: Is a directory" in text for text in texts)
+
+
 def test_too_much_damage_ends_every_member(training, tmp_path):
     members = Members(replace(training, runs=tmp_path / "runs", damage_share=0.01), 2, tmp_path)
     texts = [process.communicate(timeout=120)[1] for process in members.processes]
@@ -309,21 +321,30 @@ def test_a_step_that_runs_out_of_memory_is_taken_again_in_smaller_pieces(
         return real(self, batch, held)
 
     monkeypatch.setattr(Learner, "_compute", compute)
+    (tmp_path / "trials").mkdir()
     large = replace(training, runs=tmp_path, micro_batches=MicroBatches(8))
-    epochs = []
-    large(TRIAL, epochs.append)
+    told = []
+    completed = large(TRIAL, told.append)
+    epochs = [each for each in told if isinstance(each, Epoch)]
+    assert len(epochs) == len(told) - 2  # the warning, and what it goes on behind
     assert [epoch.loss for epoch in epochs] == pytest.approx([epoch.loss for epoch in straight], abs=1e-5)
+    (note,) = completed.notes
+    assert note in (tmp_path / "trials" / TRIAL.id / "log.txt").read_text()
+    assert large(TRIAL, epochs.append).notes == (note,)  # also as it is read back
     assert sizes[0] == 2
     assert sizes[-1] == 1
-    assert "does not fit in memory" in caplog.text
+    assert "does not hold micro-batches of 8 clips: trained with 4 clips" in caplog.text
+    assert "the same batch of 12 clips; the recipe is unchanged" in caplog.text
 
 
 def test_a_group_that_never_fits_says_what_would_help(training, tmp_path, monkeypatch):
+    (tmp_path / "trials").mkdir()
+
     def compute(self, batch, held):
         raise torch.OutOfMemoryError("made up")
 
     monkeypatch.setattr(Learner, "_compute", compute)
     with pytest.raises(
-        TrialError, match=r"a single BN group of 4 clips does not fit .* smaller recipe.batchnorm_group"
+        DeviceMemoryError, match=r"a single BN group of 4 clips does not fit .* smaller recipe.batchnorm_group"
     ):
         replace(training, runs=tmp_path)(TRIAL, lambda epoch: None)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from itertools import count
@@ -28,7 +30,7 @@ from expander.coordinator import Dispatcher
 from expander.errors import TrialError, UsageError
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe
-from expander.trial import Completed, Epoch, Event, Failed, Metrics, Started, Trial, Views
+from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Metrics, Started, Trial, Views
 from trainers.dispatch.inline import InlineDispatcher
 from trainers.dispatch.member import check_shared
 from trainers.dispatch.seats import Seats
@@ -104,8 +106,8 @@ def trial(data: str) -> Trial:
     return Trial(realise(Factors(), Basis()), Recipe(), data, Views(), next(SEEDS))
 
 
-def never(failed: Failed) -> bool:
-    return False
+def never(failed: Failed) -> None:
+    return None
 
 
 def losses(events: list[Event]) -> list[float]:
@@ -186,7 +188,7 @@ class TestTeamsOfEveryDispatcher:
 def test_a_trial_whose_worker_was_killed_is_retried_from_its_checkpoint_and_ends_as_undisturbed(tmp_path: Path) -> None:
     one = trial(f"hold {tmp_path}")
     events: list[Event] = []
-    for event in InlineDispatcher(rehearse, Meter(), workers=2).run([one], lambda failed: True):
+    for event in InlineDispatcher(rehearse, Meter(), workers=2).run([one], lambda failed: 0.0):
         events.append(event)
         if isinstance(event, Epoch) and event.number == 1:
             os.kill(pids(events[0])[0], signal.SIGKILL)
@@ -209,7 +211,7 @@ class Doomed:
         self.epochs = epochs
         self.size = 2
 
-    def launch(self, trial: Trial, post: Post) -> Doomed:
+    def launch(self, trial: Trial, post: Post, avoid: Sequence[str]) -> Doomed:
         with dial(post) as wire:
             wire.send(0)
             wire.send(Here(("x:1", "x:2")))
@@ -224,8 +226,8 @@ class Doomed:
     def end(self, group: str | None) -> str:
         return ""
 
-    def reason(self, worker: str, said: str) -> str:
-        return f"the worker {worker} fell"
+    def reason(self, worker: str, said: str) -> tuple[FailureKind, str]:
+        return FailureKind.SIGNAL, f"the worker {worker} fell"
 
 
 def test_an_elastic_trial_that_ends_its_own_workers_again_and_again_fails(tmp_path: Path) -> None:
@@ -271,6 +273,10 @@ class TestRay:
         assert told["sizes"] == [2, 1]
         assert told["kinds"] == ["Started", "Epoch", "Started", "Epoch", "Epoch", "Completed"]
         assert told["losses"] == UNDISTURBED
+        assert all(each["trainer"] == "1" and each["code"] for each in told["versions"])
+        # The copy that it imports also has another source, which names the version.
+        said = r"not all machines would train the same: \S+ has trainer 2 where the coordinator has 1, code \w+ where"
+        assert re.match(said, told["other"])
 
 
 SPACE: dict[str, Any] = {
@@ -347,7 +353,8 @@ def _main(kind: str, path: str) -> None:
         return
     # Warnings of Ray's own tests' tool are not ours.
     with closing_cluster() as cluster:
-        print(json.dumps(_lose_a_machine(cluster, Path(path))))
+        told = _lose_a_machine(cluster, Path(path))
+        print(json.dumps(told | {"other": _train_otherwise(cluster, Path(path))}))
 
 
 @contextmanager
@@ -388,7 +395,27 @@ def _lose_a_machine(cluster: Any, folder: Path) -> dict[str, Any]:
                 cluster.remove_node(machine, allow_graceful=False)
                 (folder / "on").touch()
     sizes = [len(pids(event)) for event in events if isinstance(event, Started)]
-    return {"blind": blind, "sizes": sizes, "kinds": [type(e).__name__ for e in events], "losses": losses(events)}
+    told = {"blind": blind, "sizes": sizes, "kinds": [type(e).__name__ for e in events], "losses": losses(events)}
+    return told | {"versions": [event.versions for event in events if isinstance(event, Started)]}
+
+
+def _train_otherwise(cluster: Any, folder: Path) -> str:
+    """What is said of a machine whose programs are of another version of the training."""
+    import expander
+    import trainers
+    from trainers.dispatch.cluster import RayDispatcher
+
+    for package in (expander, trainers):
+        shutil.copytree(Path(package.__file__ or "").parent, folder / "other" / package.__name__)
+    trial_py = folder / "other" / "expander" / "trial.py"
+    trial_py.write_text(trial_py.read_text().replace("\nTRAINER = 1\n", "\nTRAINER = 2\n"))
+    cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(folder / "other")})
+    cluster.wait_for_nodes()
+    try:
+        RayDispatcher(rehearse, Meter(), cpus=1, gpus=0, address=cluster.address).__enter__()
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 class Table:

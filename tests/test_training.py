@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expander.errors import DataError, TrialError, UsageError
+from expander.errors import DataError, Diverged, UsageError
 from expander.geometry import Geometry, Stage
 from expander.recipe import Recipe
-from expander.trial import Failed, Trial, Views
+from expander.trial import Failed, GoesOn, Trial, Views
 from trainers import checkpoint
 from trainers.batches import epoch_order, groups
 from trainers.data.clips import Clip, Damaged, normalise
@@ -148,8 +148,33 @@ def test_a_network_learns_what_it_is_shown():
 
 def test_a_loss_that_is_not_a_number_names_epoch_iteration_and_rate():
     taught = learner(base_rate=1e25, warmup=0.0)
-    with pytest.raises(TrialError, match=r"loss is (nan|inf) in epoch 1, iteration 2, at learning rate 8\.54e\+24"):
+    with pytest.raises(Diverged, match=r"loss is (nan|inf) in epoch 1, iteration 2, at learning rate 8\.54e\+24"):
         taught.learn(noise(16), 16)
+
+
+def test_a_gradient_that_is_not_a_number_ends_the_training_before_it_is_taken():
+    taught = learner()
+    first = next(taught.model.parameters())
+    first.register_hook(lambda gradient: gradient * math.nan)
+    before = first.detach().clone()
+    with pytest.raises(Diverged, match=r"its gradient is not a number in epoch 1, iteration 1"):
+        taught.learn(noise(16), 16)
+    assert torch.equal(first, before)
+
+
+@pytest.mark.parametrize(("steps", "diverges"), [(19, False), (20, True)])
+def test_a_loss_far_beyond_guessing_for_twenty_iterations_of_an_epoch_has_diverged(steps, diverges):
+    taught = learner(base_rate=1e-12, batchnorm_group=2, batch=2)
+    with torch.no_grad():
+        *_, classifier = taught.model.parameters()
+        classifier[0] = 1e4  # sure of one class, and wrong for five of six
+    clips = [replace(clip, label=1) for clip in noise(2 * steps)]
+    if diverges:
+        with pytest.raises(Diverged, match=r"the loss is 1e\+04, and for 20 iterations was over 10 times that of"):
+            taught.learn(clips, len(clips))
+        return
+    # Two epochs, so that more than twenty follow each other, but not within one.
+    assert [taught.learn(clips, len(clips)).number for _ in range(2)] == [1, 2]
 
 
 def test_an_epoch_without_a_clip_is_an_error():
@@ -197,13 +222,15 @@ def videos(tmp_path_factory):
 
 @pytest.fixture
 def training(videos, tmp_path):
+    (tmp_path / "runs" / "trials").mkdir(parents=True)
     return VideoTraining(*videos, runs=tmp_path / "runs", threads=1, device="cpu")
 
 
 @pytest.fixture(scope="session")
 def uninterrupted(videos, tmp_path_factory):
     """The trial's outcome, its epochs and its folder."""
-    training = VideoTraining(*videos, runs=tmp_path_factory.mktemp("uninterrupted"), threads=1, device="cpu")
+    (runs := tmp_path_factory.mktemp("uninterrupted")).joinpath("trials").mkdir()
+    training = VideoTraining(*videos, runs=runs, threads=1, device="cpu")
     epochs = []
     return training(trial(), epochs.append), epochs, training.runs / "trials" / trial().id
 
@@ -214,7 +241,7 @@ def test_a_trial_is_trained_scored_and_leaves_its_files(uninterrupted):
     assert completed.metrics.videos == CLASSES
     assert 0 <= completed.metrics.top1 <= completed.metrics.top5 <= 1
     assert completed.damaged == ()
-    assert set(completed.versions) == {"python", "torch", "av", "x3d-expander"}
+    assert set(completed.versions) >= {"python", "torch", "av", "numpy", "x3d-expander", "trainer", "code"}
     assert (completed.train_top1, completed.device, completed.gpus) == (epochs[-1].top1, cpu_name(), None)
     assert [(epoch.number, epoch.epochs, epoch.trial) for epoch in epochs] == [(n, 3, trial().id) for n in (1, 2, 3)]
     assert completed.weights == str(folder / "weights.safetensors")
@@ -238,22 +265,22 @@ def test_its_weights_are_those_of_the_last_checkpoint(uninterrupted):
 
 
 def test_a_finished_trial_is_returned_and_not_trained_again(uninterrupted, videos):
-    completed, _, folder = uninterrupted
-    epochs = []
+    completed, epochs, folder = uninterrupted
+    told = []
     training = VideoTraining(*videos, runs=folder.parents[1], threads=1, device="cpu")
-    assert training(trial(), epochs.append) == completed
-    assert epochs == []
+    assert training(trial(), told.append) == completed
+    assert told == [GoesOn(trial().id, tuple(epochs))]
 
 
 def test_a_trial_without_its_outcome_is_only_scored_again(uninterrupted, training):
-    completed, _, folder = uninterrupted
+    completed, epochs, folder = uninterrupted
     again = training.runs / "trials" / trial().id
-    again.mkdir(parents=True)
+    again.mkdir()
     last = folder / "epoch-00003.checkpoint"
     (again / last.name).write_bytes(last.read_bytes())
-    epochs = []
-    rescored = training(trial(), epochs.append)
-    assert epochs == []
+    told = []
+    rescored = training(trial(), told.append)
+    assert told == [GoesOn(trial().id, tuple(epochs))]
     assert rescored.metrics == completed.metrics
     assert Path(rescored.weights).read_bytes() == Path(completed.weights).read_bytes()
 
@@ -282,9 +309,11 @@ def test_a_killed_trial_goes_on_and_ends_with_the_same_weights(waits, uninterrup
         os.kill(child.pid, signal.SIGKILL)
         reported = [1, *map(json.loads, child.stdout.read().splitlines())]
     assert child.returncode == -signal.SIGKILL
-    epochs = []
-    resumed = training(trial(), epochs.append)
-    # An epoch whose checkpoint was written just before the kill counts as reported.
+    told = []
+    resumed = training(trial(), told.append)
+    behind, *epochs = told
+    # An epoch whose checkpoint was written just before the kill is one that the attempt goes on behind.
+    assert [epoch.number for epoch in behind.epochs] == list(range(1, 4 - len(epochs)))
     assert len(epochs) == 2 if waits else len(epochs) <= 3 - len(reported)
     learned = [(epoch.number, epoch.loss, epoch.top1, epoch.rate) for epoch in straight]
     assert [(epoch.number, epoch.loss, epoch.top1, epoch.rate) for epoch in epochs] == learned[3 - len(epochs) :]

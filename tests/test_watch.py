@@ -27,7 +27,7 @@ from expander.cli.status import print_status, status_document
 from expander.cli.watch import keep_watching
 from expander.coordinator import run_search
 from expander.search import Step, next_step
-from expander.trial import Epoch, Failed, Started
+from expander.trial import Epoch, Failed, FailureKind, Started
 from results.store import SearchStore, SqlStore, open_store
 
 DEADLINE_SECONDS = 30
@@ -247,14 +247,21 @@ def test_status_shows_pace_time_left_failures_with_their_log_and_damage(
     for event in (Started(first.id, "here:1"), epoch(first.id, 1), Started(second.id, "here:2")):
         running.record(event)
     running.record(Epoch(second.id, 1, 2, 0.5, 0.25, 0.1, 90.0, 12.5, 0.25, 2**31))
-    running.record(Failed(first.id, "out of memory"))
+    again = {"node": "there", "wait": 600.0, "next": "attempt 2 of 3"}
+    running.record(Failed(first.id, "out of memory", kind=FailureKind.SIGNAL, epoch=1, **again))
     print_status(running)
     shown = " ".join(capsys.readouterr().out.split())
     assert (
         "epoch 1/2, loss 0.500, train top-1 25.0%, 12.5 clips/s, 25% waiting for data, 2.0 GiB of GPU memory" in shown
     )
     assert "ready in about" in shown
-    assert f"out of memory step 1, {axis_of(running, first.id)}: log in runs/first/trials/{first.id}/log.txt" in shown
+    axis = axis_of(running, first.id)
+    assert (
+        f"step 1, {axis}: out of memory step 1, {axis}: attempt 1 failed (its process was ended by a signal)" in shown
+    )
+    assert "on there at" in shown
+    assert re.search(r"after epoch 1; attempt 2 of 3 at [-0-9]+ [:0-9]+ UTC step", shown)
+    assert f"step 1, {axis}: log in runs/first/trials/{first.id}/log.txt" in shown
     document = status_document(running)
     assert document["step_seconds_left"] > 90
     (candidate,) = [c for c in document["steps"][0]["candidates"] if c["trial"] == second.id]

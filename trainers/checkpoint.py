@@ -1,20 +1,18 @@
 """What a killed training goes on from, and what a finished one leaves: checkpoints, weights, its outcome.
 
-Every file is written whole or not at all: to a temporary file in the same folder, synced, then renamed over.
+Each is written whole or not at all, and has a checksum that is looked at before it is used.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
-import json
 import logging
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import safetensors.torch
@@ -22,7 +20,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from expander import files
 from expander.errors import TrialError, UsageError
+from expander.files import WEIGHTS_CHECKSUM, cannot, digest, sealed, unsealed, write_whole
 from expander.trial import Completed, Damage, Epoch, Metrics
 
 KEPT = 2  # the newest, and the one before for when the newest turns out damaged
@@ -31,6 +31,7 @@ STEM = "epoch"  # of the names of a trial's checkpoints
 HEADER = re.compile(rb"x3d-expander checkpoint 2 sha256 ([0-9a-f]{64})\n")
 COMPLETED = "completed.json"
 WEIGHTS = "weights.safetensors"
+TRIALS = "trials"
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +74,26 @@ def save_values(folder: Path, stem: str, number: int, values: Mapping[str, Any])
     payload = buffer.getbuffer()
     header = f"x3d-expander checkpoint 2 sha256 {hashlib.sha256(payload).hexdigest()}\n".encode()
     path = folder / f"{stem}-{number:05d}.checkpoint"
-    write_atomically(path, header, payload)
-    for old in (*list(_newest_first(folder, stem))[KEPT:], *_abandoned(folder, stem, path)):
-        old.unlink(missing_ok=True)
+    write_whole(path, header, payload)
+    known = _newest_first(folder, stem)
+    # Those after it are damaged, or this training would have gone on from them.
+    after = known.index(path)
+    for old in (*known[:after], *known[after + KEPT :]):
+        files.remove(old)
     return path
+
+
+def make_folder(runs: Path, trial: str) -> Path:
+    """The folder of a trial below `runs`/trials, made where it is missing. Raises FileError, also where it is there and
+    takes no file: better now than after an epoch.
+
+    `runs`/trials is whoever's who begins a search: where it is missing a mount may have vanished, and what was written
+    in its place would be lost with the next one.
+    """
+    folder = runs / TRIALS / trial
+    files.make_folder(folder, parents=False)
+    files.check_writable(folder)
+    return folder
 
 
 def latest(folder: Path, trial: str) -> State | None:
@@ -88,25 +105,47 @@ def latest(folder: Path, trial: str) -> State | None:
     if found is None:
         return None
     path, values = found
-    _check_trial(path, values["trial"], trial)
-    return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
+    try:
+        _check_trial(path, values["trial"], trial)
+        return State(**values | {"epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
+    except (KeyError, TypeError) as error:
+        raise TrialError(
+            f"{path} holds no state of a training that this version knows ({error}); delete it to go on without it"
+        ) from error
 
 
 def newest(folder: Path, stem: str) -> tuple[Path, dict[str, Any]] | None:
-    """The newest sound checkpoint named by `stem` and its values, None where there is none; a damaged one is named in a
-    warning."""
+    """The newest sound checkpoint named by `stem` and its values, None where there is none.
+
+    A damaged one is named in a warning, and so is the loss of all. Raises FileError where one is there and cannot be
+    read, for want of permission or as its file system is gone: it may be sound.
+    """
+    damaged = []
     for path in _newest_first(folder, stem):
         try:
             return path, _read(path)
-        except (ValueError, OSError, UnpicklingError) as damage:
-            logger.warning("checkpoint %s is damaged (%s); looking for the one before", path, damage)
+        except ValueError as damage:
+            reason = str(damage)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise cannot("read", path, error) from error
+            reason = str(error)
+        damaged.append(path.name)
+        logger.warning("checkpoint %s is damaged (%s); looking for the one before", path, reason)
+    if damaged:
+        logger.warning(
+            "NO SOUND CHECKPOINT is left in %s: %s damaged. The training starts again from its beginning; look at the"
+            " disk that the folder is on",
+            folder,
+            f"{damaged[0]} is" if len(damaged) == 1 else f"{' and '.join(damaged)} are",
+        )
     return None
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
     """Write the model's parameters and BN statistics as safetensors, under their names in the state dict."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_atomically(path, safetensors.torch.save(tensors))
+    write_whole(path, safetensors.torch.save(tensors))
 
 
 def load_weights(path: Path, model: nn.Module, replaced: Mapping[str, Tensor] | None = None) -> None:
@@ -138,66 +177,41 @@ def load_weights(path: Path, model: nn.Module, replaced: Mapping[str, Tensor] | 
 
 def save_completed(folder: Path, completed: Completed) -> None:
     """Write a trial's outcome beside its weights, so that it is known when whoever waited for it is gone."""
-    text = json.dumps(asdict(completed) | {"damaged": list(completed.damaged)}, indent=2)
-    write_atomically(folder / COMPLETED, text.encode())
+    values = asdict(completed) | {WEIGHTS_CHECKSUM: completed.weights_sha256 or digest(folder / WEIGHTS)}
+    write_whole(folder / COMPLETED, sealed(values))
 
 
 def load_completed(folder: Path, trial: str) -> Completed | None:
-    """The outcome of a trial that finished in `folder` and whose weights are still there; else None.
+    """The outcome of a trial that finished in `folder` and whose weights are still there, and sound; else None.
 
-    Raises TrialError when it is of another trial.
+    What is damaged is named in a warning. Raises TrialError when it is of another trial.
     """
     path, weights = folder / COMPLETED, folder / WEIGHTS
     if not path.exists() or not weights.exists():
         return None
     try:
-        values = json.loads(path.read_text())
+        values = unsealed(path.read_bytes())
+        written = values.get(WEIGHTS_CHECKSUM)
         metrics, damaged = Metrics(**values["metrics"]), tuple(values["damaged"])
         ledger = tuple(Damage(**damage) for damage in values.get("ledger", ()))
         # The folder may have moved since.
         found = {"metrics": metrics, "damaged": damaged, "ledger": ledger, "weights": str(weights)}
+        found["notes"] = tuple(values.get("notes", ()))
         completed = Completed(**values | found)
     except (ValueError, KeyError, TypeError) as damage:
         logger.warning("outcome %s is damaged (%s); scoring the trial again", path, damage)
         return None
     _check_trial(path, completed.trial, trial)
+    if written not in (None, digest(weights)):
+        logger.warning("weights %s are damaged (their checksum does not match); making them again", weights)
+        return None
     return completed
 
 
-def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
-    """Write a file whole or not at all, kept through a power cut once this returns. Makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps a dying worker of a killed search apart from the one that has taken its trial over.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    # A rename is on disk only once its folder is.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _newest_first(folder: Path, stem: str) -> Iterator[Path]:
+def _newest_first(folder: Path, stem: str) -> list[Path]:
     matches = ((path, re.fullmatch(rf"{stem}-(\d+)\.checkpoint", path.name)) for path in folder.glob(f"{stem}-*"))
     numbered = [(int(match[1]), path) for path, match in matches if match]
-    yield from (path for _, path in sorted(numbered, reverse=True))
-
-
-def _abandoned(folder: Path, stem: str, newest: Path) -> list[Path]:
-    """Temporary files of earlier checkpoints, left by processes that were killed as they wrote."""
-    return [path for path in folder.glob(f".{stem}-*.tmp") if path.name[1:] < newest.name]
+    return [path for _, path in sorted(numbered, reverse=True)]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -209,7 +223,13 @@ def _read(path: Path) -> dict[str, Any]:
     payload = memoryview(content)[header.end() :]
     if hashlib.sha256(payload).hexdigest().encode() != header[1]:
         raise ValueError("its checksum does not match")
-    values: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    try:
+        values = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged pickles raise anything
+        first = (str(error) or type(error).__name__).split("\n")[0]
+        raise ValueError(f"its checksum matches, and yet it cannot be read: {first}") from error
+    if not isinstance(values, dict):
+        raise ValueError("it holds no state of a training")
     return values
 
 

@@ -25,8 +25,8 @@ from torch.export import Dim, ExportedProgram
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import ExpanderError, UsageError
+from expander.files import write_whole
 from expander.trial import shorter_side
-from trainers.checkpoint import write_atomically
 from trainers.data.clips import MEAN, STD, normalise
 from trainers.networks.fold import fold_batchnorm
 from trainers.networks.layers import plain_paths
@@ -69,8 +69,8 @@ def deploy(model: nn.Module, geometry: AnyGeometry, out: Path, form: Form, about
 
     about: what the file says of itself beside its clips, such as its name; see `describe` for the keys that are taken.
     Before the file appears it has computed the network's own logits, to TOLERANCE of the largest. Raises UsageError
-    when a package is missing, the weights give no numbers or `out` cannot be written to; ExpanderError when the
-    file's logits differ. Then nothing is written.
+    when a package is missing or the weights give no numbers, ExpanderError when the file's logits differ, FileError
+    when `out` cannot be written to. Then nothing is written.
     """
     metadata = {**about, **describe(geometry)}
     if form == "onnx":
@@ -79,10 +79,7 @@ def deploy(model: nn.Module, geometry: AnyGeometry, out: Path, form: Form, about
     content, run = _onnx(program, metadata) if form == "onnx" else _pt2(program, metadata)
     versions = _versions(form)
     difference = _check(model, geometry, run, out, versions)
-    try:
-        write_atomically(out, content)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}; give a file in a folder of yours") from error
+    write_whole(out, content)
     return Deployed(out, form, difference, BATCHES, versions, len(content))
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from expander.errors import DataError, TrialError
+from expander.errors import DataError, Diverged
 from expander.recipe import Precision
 from expander.trial import Metrics, VideoScore
 from trainers.data.clips import Damaged, ViewedVideo, normalise
@@ -57,7 +57,7 @@ def evaluate(
     for `own_videos`; videos of two runs are never forwarded together, so that what a clip is computed with, and with it
     the last bit of its score, does not depend on the team. A damaged video is entered in the ledger and left out of the
     means. With fewer than five classes top-5 is the top of them all. Raises DataError when too many videos are damaged
-    or none is left, TrialError for outputs that are not numbers.
+    or none is left, Diverged for outputs that are not numbers.
     """
     training = model.training
     model.eval()
@@ -160,7 +160,7 @@ def _metrics(log_probabilities: Tensor, labels: list[int]) -> Metrics:
     target = torch.tensor(labels)
     loss = F.nll_loss(log_probabilities, target).item()
     if not math.isfinite(loss):
-        raise TrialError(f"the loss on validation is {loss}: the network's outputs are not numbers; lower base_rate")
+        raise Diverged(f"the loss on validation is {loss}: the network's outputs are not numbers; lower base_rate")
     right = log_probabilities.topk(min(TOP, classes)).indices == target[:, None]
     return Metrics(
         top1=right[:, 0].sum().item() / videos,

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class Curves:
 
     def __init__(self, folder: Path, epochs: Sequence[Epoch] = ()) -> None:
         self._writer: RecordWriter | None = None
+        self._beginning: Path | None = None
         try:
             self._begin(folder, epochs)
         except OSError as error:
@@ -49,9 +51,10 @@ class Curves:
 
     def close(self) -> None:
         """Give the file back."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(OSError):  # told by what wrote the last epoch
+                writer.close()
 
     def _begin(self, folder: Path, epochs: Sequence[Epoch]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +62,7 @@ class Curves:
         now = time.time()
         path = folder / f"events.out.{MARK}.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
         # Under a name that TensorBoard does not look at until it is whole.
-        beginning = path.with_name(f".{path.name.replace(MARK, 'tmp')}")
+        beginning = self._beginning = path.with_name(f".{path.name.replace(MARK, 'tmp')}")
         self._writer = RecordWriter(str(beginning))
         self._write(Event(wall_time=now, file_version=FILE_VERSION))
         # For a TensorBoard that is open and has read the file of before.
@@ -70,6 +73,7 @@ class Curves:
             self._add(curves(epoch), epoch.number, now - seconds)
         self._writer.flush()
         beginning.rename(path)
+        self._beginning = None
         for file in earlier:
             file.unlink(missing_ok=True)
 
@@ -89,4 +93,7 @@ class Curves:
 
     def _give_up(self, error: OSError) -> None:
         logger.warning("the trial goes on without its curves for TensorBoard: %s", error)
-        self._writer = None
+        self.close()
+        if self._beginning is not None:
+            with suppress(OSError):
+                self._beginning.unlink(missing_ok=True)

@@ -6,10 +6,11 @@ import json
 import logging
 import os
 import socket
+import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import torch
 from expander.cost import described
 from expander.geometry import Geometry
 from expander.pace import advice, held_up, told
-from expander.trial import Completed, Epoch, Trial
+from expander.trial import Completed, Epoch, Trial, Warned
 from expander.units import duration
 from trainers.events import Curves
 
 LOG = "log.txt"
+# Begins each attempt's lines in the log, and is followed by its 'host:pid'.
+ATTEMPT = "---- attempt on "
 EVENTS = "events"
 # Below warnings, only what this package says of itself.
 OURS = "trainers"
@@ -80,23 +83,29 @@ class Journal:
 
 @contextmanager
 def keeping_journal(
-    folder: Path, trial: Trial, loader_workers: int, versions: Mapping[str, str], *, leads: bool = True
+    folder: Path,
+    trial: Trial,
+    loader_workers: int,
+    versions: Mapping[str, str],
+    tell: Callable[[Warned], None],
+    *,
+    leads: bool = True,
 ) -> Iterator[Journal]:
     """The journal of an attempt that begins now; how it ends is written too, with the traceback where it fails.
 
     Within it, what this package logs, everybody's logged warnings and Python's go to log.txt as well as where they went
-    before. An attempt that is killed leaves the lines that it had. leads: whether this process is the one of the
+    before; this package's warnings are told. An attempt that is killed leaves the lines that it had; a log that cannot
+    be written is one warning, and no trial's failure. folder: is there. leads: whether this process is the one of the
     trial's that writes; a journal of another does nothing.
     """
     if not leads:
         yield Journal(None, loader_workers)
         return
-    folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder, loader_workers)
-    with _logging_to(folder / LOG), _python_warnings():
+    with _logging_to(folder / LOG, lambda text: tell(Warned(trial.id, text))), _python_warnings():
         ours = " ".join(f"{name} {number}" for name, number in versions.items())
         where = f"{socket.gethostname()}:{os.getpid()}"
-        logger.info("---- attempt on %s with %d loader workers; %s", where, loader_workers, ours)
+        logger.info("%s%s with %d loader workers; %s", ATTEMPT, where, loader_workers, ours)
         logger.info("trial %s: %s", trial.id, _shown(trial))
         try:
             yield journal
@@ -123,14 +132,73 @@ def _shown(trial: Trial) -> str:
     return f"{network}; {json.dumps({key: value for key, value in values.items() if key != 'data'})}"
 
 
+class _Told(logging.Handler):
+    """Passes on what this package warns of."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+        self.addFilter(_is_ours)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell one warning."""
+        self._tell(record.getMessage())
+
+
+class _LastResort(logging.Handler):
+    """Shows others' warnings on stderr, as logging does where nobody handles any; ours are told."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.addFilter(lambda record: not _is_ours(record))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one."""
+        if logging.lastResort is not None:
+            logging.lastResort.handle(record)
+
+
+class _LogFile(logging.FileHandler):
+    """log.txt, which goes without the rest where it takes no more: that a disk is full, the checkpoint tells."""
+
+    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+        super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
+        self._tell: Callable[[str], None] | None = tell
+        self.setFormatter(_formatter())
+        self.addFilter(lambda record: record.levelno >= logging.WARNING or _is_ours(record))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; opens the file at the first."""
+        try:
+            if self.stream is None:
+                self.stream = self._open()
+        except OSError:
+            self.handleError(record)
+        else:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        """Say it once."""
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(f"the trial goes on without its {self.baseFilename}: {sys.exc_info()[1]}")
+
+    def close(self) -> None:
+        """Give the file back."""
+        with suppress(OSError):
+            super().close()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.startswith(f"{OURS}.")
+
+
 @contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
+def _logging_to(path: Path, tell: Callable[[str], None]) -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger(OURS)
-    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(_formatter())
-    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(f"{OURS}."))
-    # Where nobody handles warnings, logging shows them on stderr as its last resort, but only until somebody does.
-    handlers = [handler] if root.handlers or logging.lastResort is None else [handler, logging.lastResort]
+    handlers: list[logging.Handler] = [_LogFile(path, tell), _Told(tell)]
+    if not root.handlers:
+        handlers.append(_LastResort())
     before = ours.level
     for each in handlers:
         root.addHandler(each)
@@ -141,7 +209,7 @@ def _logging_to(path: Path) -> Iterator[None]:
         ours.setLevel(before)
         for each in handlers:
             root.removeHandler(each)
-        handler.close()
+            each.close()
 
 
 def _formatter() -> logging.Formatter:

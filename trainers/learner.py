@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from expander.errors import DataError, TrialError
+from expander.errors import DataError, Diverged
 from expander.recipe import Recipe
 from expander.trial import Epoch, Trial
 from trainers.batches import batches, own_groups
@@ -32,6 +32,11 @@ from trainers.team import ALONE, Team
 # Keeps the draws of a group apart from those of a clip, which come from (seed, epoch, place).
 DRAWS = 1
 ONE_GROUP = MicroBatch(1)
+# A loss so many times that of guessing, ln(classes), for so many iterations in a row of one epoch has diverged: a high
+# rate in warm-up passes a few times guessing, and comes back within a few steps. Counted within an epoch, so that a
+# training that goes on after a kill ends where one that was not killed does.
+FAR = 10
+FAR_STEPS = 20
 
 
 class DoesNotFit(Exception):
@@ -69,6 +74,7 @@ class Learner:
         self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
         self.epochs: list[Epoch] = []
         self.damaged: dict[str, str] = {}
+        self._far = 0
 
     @property
     def epoch(self) -> int:
@@ -95,11 +101,12 @@ class Learner:
     def learn(self, items: Iterable[Clip | Damaged], videos: int) -> Epoch:
         """One epoch over `videos` videos. items: those that `trainers.batches.own_places` gives this member, in order.
 
-        Raises DataError and TrialError on every member alike, and DoesNotFit where memory does not suffice.
+        Raises DataError and Diverged on every member alike, and DoesNotFit where memory does not suffice.
         """
         stopwatch = Stopwatch(self.device)
         recipe = self.trial.recipe
         self.model.train()
+        self._far = 0
         own, seen, epoch, rate = stopwatch.waiting_for(items), 0, _Sums.zero(self.device), 0.0
         for number, sizes in enumerate(batches(videos, recipe)):
             batch = self._batch(own, number, sizes)
@@ -205,21 +212,36 @@ class Learner:
 
     def _step(self, batch: _Sums, rate: float, iteration: int) -> None:
         """One step of SGD on the mean gradient of the batch's clips; its moments enter the running statistics."""
-        if not math.isfinite(loss := batch.loss.item() / batch.clips):
-            raise TrialError(
-                f"trial {self.trial.id}: the loss is {loss} in epoch {self.epoch + 1}, iteration {iteration}, at "
-                f"learning rate {rate:.3g}; lower the recipe's base_rate or lengthen its warmup"
-            )
+        loss = batch.loss.item() / batch.clips
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss is {loss}", rate, iteration)
+        self._far = self._far + 1 if loss > FAR * math.log(self.trial.geometry.classes) else 0
+        if self._far == FAR_STEPS:
+            text = f"the loss is {loss:.3g}, and for {FAR_STEPS} iterations was over {FAR} times that of guessing"
+            raise self._diverged(text, rate, iteration)
         self.statistics.enter(batch.clips)
         self.scaler.unscale_(self.optimizer)
         for parameter in self.model.parameters():
             if parameter.grad is not None:
                 parameter.grad /= batch.clips
+        # Those of float16 may overflow: its scaler leaves such a step out, and takes a smaller scale.
+        if not self.scaler.is_enabled() and not self._finite():
+            raise self._diverged(f"the loss is {loss:.3g} and its gradient is not a number", rate, iteration)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
+
+    def _finite(self) -> bool:
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients)).sum()))
+
+    def _diverged(self, what: str, rate: float, iteration: int) -> Diverged:
+        return Diverged(
+            f"trial {self.trial.id}: {what} in epoch {self.epoch + 1}, iteration {iteration}, at "
+            f"learning rate {rate:.3g}; lower the recipe's base_rate or lengthen its warmup"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from expander.errors import TrialError
+from expander.errors import DeviceMemoryError, FileError
+from expander.files import sealed, unsealed, write_whole
+from expander.recipe import Recipe
 from expander.trial import Trial, content_id
-from trainers.checkpoint import write_atomically
 from trainers.data.clips import normalise
 from trainers.networks.build import build
 from trainers.networks.layers import recompute_blocks
@@ -58,7 +58,7 @@ class MicroBatches:
     def first(self, trial: Trial, device: torch.device, folder: Path, most: int) -> MicroBatch:
         """What to begin with: at most `most` groups, as `folder` remembers it for such trials or as it is found now.
 
-        Raises TrialError where not even the smallest fits.
+        Raises DeviceMemoryError where not even the smallest fits.
         """
         recompute = self.recompute is True
         if self.clips is not None:
@@ -71,7 +71,7 @@ class MicroBatches:
             return known
         found = largest(lambda micro: _fits(trial, device, micro), most, recompute, self.may_recompute)
         if found is None:
-            raise TrialError(too_large(trial, self))
+            raise DeviceMemoryError(too_large(trial, self))
         remember(folder, key, found)
         return found
 
@@ -99,6 +99,19 @@ def too_large(trial: Trial, wanted: MicroBatches) -> str:
     )
 
 
+def shrunk(recipe: Recipe, before: MicroBatch, now: MicroBatch) -> str:
+    """What is said, logged and stored of a training that goes on in smaller pieces."""
+
+    def shown(micro: MicroBatch) -> str:
+        again = ", blocks computed again for the backward pass" if micro.recompute else ""
+        return f"{micro.groups * recipe.batchnorm_group} clips{again}"
+
+    return (
+        f"the device's memory does not hold micro-batches of {shown(before)}: trained with {shown(now)}, whose"
+        f" gradients are added up to the same batch of {recipe.batch} clips; the recipe is unchanged"
+    )
+
+
 def key_of(trial: Trial, device: str, wanted: MicroBatches, most: int) -> str:
     """Names what the micro-batch that is found depends on."""
     recipe = trial.recipe
@@ -109,21 +122,23 @@ def key_of(trial: Trial, device: str, wanted: MicroBatches, most: int) -> str:
 def remembered(folder: Path, key: str) -> MicroBatch | None:
     """What `remember` wrote; None for what it never did, and where the file is damaged."""
     try:
-        values = json.loads((folder / FILE).read_text())[key]
+        values = unsealed((folder / FILE).read_bytes())[key]
         return MicroBatch(int(values["groups"]), bool(values["recompute"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def remember(folder: Path, key: str, micro: MicroBatch) -> None:
-    """Keep it for trials like this one. Of two that write at once one is forgotten, and found again later."""
+    """Keep it for trials like this one. Of two that write at once one is forgotten, and found again later; so is what
+    cannot be written, as on a full disk."""
     try:
-        known = json.loads((folder / FILE).read_text())
+        known = unsealed((folder / FILE).read_bytes())
     except (OSError, ValueError):
         known = {}
-    known = known if isinstance(known, dict) else {}
-    values = {**known, key: {"groups": micro.groups, "recompute": micro.recompute}}
-    write_atomically(folder / FILE, json.dumps(values, indent=2).encode())
+    try:
+        write_whole(folder / FILE, sealed({**known, key: {"groups": micro.groups, "recompute": micro.recompute}}))
+    except FileError as error:
+        logger.warning("the micro-batch that fits is looked for again by the next trial: %s", error)
 
 
 def _fits(trial: Trial, device: torch.device, micro: MicroBatch) -> bool:

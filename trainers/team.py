@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from expander.errors import ExpanderError, TrialError
 
 T = TypeVar("T")
 
@@ -88,6 +91,35 @@ class Distributed:
     def _device(self) -> torch.device:
         on_gpu = dist.get_backend() == "nccl"
         return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+
+
+def led(team: Team, act: Callable[[], T]) -> T:
+    """What `act` returns, on every member; the leader alone calls it.
+
+    What it raises every member raises, so that none waits for a leader who is gone, and all know the reason.
+    """
+    if team.size == 1:
+        return act()
+    value: T | None = None
+    failure: Exception | None = None
+    if team.rank == 0:
+        try:
+            value = act()
+        except Exception as error:  # noqa: BLE001  raised below, once the others know
+            failure = error
+    value, told = team.share((value, _sendable(failure)))
+    if failure is not None:
+        raise failure
+    if told is not None:
+        raise told
+    return value  # type: ignore[return-value]  # of a T that may be None itself
+
+
+def _sendable(failure: Exception | None) -> ExpanderError | None:
+    """An error that pickles, whatever the leader's is."""
+    if failure is None or isinstance(failure, ExpanderError):
+        return failure
+    return TrialError(f"the process that leads the others failed: {type(failure).__name__}: {failure}")
 
 
 ALONE = Alone()

@@ -8,9 +8,9 @@ import os
 import platform
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -18,22 +18,27 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
-from expander.errors import TrialError, UsageError
+from expander.errors import DeviceMemoryError, FileError, TrialError, UsageError
+from expander.files import digest, remove
 from expander.recipe import ShortVideos
-from expander.trial import Completed, Epoch, Metrics, Trial, Views
+from expander.trial import Completed, Epoch, GoesOn, Metrics, Told, Trial, Views
 from trainers import checkpoint
 from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
 from trainers.data.decode import SECONDS_PER_VIDEO
+from trainers.data.files import Seen, check_seen
 from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate, own_videos
-from trainers.journal import Journal, keeping_journal
+from trainers.fence import Claim, Fence
+from trainers.journal import LOG, Journal, keeping_journal
 from trainers.learner import DoesNotFit, Learner
-from trainers.micro_batch import MicroBatch, MicroBatches, too_large
+from trainers.micro_batch import MicroBatch, MicroBatches, shrunk, too_large
 from trainers.networks.build import build
 from trainers.processor import processor_name
-from trainers.team import ALONE, Team
+from trainers.team import ALONE, Team, led
+from trainers.versions import versions
+from trainers.watchdog import Watchdog
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -54,7 +59,10 @@ class VideoTraining:
     runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
     decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
     leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. gpus:
-    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged.
+    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged. seen: what
+    the coordinator saw of both manifests; one that sees something else trains nothing. claim: of
+    the coordinator that orders it; None lets any number of processes write to the same folder. watchdog: where the
+    process is the training's own, which it may end.
     """
 
     train: ManifestSource
@@ -67,21 +75,33 @@ class VideoTraining:
     micro_batches: MicroBatches = AUTOMATIC
     gpus: float = 0.0
     seconds_per_video: float = SECONDS_PER_VIDEO
+    seen: tuple[Seen, Seen] | None = None
+    claim: Claim | None = None
+    watchdog: Watchdog | None = None
 
-    def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE) -> Completed:
-        """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once.
+    def __call__(self, trial: Trial, report: Callable[[Told], None], team: Team = ALONE) -> Completed:
+        """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once; one
+        GoesOn names those of the checkpoint that it goes on from, or that a finished trial left.
 
         Every member of `team` calls it with the same trial and returns the same; the leader alone reports, and reads
         and writes the trial's folder. Goes on from the trial's last checkpoint, whatever team wrote it; a trial that
-        finished here returns what it returned then. Raises DataError for manifests or too many damaged videos,
-        TrialError for a loss that is not a number or a network that does not fit.
+        finished here returns what it returned then. What the leader warns of is reported too. Raises DataError for
+        manifests or too many damaged videos, TrialError for a loss that is no number, a network that does not fit, or a
+        later attempt at the same trial, FileError where a checkpoint cannot be written: each on every member.
         """
-        folder, leads = self.runs / "trials" / trial.id, team.rank == 0
-        if completed := team.share(checkpoint.load_completed(folder, trial.id) if leads else None):
-            return completed
-        with keeping_journal(folder, trial, self.loader_workers, versions(), leads=leads) as journal:
-            completed = _Attempt(self, trial, folder, team, find_device(self.device), report, journal).outcome()
-        return team.share(completed)
+        folder, fence = led(team, lambda: self._begun(trial))
+        watched = self.watchdog.watching(folder / LOG) if self.watchdog else nullcontext(_nothing)
+        keeping = keeping_journal(folder, trial, self.loader_workers, versions(), report, leads=team.rank == 0)
+        with keeping as journal, watched as beat:
+            if completed := led(team, lambda: _finished(folder, trial.id, report)):
+                return completed
+            led(team, fence.begin)
+            device = find_device(self.device)
+            return _Attempt(self, trial, folder, team, device, report, journal, fence, beat).outcome()
+
+    def _begun(self, trial: Trial) -> tuple[Path, Fence]:
+        folder = checkpoint.make_folder(self.runs, trial.id)
+        return folder, Fence(folder, self.claim)
 
 
 @dataclass(frozen=True)
@@ -93,13 +113,10 @@ class _Attempt:
     folder: Path
     team: Team
     device: torch.device
-    report: Callable[[Epoch], None]
+    report: Callable[[Told], None]
     journal: Journal
-
-    @property
-    def leads(self) -> bool:
-        """Whether this member writes and reports."""
-        return self.team.rank == 0
+    fence: Fence
+    beat: Callable[[], None]
 
     def outcome(self) -> Completed:
         """Train and score."""
@@ -109,12 +126,12 @@ class _Attempt:
         train, val = read_pair(self.training.train, self.training.val)
         for manifest in (train, val):
             check_classes(manifest, self.trial.geometry.classes)
+        for manifest, expected in zip((train, val), self.training.seen or (), strict=False):
+            check_seen(manifest, expected)
         random = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
         with fixed_threads(self.training.threads), random, deterministic(self.device):
-            learner = self._trained(train)
-            if self.leads:
-                (self.folder / checkpoint.COMPLETED).unlink(missing_ok=True)  # one from before is not of these weights
-                checkpoint.save_weights(self.folder / checkpoint.WEIGHTS, learner.model)
+            learner, notes = self._trained(train)
+            checksum = led(self.team, lambda: self._keep_weights(learner))
             damaged = Ledger(len(val.videos), share, "val", before=learner.ledger.entries)
             metrics = self._scored(learner, val, damaged)
         completed = Completed(
@@ -128,11 +145,30 @@ class _Attempt:
             device=processor_name(self.device),
             gpus=self._gpus(),
             ledger=damaged.entries,
+            notes=notes,
+            weights_sha256=checksum,
         )
         self.journal.completed(completed, self.trial.recipe.epochs)
-        if self.leads:
+
+        def keep() -> Completed:
+            self.fence.check()
             checkpoint.save_completed(self.folder, completed)
-        return completed
+            return completed
+
+        return led(self.team, keep)
+
+    def _keep_weights(self, learner: Learner) -> str:
+        """Write them, and return the file's SHA-256."""
+        self.fence.check()
+        remove(self.folder / checkpoint.COMPLETED)  # one from before is not of these weights
+        checkpoint.save_weights(self.folder / checkpoint.WEIGHTS, learner.model)
+        return digest(self.folder / checkpoint.WEIGHTS)
+
+    def _keep_epoch(self, learner: Learner, epoch: Epoch) -> None:
+        self.fence.check()
+        checkpoint.save(self.folder, learner.state())
+        self.journal.epoch(epoch)
+        self.report(epoch)
 
     def _gpus(self) -> float | None:
         """GPUs that the trial holds: one a member; None on a CPU."""
@@ -140,37 +176,36 @@ class _Attempt:
             return None
         return float(self.team.size) if self.team.size > 1 else self.training.gpus or 1.0
 
-    def _trained(self, train: Manifest) -> Learner:
-        """The learner after its last epoch. Where memory does not suffice it goes on in smaller pieces."""
+    def _trained(self, train: Manifest) -> tuple[Learner, tuple[str, ...]]:
+        """The learner after its last epoch, and notes. Where memory does not suffice it goes on in smaller pieces."""
         recipe, wanted = self.trial.recipe, self.training.micro_batches
         most = -(-recipe.batch // (recipe.batchnorm_group * self.team.size))
         # The leader's, as its GPU may have another one's memory; where another member has less, all of them go down.
         micro = self.team.share(wanted.first(self.trial, self.device, self.training.runs, most))
+        first = micro
         while True:
             try:
-                return self._learn(train, micro)
+                learner = self._learn(train, micro)
             except DoesNotFit as error:
                 if (smaller := micro.smaller(wanted.may_recompute)) is None:
-                    raise TrialError(too_large(self.trial, wanted)) from error
-            logger.warning("%s does not fit in memory; going on from the last checkpoint with %s", micro, smaller)
+                    raise DeviceMemoryError(too_large(self.trial, wanted)) from error
+            else:
+                return learner, () if micro == first else (shrunk(recipe, first, micro),)
+            logger.warning("%s; going on from the last checkpoint", shrunk(recipe, micro, smaller))
             micro = smaller
 
     def _learn(self, train: Manifest, micro: MicroBatch) -> Learner:
         trial, videos, team = self.trial, len(train.videos), self.team
         recipe = trial.recipe
         learner = Learner(trial, self.device, Ledger(videos, self.training.damage_share), team, micro)
-        learner.go_on_from(team.share(checkpoint.latest(self.folder, trial.id) if self.leads else None))
+        learner.go_on_from(led(team, lambda: _latest(self.folder, trial.id, self.report)))
         self.journal.goes_on(learner.epochs, self.device)
         clips = TrainingClips(train, trial.geometry, recipe, trial.seed, self.training.seconds_per_video)
         order = _order(trial, learner.epoch + 1, videos, team)
         # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
-        with closing(_load(clips, order, self.training.loader_workers)) as items:
+        with closing(_load(clips, order, self.training.loader_workers, self.beat)) as items:
             while learner.epoch < recipe.epochs:
-                epoch = learner.learn(items, videos)
-                if self.leads:
-                    checkpoint.save(self.folder, learner.state())
-                    self.journal.epoch(epoch)
-                    self.report(epoch)
+                led(team, partial(self._keep_epoch, learner, learner.learn(items, videos)))
             if recipe.precise_batchnorm:
                 learner.refine(items, min(videos, recipe.precise_batchnorm))
         return learner
@@ -182,7 +217,7 @@ class _Attempt:
         short, seconds = self.trial.recipe.short_videos, self.training.seconds_per_video
         tested = TestViews(val, self.trial.geometry, [views], short, seconds)
         order = own_videos(len(val.videos), self.team, run)
-        with closing(_load(tested, order, self.training.loader_workers)) as videos:
+        with closing(_load(tested, order, self.training.loader_workers, self.beat)) as videos:
             evaluation = evaluate(
                 learner.model,
                 videos,
@@ -245,10 +280,35 @@ def _order(trial: Trial, first: int, videos: int, team: Team) -> Iterator[tuple[
         yield from ((last, place) for place in own_places(order, recipe, team))
 
 
-def _load(items: Dataset[T], order: Iterable[Any], workers: int) -> Generator[T, None, None]:
-    """`items` in `order`, one by one; decoded ahead where there are workers, which end when it is closed."""
+def _finished(folder: Path, trial: str, report: Callable[[Told], None]) -> Completed | None:
+    """The outcome of a trial that finished, None where it has not; its epochs are reported first."""
+    completed = checkpoint.load_completed(folder, trial)
+    if completed is not None:
+        with suppress(FileError, TrialError):  # a trial that is finished does not fail for want of its history
+            _latest(folder, trial, report)
+    return completed
+
+
+def _latest(folder: Path, trial: str, report: Callable[[Told], None]) -> checkpoint.State | None:
+    """The last checkpoint, None where there is none; its epochs are reported."""
+    state = checkpoint.latest(folder, trial)
+    if state is not None:
+        report(GoesOn(trial, state.epochs))
+    return state
+
+
+def _nothing() -> None: ...
+
+
+def _load(
+    items: Dataset[T], order: Iterable[Any], workers: int, beat: Callable[[], None] = _nothing
+) -> Generator[T, None, None]:
+    """`items` in `order`, one by one; decoded ahead where there are workers, which end when it is closed.
+
+    beat: called with each, as that is progress: the one before was computed, and this one read.
+    """
     # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
-    yield from DataLoader(
+    loader = DataLoader(
         items,
         batch_size=None,
         sampler=order,
@@ -256,11 +316,9 @@ def _load(items: Dataset[T], order: Iterable[Any], workers: int) -> Generator[T,
         collate_fn=_as_it_is,
         generator=torch.Generator(),
     )
-
-
-def versions() -> dict[str, str]:
-    """What trains: Python and the packages whose version can change a result."""
-    return {"python": platform.python_version()} | {name: version(name) for name in ("torch", "av", "x3d-expander")}
+    for item in loader:
+        beat()
+        yield item
 
 
 def keep_freed_memory() -> None:

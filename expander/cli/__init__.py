@@ -12,12 +12,14 @@ from expander.cli.convert import convert
 from expander.cli.data import data_app
 from expander.cli.export import export, report
 from expander.cli.finetune import finetune_app
+from expander.cli.fork import fork
 from expander.cli.output import notes, print_json
 from expander.cli.password import hide_password
 from expander.cli.plan import cost, plan
 from expander.cli.prepare import prepare
-from expander.cli.search import resume, search
+from expander.cli.search import resume, retry, search
 from expander.cli.status import status
+from expander.cli.store import store_app
 from expander.cli.train import evaluate, train
 from expander.errors import ExpanderError, Interrupted
 
@@ -28,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (plan, cost, search, resume, status, export, train, report, convert):
+for command in (plan, cost, search, resume, retry, fork, status, export, train, report, convert):
     app.command()(command)
 data_app.command("prepare")(prepare)
 app.command("test")(evaluate)
@@ -36,6 +38,7 @@ app.add_typer(data_app, name="data")
 finetune_app.command()(charades)
 finetune_app.command()(ava)
 app.add_typer(finetune_app, name="finetune")
+app.add_typer(store_app, name="store")
 
 
 def main() -> None:

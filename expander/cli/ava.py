@@ -14,6 +14,7 @@ from expander.cli.output import Json, document, notes, print_json
 from expander.cli.scores import note_damaged
 from expander.cli.train import Config, DamageShare, Device, Threads, Workers
 from expander.errors import Interrupted, UsageError
+from expander.files import write_whole
 
 if TYPE_CHECKING:
     from trainers.detection.frame_ap import FrameMeanAP
@@ -64,6 +65,7 @@ def ava(
         raise UsageError(f"--warmup {warmup} is more than --iterations {iterations}; expected at most as many")
     if weights is None:
         notes().print("no --weights: the detector is trained from random weights; A.1 begins with those of Kinetics")
+    from results.config import check_weights
     from trainers.detection.schedule import Schedule
     from trainers.detection.train import AvaFiles, DetectionTraining
 
@@ -80,6 +82,8 @@ def ava(
         threads=threads,
         device=device,
     )
+    if weights is not None:
+        check_weights(loaded, weights)
     data = files.read()
     make_folder(out)
     try:
@@ -87,7 +91,7 @@ def ava(
     except KeyboardInterrupt:
         raise Interrupted("training stopped; the same command goes on from the last checkpoint") from None
     values = _values(loaded.name, score, data.classes) | {"damaged": list(damaged)}
-    (out / SCORES).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(out / SCORES, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
     _print(values, as_json=as_json)
 
 

@@ -15,6 +15,7 @@ from expander.cli.output import Json, document, notes, print_json
 from expander.cli.scores import note_damaged
 from expander.cli.train import Config, DamageShare, Device, Threads, Workers
 from expander.errors import Interrupted, UsageError
+from expander.files import read_whole, write_whole
 from expander.trial import content_id
 from expander.units import duration
 
@@ -45,19 +46,21 @@ def charades(
     loaded = load_config(config, [each for each in overrides or [] if each not in of_recipe])
     if loaded.task != "classification":
         raise UsageError(f"config {config}: it is fine-tuned for {loaded.task} already; give the one from before")
+    from results.config import check_weights, with_weights
     from results.export import write_config
-    from trainers.checkpoint import WEIGHTS, write_atomically
+    from trainers.checkpoint import WEIGHTS
     from trainers.data.charades import CLASS_NAMES, read_charades
     from trainers.finetune.charades import charades_geometry, charades_recipe, train_charades
-    from trainers.train import versions
+    from trainers.versions import versions
 
+    check_weights(loaded, weights)
     recipe = _set(charades_recipe, loaded, of_recipe)
     training, held_out = (read_charades(path, videos) for path in (train, val))
     digests = {option: _digest(path) for option, path in (("train", train), ("val", val), ("weights", weights))}
     geometry = charades_geometry(loaded.geometry)
     identity = content_id({"geometry": geometry.as_dict(), "recipe": recipe.as_dict(), "seed": loaded.seed, **digests})
-    make_folder(out)
     folder = out / "charades" / identity
+    make_folder(folder)
     try:
         scored = train_charades(
             identity, geometry, recipe, weights, training, held_out, loaded.views, folder, _say, seed=loaded.seed,
@@ -66,7 +69,7 @@ def charades(
     except KeyboardInterrupt:
         raise Interrupted("training stopped; the same command goes on from the last checkpoint") from None
     name = f"{loaded.name}-charades"
-    write_atomically(out / f"{name}.safetensors", (folder / WEIGHTS).read_bytes())
+    write_whole(out / f"{name}.safetensors", read_whole(folder / WEIGHTS))
     after, before = scored.after, scored.before
     known = int((after.of_class >= 0).sum())  # nan, which JSON has not, where no class has a video
     values: dict[str, Any] = {
@@ -82,9 +85,10 @@ def charades(
         "views": loaded.views.as_dict(), "sha256": digests, "versions": versions(),
     }  # fmt: skip
     written = replace(
-        loaded, name=name, geometry=geometry, factors={}, weights=f"{name}.safetensors", class_names=CLASS_NAMES,
+        loaded, name=name, geometry=geometry, factors={}, class_names=CLASS_NAMES,
         task="charades", provenance={**loaded.provenance, "trained": trained},
     )  # fmt: skip
+    written = with_weights(written, f"{name}.safetensors", folder / WEIGHTS)
     write_config(written, out / f"{name}.yaml")
     values |= {"damaged": list(scored.damaged), "config": str(out / f"{name}.yaml")}
     _print(values, as_json)

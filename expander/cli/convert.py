@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from expander.cli.files import load_config
+from expander.cli.files import load_config, make_folder
 from expander.cli.output import Json, document, notes, print_json
 from expander.errors import UsageError
 from expander.geometry import Geometry
@@ -43,6 +43,9 @@ def convert(
     """Write the weights of a network as another tool reads them. Every tensor fits, or nothing is written."""
     _check_out(weights, out, to)
     loaded = load_config(config)
+    from results.config import check_weights
+
+    check_weights(loaded, weights)
     if isinstance(loaded.geometry, Geometry):
         values, said = _converted(loaded, loaded.geometry, weights, source, to, out)
     elif to in DEPLOYED:
@@ -89,6 +92,7 @@ def _converted(
         model.load_state_dict(converted.tensors)
         values |= _deployed(config, model, to, out)
     else:
+        make_folder(out.parent)
         write_tensors(out, converted.tensors, target)
     return values, converted.notes
 
@@ -138,6 +142,7 @@ def _deployed(config: InstanceConfig, model: nn.Module, to: Target, out: Path) -
     if config.class_names:
         about["class_names"] = json.dumps(config.class_names, ensure_ascii=False)
     assert to in DEPLOYED
+    make_folder(out.parent)
     deployed = deploy(model, config.geometry, out, to, about)
     return {"difference": deployed.difference, "bytes": deployed.bytes, "versions": dict(deployed.versions)}
 

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from expander.cli.files import make_folder
 from expander.cli.output import Json, document, new_table, notes, print_json
 from expander.errors import Interrupted, UsageError
+from expander.files import write_whole
 from expander.units import duration
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ def check(
     if out.is_dir():
         raise UsageError(f"--out {out} is a folder; give a file in it, such as {out / 'check.csv'}")
     make_folder(out.parent)
-    from results.export import write_atomically
     from trainers.data.check import findings, look_all, tasks
     from trainers.data.manifest import ManifestSource, read_pair
 
@@ -89,7 +89,7 @@ def check(
         raise Interrupted(f"the check was stopped; {out} was not written") from None
     found = findings(manifests, seen)
     text = _csv(found)
-    write_atomically(out, lambda file: file.write(text))
+    write_whole(out, text)
     if as_json:
         print_json(_document(manifests, found, clip, out))
     else:

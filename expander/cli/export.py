@@ -137,7 +137,8 @@ def report(
 
 def _class_names(search: SearchStore) -> tuple[str, ...]:
     """The names of the classes, where the search's manifests are still what they were."""
-    from expander.cli.search import read_videos
+    from expander.cli.inputs import read_videos
+    from trainers.data.manifest import DataFingerprint
 
     record = search.record_of
     if record.data is None:
@@ -147,7 +148,7 @@ def _class_names(search: SearchStore) -> tuple[str, ...]:
     except ExpanderError as error:
         lost = str(error)
     else:
-        if videos.fingerprint.id == record.data["id"]:
+        if not DataFingerprint.from_dict(record.data).difference(videos.fingerprint):
             return videos.class_names
         lost = "the manifests have changed since"
     notes().print(f"the configs say no class_names: {lost}", markup=False)

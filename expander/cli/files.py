@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.composer import ComposerError
 
+from expander import files
 from expander.cli.output import notes
 from expander.errors import SpaceError, UsageError
 from expander.space import SearchSpace, read_space
@@ -21,15 +21,32 @@ if TYPE_CHECKING:
     from results.config import InstanceConfig
 
 
+# Of a YAML file. Longer ones take seconds to parse; an export with 700 names of classes has a tenth of that.
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 64
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader that reads 6e8 as a number (YAML 1.1 wants 6.0e+8) and keeps `on`, `off` and dates as texts."""
 
+    _depth = 0  # nodes around the one that is composed
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse aliases: nested ones unfold to gigabytes, and one inside its own anchor has no end."""
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        """Refuse aliases: nested ones unfold to gigabytes, and one inside its own anchor has no end. Refuse what is
+        nested without end, and tags: PyYAML's constructors raise anything for values that do not fit theirs."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark: Any = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
             raise ComposerError(None, None, "aliases are not read here; write the value out", mark)
-        return super().compose_node(parent, index)
+        if event.tag is not None:
+            words = f"tags ({event.tag}) are not read here; write the value without"
+            raise ComposerError(None, None, words, mark)
+        if self._depth == MAX_DEPTH:
+            raise ComposerError(None, None, f"nested too deeply, in more than {MAX_DEPTH} levels", mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 _TEXTS = {("tag:yaml.org,2002:bool", first) for first in "oOyYnN"} | {
@@ -97,14 +114,16 @@ def _places(node: yaml.Node, path: Key, where: dict[Key, str], source: str) -> l
 def shipped_spaces() -> list[str]:
     """Names of the search spaces that come with the project."""
     return sorted(
-        entry.name.removesuffix(".yaml") for entry in files("search_spaces").iterdir() if entry.name.endswith(".yaml")
+        entry.name.removesuffix(".yaml")
+        for entry in resources.files("search_spaces").iterdir()
+        if entry.name.endswith(".yaml")
     )
 
 
 def find_space(argument: str) -> tuple[str, str]:
     """The text of a search space and its source: the name of a shipped one, or the absolute path of a file."""
     if argument in shipped_spaces():
-        return (files("search_spaces") / f"{argument}.yaml").read_text(encoding="utf-8"), argument
+        return (resources.files("search_spaces") / f"{argument}.yaml").read_text(encoding="utf-8"), argument
     path = Path(argument)
     if path.is_file():
         return _read(path), str(path.resolve())
@@ -177,15 +196,9 @@ def _drop_outdated(values: dict[str, Any], override: str) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` where it is missing. Raises UsageError where nothing can be written to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"nothing can be written to {folder}: {error.strerror}; give a folder that you may write to"
-        ) from None
+    """Make `folder` where it is missing. Raises FileError where nothing can be written to it."""
+    files.make_folder(folder)
+    files.check_writable(folder)
 
 
 def _locate_data(values: Any, folder: Path) -> None:
@@ -198,6 +211,8 @@ def _locate_data(values: Any, folder: Path) -> None:
 
 def _read(path: Path) -> str:
     try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise UsageError(f"{path}: too large, {size:,} bytes; search spaces and configs have at most {MAX_BYTES:,}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from None

@@ -74,7 +74,7 @@ def _complexity_here(space: SearchSpace) -> Cost:
     if space.measured is None:
         return closed_form(space.complexity)
     from expander.cli.progress import MeasuringAloud
-    from expander.cli.search import meter_of
+    from expander.cli.running import meter_of
 
     notes().print("this space measures what networks take: here, in this process, and nothing is recorded")
     return measured(space.measured, MeasuringAloud(meter_of(space), notes()))

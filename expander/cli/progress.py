@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -12,21 +13,24 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from expander.cli.failing import blame, said
 from expander.cli.output import new_table, notes
 from expander.cli.status import log_of
 from expander.complexity import measure
 from expander.coordinator import Meter
 from expander.cost import MeasuredName, described, shown
+from expander.failure import suspects
 from expander.geometry import Geometry
 from expander.pace import advice, figures, held_up, remedy, shortfall, speed
 from expander.plan import plan
 from expander.recipe import points
 from expander.search import Decision, Step, regularisation
 from expander.space import SearchSpace
-from expander.trial import Completed, Epoch, Event, Failed, Started
+from expander.trial import Completed, Epoch, Event, Failed, Started, Warned
 from expander.units import duration
 
 if TYPE_CHECKING:
+    from results.patience import PatientSearch
     from results.store import SearchStore
 
 
@@ -89,11 +93,12 @@ class _Board:
 class Progress:
     """Told of every event of the loop; shows step, trials with epoch and accuracy, and the time that is left.
 
-    The time that is left to the whole search follows the path that its space assumes.
+    The time that is left to the whole search follows the path that its space assumes. nodes: those of the dispatcher,
+    once there is one.
     """
 
-    def __init__(self, store: SearchStore, space: SearchSpace) -> None:
-        self.console = notes()
+    def __init__(self, store: SearchStore | PatientSearch, space: SearchSpace, console: Console | None = None) -> None:
+        self.console = console or notes()
         self.store = store
         self.runs = store.record_of.runs
         self.complexity = space.complexity
@@ -104,6 +109,8 @@ class Progress:
         self.planned = [planned.step for planned in plan(space).steps] if known else []
         self.board: _Board | None = None
         self.advised: set[str] = set()
+        self.failures = list(store.failures())
+        self.nodes: Callable[[], frozenset[str]] = frozenset
         self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Progress:
@@ -123,7 +130,7 @@ class Progress:
                 self._begin(step)
             case Decision():
                 self._decided(step, event)
-            case Started() | Epoch() | Completed() | Failed():
+            case Started() | Epoch() | Warned() | Completed() | Failed():
                 assert self.board is not None
                 self._update(self.board.rows[event.trial], event)
 
@@ -158,14 +165,29 @@ class Progress:
                 if held_up(event) and not cold and not row.advised:
                     row.advised = True
                     self._say(f"  {row.axes}: {self._advice(event)}")
+            case Warned():
+                self._say(f"  {row.axes}: {event.text}")
             case Completed():
                 row.state, row.score = "completed", event.score
                 self._say(f"  {row.axes}: top-1 {event.score:.1%} in {duration(event.seconds)}")
                 self._name_damaged(row.axes, event)
+                for note in event.notes:
+                    self._say(f"  {row.axes}: {note}")
             case Failed():
                 row.state = "failed"
                 self._say(f"  {row.axes}: failed: {event.reason}")
+                self._say(f"  {row.axes}: {said(event)}")
                 self._say(f"  {row.axes}: log in {log_of(self.runs, event.trial)}")
+                self._suspect(event)
+
+    def _suspect(self, failed: Failed) -> None:
+        """Say it where a failure makes its node one that is avoided."""
+        before = suspects(self.failures)
+        self.failures.append(failed)
+        for node in suspects(self.failures) - before:
+            others = self.nodes() - suspects(self.failures)
+            then = "new attempts are placed elsewhere" if others else "it is used all the same, as there is no other"
+            self._say(f"  {blame(node, self.failures)}: {then}")
 
     def _advice(self, epoch: Epoch) -> str:
         """What to change, said once: it is often the same for every trial."""

@@ -12,17 +12,23 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from expander.cli.failing import attempts_of, avoided, failure_document, print_attempts
+from expander.cli.failing import told as failing_told
 from expander.cli.output import Json, document, new_table, print_json
 from expander.cli.remaining import seconds_left
 from expander.cost import ComplexityName, shown
 from expander.errors import UsageError
+from expander.failure import suspects
 from expander.pace import figures
 from expander.recipe import told
 from expander.search import Decision, gaps, regularisation
+from expander.trial import Failed
 from expander.units import duration, human
 
 if TYPE_CHECKING:
+    from results.lease import Lease
     from results.records import (
+        Accepted,
         CandidateRecord,
         DamagedRecord,
         InstanceRecord,
@@ -44,7 +50,10 @@ EVERY_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Where a search stood when it was read. left: seconds until its step is ready, None where that is not known."""
+    """Where a search stood when it was read. left: seconds until its step is ready, None where that is not known.
+
+    holder: who runs it, or left it running. failures: those that count.
+    """
 
     record: SearchRecord
     state: SearchState
@@ -53,12 +62,18 @@ class Snapshot:
     decisions: tuple[Decision, ...]
     damaged: tuple[DamagedRecord, ...]
     left: float | None
+    holder: Lease | None
+    failures: tuple[Failed, ...]
 
 
 def status(
     name: Annotated[str | None, typer.Argument(help="Name of the search; without it all are listed.")] = None,
     store: StoreUrl = DEFAULT_STORE,
     damaged: Annotated[bool, typer.Option("--damaged", help="List the videos that its trials could not read.")] = False,
+    trial: Annotated[
+        str | None,
+        typer.Option("--trial", help="Show the failed attempts of this trial: traceback and end of its log."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep showing it until the search ends; Ctrl-C quits and stops nothing.")
     ] = False,
@@ -72,6 +87,8 @@ def status(
         raise UsageError("--every says how often --watch looks; give --watch too")
     if damaged and (name is None or watch):
         raise UsageError("--damaged lists the videos of one search: give its NAME, and no --watch")
+    if trial is not None and (name is None or watch or damaged):
+        raise UsageError("--trial shows one trial of one search: give its NAME, and neither --watch nor --damaged")
     from expander.cli.watch import keep_watching
     from results.store import open_store
 
@@ -84,6 +101,12 @@ def status(
                 print_json(searches_document(opened.url, summaries))
             else:
                 document().print(searches_table(opened.url, summaries))
+        elif trial is not None:
+            attempts = attempts_of(opened.search(name), trial)
+            if as_json:
+                print_json({"trial": trial, "attempts": [failure_document(failed) for failed in attempts]})
+            else:
+                print_attempts(attempts)
         elif as_json:
             print_json(status_document(opened.search(name)))
         elif damaged:
@@ -96,7 +119,8 @@ def take(search: SearchStore) -> Snapshot:
     """Read where a search stands."""
     steps, state = search.steps(), search.effective_state
     left = seconds_left(steps[-1], search.epoch_seconds()) if steps and state == "running" else None
-    return Snapshot(search.record_of, state, steps, search.instances(), search.decisions(), search.damaged(), left)
+    found = search.instances(), search.decisions(), search.damaged()
+    return Snapshot(search.record_of, state, steps, *found, left, search.holder, search.failures())
 
 
 def status_document(search: SearchStore) -> dict[str, Any]:
@@ -111,6 +135,10 @@ def document_of(taken: Snapshot) -> dict[str, Any]:
         "name": record.name,
         "state": taken.state,
         "reason": record.reason,
+        "coordinator": _coordinator_document(taken.holder) if taken.holder else None,
+        "forked": asdict(record.forked) if record.forked else None,
+        "versions": dict(record.versions),
+        "accepted": [asdict(change) | {"at": change.at.isoformat()} for change in record.accepted],
         "space": record.source,
         "created": record.created.isoformat(),
         "runs": record.runs,
@@ -122,6 +150,18 @@ def document_of(taken: Snapshot) -> dict[str, Any]:
         "steps": [_step_document(step) for step in taken.steps],
         "instances": [_instance_document(instance) for instance in taken.instances],
         "damaged": [_damaged_document(video) for video in taken.damaged],
+        "avoided": sorted(suspects(taken.failures)),
+    }
+
+
+def _coordinator_document(lease: Lease) -> dict[str, Any]:
+    return {
+        "host": lease.owner.host,
+        "pid": lease.owner.pid,
+        "since": lease.claimed.isoformat(),
+        "last_heard_of": lease.heard.isoformat(),
+        "lease": lease.number,
+        "lease_seconds": lease.seconds,
     }
 
 
@@ -148,6 +188,7 @@ def _step_document(step: StepRecord) -> dict[str, Any]:
         "frontier_cost": step.frontier_cost,
         "candidates": [_candidate_document(candidate) for candidate in step.candidates],
         "chosen": step.chosen,
+        "chosen_by_user": step.by_user,
         "ranking": [asdict(ranked) for ranked in step.ranking],
         "recipe": dict(step.recipe),
         "train_top1": step.train_top1,
@@ -170,6 +211,8 @@ def _candidate_document(candidate: CandidateRecord) -> dict[str, Any]:
         "seconds": candidate.seconds,
         "failures": candidate.failures,
         "failure": candidate.failure,
+        "failed": failure_document(candidate.failed) if candidate.failed else None,
+        "notes": list(candidate.notes),
         "last_epoch": asdict(candidate.last) if candidate.last else None,
         "damaged": candidate.damaged,
         "flops": candidate.flops,
@@ -243,11 +286,16 @@ def parts(
     record, complexity = taken.record, taken.record.space.complexity
     why = f": {record.reason}" if record.reason else ""
     found: list[RenderableType] = [Text(f"{record.name} ({record.source}): {taken.state}{why}")]
-    if record.device is not None:
-        found.append(Text(f"{complexity} measured on {record.device}"))
+    if taken.holder is not None:
+        verb = "run" if taken.state == "running" else "left"
+        since = f"since {taken.holder.claimed:%F %T} UTC, last heard of {taken.holder.heard:%F %T}"
+        found.append(Text(f"{verb} by {taken.holder.owner} {since}"))
+    found += [Text(line) for line in _provenance(record)]
     found.append(_candidate_table(candidates, complexity))
+    found += [Text(f"step {step.key}: {step.chosen} was chosen by the user") for step, _ in candidates if step.by_user]
     found += [Text(line) for line in _progress(taken)]
-    found += [Text(line, style="dim") for line in _reasons(candidates, record.runs, brief)]
+    found += [Text(line, style="dim") for line in _reasons(taken, candidates, brief)]
+    found += [Text(line) for line in avoided(taken.failures)]
     begun = told(record.space.regularisation_expansion, gaps(taken.decisions))
     found += [Text(f"regularisation: {line}") for line in begun]
     if taken.instances and not brief:
@@ -259,8 +307,23 @@ def parts(
         line = f"{count:,} damaged {word} could not be read; list them with: expander status {record.name} --damaged"
         found.append(Text(line))
     if taken.state in ("interrupted", "failed"):
-        found.append(Text(f"Go on with: expander resume {record.name}"))
+        word = "retry" if taken.state == "failed" and _stopped(taken) else "resume"
+        found.append(Text(f"Go on with: expander {word} {record.name}"))
     return found
+
+
+def _provenance(record: SearchRecord) -> list[str]:
+    """Where a search comes from, where it measures, and what was accepted of it."""
+    lines = [f"forked from {record.forked.name} at step {record.forked.step}"] if record.forked else []
+    if record.device is not None:
+        lines.append(f"{record.space.complexity} measured on {record.device}")
+    return lines + [f"accepted {each.at:%F %T} UTC: {_told(each)}" for each in record.accepted]
+
+
+def _told(change: Accepted) -> str:
+    """A change that was accepted, in words."""
+    whose = f" of trial {change.trial}" if change.trial else ""
+    return f"{change.kind}{whose} {change.recorded}, then {change.now}"
 
 
 def shown_whole(steps: tuple[StepRecord, ...]) -> list[tuple[StepRecord, tuple[CandidateRecord, ...]]]:
@@ -332,19 +395,28 @@ def _add_candidate(
     table.add_row(label, axis, *cells, style="bold" if kept else "")
 
 
-def _reasons(candidates: list[tuple[StepRecord, tuple[CandidateRecord, ...]]], runs: str, brief: bool) -> list[str]:
-    """Why candidates cannot be chosen, why trials failed and where more is said of it, and what they left out."""
-    lines = []
+def _stopped(taken: Snapshot) -> bool:
+    """Whether a step waits for trials that are not tried again by themselves."""
+    waiting = [candidate for step in taken.steps if step.decided_at is None for candidate in step.candidates]
+    return any(c.failed is not None and c.state == "failed" and c.failed.due is None for c in waiting)
+
+
+def _reasons(
+    taken: Snapshot, candidates: list[tuple[StepRecord, tuple[CandidateRecord, ...]]], brief: bool
+) -> list[str]:
+    """Why candidates cannot be chosen, why trials failed and what follows, and what they left out."""
+    record, lines = taken.record, []
     for step, some in candidates:
         for candidate in some:
             named = f"step {step.key}, {candidate.axis}"
             if not candidate.feasible and not brief:
                 lines.append(f"{named}: infeasible, {candidate.reason}")
-            if candidate.failure and candidate.state != "completed":
-                lines.append(f"{named}: {candidate.failure}")
-                lines.append(f"{named}: log in {log_of(runs, candidate.trial or '')}")
+            if candidate.failed and candidate.state != "completed":
+                lines += [f"{named}: {line}" for line in failing_told(step, candidate, record.name, taken.state)]
+                lines.append(f"{named}: log in {log_of(record.runs, candidate.trial or '')}")
             if candidate.damaged:
                 lines.append(f"{named}: trained without {candidate.damaged:,} damaged videos")
+            lines += [f"{named}: {note}" for note in candidate.notes]
     return lines
 
 

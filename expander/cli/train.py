@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -13,12 +12,14 @@ import typer
 
 from expander.cli.data import warn_of_leaks
 from expander.cli.files import load_config, make_folder
+from expander.cli.inputs import Videos, look_at_files
 from expander.cli.output import Json, document, notes, print_json
 from expander.cli.scores import note_damaged, print_scores
 from expander.errors import Interrupted, ManifestError, UsageError
+from expander.files import digest, read_whole, write_whole
 from expander.pace import told
 from expander.plan import inference_flops
-from expander.trial import Epoch, Metrics, Trial, Views
+from expander.trial import Epoch, Metrics, Told, Trial, Views, Warned
 
 if TYPE_CHECKING:
     from results.config import InstanceConfig
@@ -71,8 +72,9 @@ def train(
         notes().print(
             "PySlowFast's recipe is not taken over: this one is the paper's; change it with --set recipe.KEY=VALUE"
         )
+    from results.config import with_weights
     from results.export import write_config
-    from trainers.checkpoint import write_atomically
+    from trainers.checkpoint import TRIALS
     from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
     from trainers.train import VideoTraining
 
@@ -89,16 +91,21 @@ def train(
         )
     data = fingerprint(*manifests)
     trial = Trial(loaded.geometry, loaded.recipe, data.id, loaded.views, loaded.seed)
-    make_folder(out)
+    # What an earlier program began, which did not look at the files, is gone on with under its name.
+    if not (out / TRIALS / trial.id).is_dir():
+        data = look_at_files(Videos(videos, held_out, manifests, data)).fingerprint
+        trial = replace(trial, data=data.id)
+    make_folder(out / TRIALS)
     training = VideoTraining(videos, held_out, out.resolve(), damage_share, loader_workers, threads, device)
     try:
         completed = training(trial, _say)
     except KeyboardInterrupt:
         raise Interrupted("training stopped; the same command goes on from the last checkpoint") from None
     assert completed.weights is not None
-    write_atomically(out / f"{loaded.name}.safetensors", Path(completed.weights).read_bytes())
+    weights = Path(completed.weights)
+    write_whole(out / f"{loaded.name}.safetensors", read_whole(weights))
     trained = _trained(loaded, trial.id, completed.metrics, data.as_dict(), completed.versions, manifests[0].classes)
-    write_config(trained, out / f"{loaded.name}.yaml")
+    write_config(with_weights(trained, f"{loaded.name}.safetensors", weights), out / f"{loaded.name}.yaml")
     values = {"name": loaded.name, "trial": trial.id, **asdict(completed.metrics), "seconds": completed.seconds}
     _print(values | {"damaged": list(completed.damaged), "config": str(out / f"{loaded.name}.yaml")}, as_json)
 
@@ -134,10 +141,12 @@ def evaluate(
     if out is not None and per_video is not None and out.resolve() == per_video.resolve():
         raise UsageError(f"--per-video {per_video} is the file of --out too; give each its own")
     from results.classes import by_class
+    from results.config import check_weights
     from results.scores import Scored, write_scores
     from trainers.data.manifest import ManifestSource, check_classes
     from trainers.train import score
 
+    check_weights(loaded, weights)
     manifest = _relabelled(ManifestSource(val.resolve(), root and root.resolve(), outside_root).read(), loaded)
     check_classes(manifest, loaded.geometry.classes)
     tested, damaged = score(
@@ -216,11 +225,9 @@ def _network_scores(
 ) -> NetworkScores:
     from results.scores import NetworkScores, TestedOn
     from trainers.data.manifest import summary
-    from trainers.train import versions
+    from trainers.versions import versions
 
     val = summary(manifest)
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     search, trial = (config.origin.get(key) for key in ("search", "trial"))
     return NetworkScores(
         name=config.name,
@@ -228,7 +235,7 @@ def _network_scores(
         complexity=config.complexity,
         scores=scores,
         val=TestedOn(str(manifest.path), val.videos, val.sha256),
-        weights=digest,
+        weights=digest(weights),
         search=None if search is None else str(search),
         trial=None if trial is None else str(trial),
         damaged=damaged,
@@ -237,8 +244,12 @@ def _network_scores(
     )
 
 
-def _say(epoch: Epoch) -> None:
-    notes().print(told(epoch), markup=False)
+def _say(event: Told) -> None:
+    match event:
+        case Warned():
+            notes().print(event.text, markup=False)
+        case Epoch():
+            notes().print(told(event), markup=False)
 
 
 def _trained(
@@ -260,8 +271,7 @@ def _trained(
         "versions": dict(versions),
     }
     provenance = {**config.provenance, "trained": now}
-    weights = f"{config.name}.safetensors"
-    return replace(config, weights=weights, class_names=tuple(class_names), provenance=provenance)
+    return replace(config, class_names=tuple(class_names), provenance=provenance)
 
 
 def _relabelled(manifest: Manifest, config: InstanceConfig) -> Manifest:

@@ -130,8 +130,8 @@ def _print_changes(look: Callable[[], Look], found: Look, every: float, tell: Ca
     trouble = False
     while True:
         # The time that is left changes with every epoch, and with nothing else.
-        if found.values != told:
-            told = found.values
+        if (news := _news(found.values)) != told:
+            told = news
             tell(found)
         if found.ended:
             return
@@ -142,6 +142,12 @@ def _print_changes(look: Callable[[], Look], found: Look, every: float, tell: Ca
             if not trouble:
                 notes().print(f"looking again: {error}", markup=False)
             trouble = True
+
+
+def _news(values: dict[str, Any]) -> dict[str, Any]:
+    """What a look found, but that the coordinator was heard of again."""
+    coordinator = values.get("coordinator")
+    return values if coordinator is None else {**values, "coordinator": {**coordinator, "last_heard_of": None}}
 
 
 def _print_line(found: Look) -> None:

@@ -98,7 +98,7 @@ def _document(path: Path, text: str, mistakes: list[str]) -> Any:
 
     try:
         return json.loads(text, object_pairs_hook=unique)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         mistakes.clear()
         if path.suffix == ".json":
             raise ManifestError(f"{path}: not JSON: {error}") from error

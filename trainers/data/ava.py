@@ -23,7 +23,7 @@ TRAINING_IOU = 0.9
 
 BLOCK = re.compile(r"(?:item|label)\s*\{([^{}]*)\}")
 NAME = re.compile(r"\bname:\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')")
-NUMBER = re.compile(r"\b(?:label_)?id:\s*(\d+)")
+NUMBER = re.compile(r"\b(?:label_)?id:\s*([0-9]{1,9})\b")
 
 T = TypeVar("T")
 

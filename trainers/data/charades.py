@@ -89,7 +89,7 @@ def read_charades(path: Path, root: Path) -> CharadesManifest:
     if mistakes:
         raise ManifestError(report(path, mistakes, FORM))
     videos = tuple(video for video, _ in rows)
-    if not any(video.path.exists() for video in videos[:VIDEOS_PROBED]):
+    if not any(os.path.exists(video.path) for video in videos[:VIDEOS_PROBED]):
         raise ManifestError(
             f"{path}: none of its first {min(len(videos), VIDEOS_PROBED)} videos exists; the first was looked for at"
             f" {videos[0].path}. Set --videos to the folder that holds them"

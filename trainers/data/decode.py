@@ -26,6 +26,8 @@ from trainers.data.video_index import VideoIndex, index_of
 SECONDS_PER_VIDEO = 120.0
 # Of one frame, a little over 8K: what a decoder may be made to allocate by a header.
 MAX_PIXELS = 8192 * 4352
+# Of one video: nine hours at 30 frames a second. The index keeps a few numbers for each.
+MAX_PACKETS = 1_000_000
 # Scaled to the wanted shorter side, a narrower picture would fill the memory with its longer side.
 MAX_ASPECT = 32
 # H.264 packets of these units alone (slices, SEI, delimiters, filler), marked as no reference, can be left out without
@@ -312,6 +314,8 @@ class VideoReader:
                 keys.append(len(stamps))
             if packet.is_discard:
                 hidden.append(len(stamps))
+            if len(stamps) == MAX_PACKETS:
+                raise DamagedVideo(self.path, f"holds more than {MAX_PACKETS:,} frames; cut it into shorter videos")
             stamps.append(packet.pts)
         if not stamps:
             raise DamagedVideo(self.path, "holds no frame")

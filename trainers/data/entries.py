@@ -67,7 +67,7 @@ class VideoFolders:
         if folder not in self._listed:
             try:
                 self._listed[folder] = frozenset(os.listdir(self.root / folder))
-            except OSError:
+            except (OSError, ValueError):  # a name with a null byte is no folder's
                 self._listed[folder] = frozenset()
         return self._listed[folder]
 

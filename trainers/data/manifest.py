@@ -102,21 +102,45 @@ class ManifestSummary:
 
 
 @dataclass(frozen=True)
+class FilesSummary:
+    """What a look at the files of a manifest found: bytes of all, how many are absent, and a digest that names it."""
+
+    bytes: int
+    absent: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class DataFingerprint:
-    """Names the data of a search: the same lists have the same id at any root."""
+    """Names the data of a search: the same lists of the same files have the same id at any root.
+
+    files: of both manifests, None where they have not been looked at, as by earlier versions.
+    """
 
     id: str
     train: ManifestSummary
     val: ManifestSummary
+    files: tuple[FilesSummary, FilesSummary] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; `from_dict` reads them back."""
-        return {"id": self.id, "train": vars(self.train).copy(), "val": vars(self.val).copy()}
+        values = {"id": self.id, "train": vars(self.train).copy(), "val": vars(self.val).copy()}
+        if self.files is not None:
+            values["files"] = dict(zip(("train", "val"), (vars(each).copy() for each in self.files), strict=True))
+        return values
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> DataFingerprint:
         """The fingerprint that `as_dict` wrote."""
-        return DataFingerprint(values["id"], ManifestSummary(**values["train"]), ManifestSummary(**values["val"]))
+        train, val = ManifestSummary(**values["train"]), ManifestSummary(**values["val"])
+        files = values.get("files")
+        looked = None if files is None else (FilesSummary(**files["train"]), FilesSummary(**files["val"]))
+        return DataFingerprint(values["id"], train, val, looked)
+
+    def with_files(self, train: FilesSummary, val: FilesSummary) -> DataFingerprint:
+        """The same lists with what was found of their files, under the id of both."""
+        named = [vars(self.train), vars(self.val), [train.digest, val.digest]]
+        return DataFingerprint(content_id(named), self.train, self.val, (train, val))
 
     def difference(self, other: DataFingerprint) -> tuple[str, ...]:
         """One line for each manifest in which `other`, the data now, differs from this, the data recorded."""

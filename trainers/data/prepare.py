@@ -9,7 +9,8 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from expander.errors import DataError
+from expander.errors import DataError, FileError
+from expander.files import cannot, make_folder, publish
 from expander.units import human
 from trainers.data.copies import about_of, by_known_classes, lines_of, lists_of, source_of, videos_of
 from trainers.data.crew import Crashed, carry_out
@@ -20,7 +21,6 @@ from trainers.data.prepared import (
     UNFINISHED,
     Made,
     Record,
-    publish,
     read_about,
     write_about,
     write_text,
@@ -78,13 +78,14 @@ def prepare(folder: Path, manifests: Sequence[Manifest], settings: Settings, wor
     """Make `folder`, or what it lacks, with one list for each of `manifests`; tell what is done as it is done.
 
     The lists appear when all their videos are there. Raises UsageError where the folder was made otherwise,
-    ManifestError where two videos would have one name there, and DataError where the disk is too small.
+    ManifestError where two videos would have one name there, DataError where the disk is too small for what is left,
+    and FileError where it takes no more.
     """
     known = read_about(folder)
     manifests = [by_known_classes(manifest, known.get("classes")) for manifest in manifests]
     sources, lists = videos_of(manifests, settings), lists_of(manifests)
     about = about_of(folder, known, lists, settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with Record(folder) as record:
         about["manifests"] = read_about(folder).get("manifests", {})  # of a call that has just ended, too
         write_about(folder, about)
@@ -191,10 +192,7 @@ def _work(tasks: Sequence[Task], record: Record, workers: int) -> Iterator[Made]
 
 def _checked(task: Task, result: Made | str) -> Made:
     if isinstance(result, str):
-        raise DataError(
-            f"{task.folder / task.video}: it cannot be written: {result}. When that is mended, the same command goes on"
-            " from here"
-        )
+        raise FileError(f"{result}. When that is mended, the same command goes on from here")
     return result
 
 
@@ -202,8 +200,10 @@ def _guarded(task: Task) -> Made | str:
     """What became of a video, or why nothing can be written."""
     try:
         return prepare_video(task)
+    except FileError as error:
+        return str(error)
     except OSError as error:
-        return error.strerror or str(error)
+        return str(cannot("written", task.folder / task.video, error))
 
 
 def _spread(count: int) -> list[int]:

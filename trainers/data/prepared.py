@@ -6,14 +6,15 @@ import csv
 import fcntl
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from expander.errors import ManifestError, UsageError
+from expander.files import cannot, write_whole
 
 # What the folder was made from and how; beside the lists.
 ABOUT = "prepared.json"
@@ -55,7 +56,11 @@ class Record:
     """What became of each video, line by line in a file of the folder. One process at a time has it open."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / RECORD).open("a+", encoding="utf-8")
+        self._path = folder / RECORD
+        try:
+            self._file = self._path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise cannot("written", self._path, error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -74,13 +79,17 @@ class Record:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk has not taken was told by `add`
+            self._file.close()
 
     def add(self, made: Made) -> None:
-        """Keep what became of a video; it is in the file when this returns."""
+        """Keep what became of a video; it is in the file when this returns. Raises FileError."""
         self.made[made.video] = made
-        self._file.write(json.dumps(asdict(made)) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(asdict(made)) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise cannot("written", self._path, error) from error
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -90,7 +99,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         about = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ManifestError(
             f"{path}: it cannot be read ({error}); delete it, and `expander data prepare` writes it anew"
         ) from error
@@ -105,13 +114,8 @@ def class_names(manifest: Path) -> tuple[str, ...]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
-        publish(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """Write a file whole or not at all; names that are no UTF-8 stay the bytes that they are. Raises FileError."""
+    write_whole(path, text.encode("utf-8", "surrogateescape"))
 
 
 def write_about(folder: Path, about: Mapping[str, Any]) -> None:
@@ -128,19 +132,6 @@ def write_unprepared(folder: Path, made: Sequence[Made]) -> None:
     write_text(folder / UNPREPARED, text.getvalue())
 
 
-def publish(unfinished: Path, target: Path) -> None:
-    """Give a file that was written to its end the name `target`; kept through a power cut once this returns."""
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(target)
-    # A rename is on disk only once its folder is.
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _stamp(path: Path) -> tuple[int, int] | None:
     """Bytes and time of change, in ns, of a file; None where there is none."""
     try:
@@ -154,5 +145,5 @@ def _line(line: str) -> Made | None:
     """One line of the record; None where it was cut off."""
     try:
         return Made(**json.loads(line))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None

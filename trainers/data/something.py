@@ -30,7 +30,7 @@ def classes_beside(path: Path) -> tuple[str, ...]:
         )
     try:
         numbers = json.loads(found[0].read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ManifestError(f"{found[0]}: it cannot be read as JSON: {error}") from error
     if (
         not isinstance(numbers, dict)

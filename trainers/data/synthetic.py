@@ -16,6 +16,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from expander.files import write_whole
+
 CLASSES = ("rising", "falling", "growing", "shrinking", "stripes", "dots")
 # With a change to what is drawn, sets of before are made anew.
 VERSION = 1
@@ -67,9 +69,9 @@ def write_videos(
             for number in range(count)
             for label, name in enumerate(CLASSES)
         ]
-        manifests[split].write_text("".join(lines), encoding="utf-8")
-    (folder / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
-    (folder / MARKER).write_text(json.dumps(made), encoding="utf-8")  # last: what it marks is complete
+        write_whole(manifests[split], "".join(lines).encode())
+    write_whole(folder / "classes.txt", ("\n".join(CLASSES) + "\n").encode())
+    write_whole(folder / MARKER, json.dumps(made).encode())  # last: what it marks, videos too, is complete
     return manifests
 
 

@@ -14,10 +14,11 @@ import torch
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import DataError, UsageError
+from expander.files import make_folder, write_whole
 from expander.recipe import Recipe
 from expander.trial import content_id
 from trainers import checkpoint
-from trainers.checkpoint import save_weights, write_atomically
+from trainers.checkpoint import save_weights
 from trainers.data import ava
 from trainers.data.clips import Damaged
 from trainers.data.damage import Ledger
@@ -130,8 +131,9 @@ class DetectionTraining:
 
         Goes on from the last checkpoint in `out`. Weights and detections, an official csv, are left there. Raises
         UsageError for other weights or settings than those of `out`, DataError for too many damaged videos, TrialError
-        for a loss that is not a number.
+        for a loss that is not a number, FileError where `out` cannot be written to.
         """
+        make_folder(out)
         device = find_device(self.device)
         keep_freed_memory()
         with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -173,7 +175,7 @@ class _Run:
                 loss, rate = self._train(clips, begin, end)
                 score, detections = self._validate()
                 self.rounds.append(Round(end, loss, rate, score.mean))
-                write_atomically(self.out / DETECTIONS, "".join(ava.detection_lines(detections)).encode())
+                write_whole(self.out / DETECTIONS, "".join(ava.detection_lines(detections)).encode())
                 checkpoint.save_values(self.out, STEM, end, self._values())
                 report(self.rounds[-1])
                 begin = end

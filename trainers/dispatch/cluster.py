@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -17,18 +17,21 @@ import ray
 from ray._private import ray_constants
 from ray._raylet import Config  # type: ignore[attr-defined]
 
-from expander.coordinator import Meter
+from expander.coordinator import NO_WAITS, Meter, nowhere
 from expander.cost import MeasuredName, described
 from expander.errors import TrialError, UsageError
 from expander.geometry import Geometry
 from expander.trial import Completed, Event, Failed, Trial
 from trainers.dispatch.attempt import attempt
 from trainers.dispatch.experiment import Experiment, Measured
-from trainers.dispatch.machines import check_machines
+from trainers.dispatch.machines import check_machines, check_versions
 from trainers.dispatch.member import TeamTraining
 from trainers.dispatch.ray_team import RayLauncher, remove_groups
 from trainers.dispatch.seats import Seats
 from trainers.dispatch.together import attempt_together
+from trainers.dispatch.waiting import Waiting
+from trainers.dispatch.witness import Witness
+from trainers.versions import versions
 
 # Read by Ray Tune: no result files, no tables on stdout, no tracebacks in the log (they are in each Failed), and no
 # change of directory in a worker, which would give a relative path another meaning there. Read by Ray: no statistics
@@ -58,7 +61,8 @@ class RayDispatcher:
     least: as few go on with a trial where others are lost; None has it fail. shared: the folder of the trials' files,
     which every machine must see. address: 'host:port', 'auto', or None for RAY_ADDRESS where that is set, else a local
     Ray. Entering raises UsageError, before anything is trained, when there is no such cluster, when it could never hold
-    a trial, and when a machine of it does not see the folder.
+    a trial, and when a machine of it does not see the folder or
+    would train otherwise than this process, by its versions.
 
     One Tune experiment lasts as long as the dispatcher, because a process that has imported torch costs seconds: the
     same processes train one trial after the other, in this step and the next. One in which a trial has failed is
@@ -83,6 +87,7 @@ class RayDispatcher:
         self._meter = meter
         self._seats = Seats(cpus, gpus, workers, least)
         self._shared = shared
+        self._wanted = versions()
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._experiment: Experiment | None = None
         self._measures = False
@@ -94,6 +99,7 @@ class RayDispatcher:
             slots = self._seats.check()
             if self._shared is not None:
                 check_machines(self._shared)
+            check_versions(self._wanted)
             if self._address == "local":
                 # A part of Ray's start rather than of the first step. A cluster may be busy: there, nobody waits.
                 self._begin().warm_up(min(slots, WARM))
@@ -107,22 +113,47 @@ class RayDispatcher:
     ) -> None:
         self._leave()
 
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The machines of the cluster that have room for a process of a trial."""
+        return self._seats.nodes()
+
+    def run(
+        self,
+        trials: Sequence[Trial],
+        again: Callable[[Failed], float | None],
+        waits: Mapping[str, float] = NO_WAITS,
+        avoid: Callable[[str], frozenset[str]] = nowhere,
+    ) -> Generator[Event, None, None]:
         """Train `trials` as the protocol `expander.coordinator.Dispatcher` says: as many at once as resources allow."""
-        experiment = self._begin()
-        waited = {trial.id: trial for trial in trials}
-        for trial in trials:
-            experiment.submit(trial)
+        experiment, left = self._begin(), {trial.id: trial for trial in trials}
+        waiting, witness, submitted = Waiting(trials, waits), Witness(self._shared), dict[str, Trial]()
+        experiment.keep_from(lambda trial: self._seats.avoided(avoid(trial)))
         try:
-            while waited:
-                event = experiment.next_event()
+            while left:
+                while (trial := waiting.ready()) is not None:
+                    submitted[trial.id] = trial
+                    experiment.submit(trial)
+                if (told := experiment.next_event(waiting.seconds())) is None:
+                    if experiment.starved(lambda nodes: bool(self._seats.trials(nodes))):
+                        # Those that were kept from a machine wait for others that are gone.
+                        self._end()
+                        experiment = self._begin()
+                        experiment.keep_from(lambda trial: self._seats.avoided(avoid(trial)))
+                        for trial in submitted.values():
+                            experiment.submit(trial)
+                    continue
+                event = witness.see(told)
                 yield event
-                if isinstance(event, Failed) and again(event):
-                    experiment.submit(waited[event.trial])
-                elif isinstance(event, Completed | Failed):
-                    del waited[event.trial]
+                if not isinstance(event, Completed | Failed):
+                    continue
+                trial = submitted.pop(event.trial)
+                if isinstance(event, Failed) and (wait := again(event)) is not None:
+                    waiting.add(trial, wait)
+                else:
+                    del left[event.trial]
         finally:
-            if waited:
+            if left:
                 self._end()
 
     def measured(self, name: MeasuredName | None, geometry: Geometry | None) -> Measured | Failed:
@@ -143,12 +174,16 @@ class RayDispatcher:
             self._measures = measure
             if self._team and not measure:
                 remove_groups()  # of what was stopped before
-                launcher = RayLauncher(self._training, self._seats, self._shared)
+                launcher = RayLauncher(self._training, self._seats, self._shared, self._wanted)
                 self._experiment = Experiment(
                     partial(attempt_together, launcher), self._meter, {HEAD: 0.001}, self._seats.trials
                 )
             else:
-                self._experiment = Experiment(partial(attempt, self._training), self._meter, self._seats.resources)
+                # Some more than run at once, as Tune keeps a process only for a trial that waits for it; not all, as
+                # where those may run is settled when they are given to it.
+                most = partial(_twice, self._seats)
+                carried = partial(attempt, self._training, wanted=self._wanted)
+                self._experiment = Experiment(carried, self._meter, self._seats.resources, most, placed=True)
         return self._experiment
 
     @property
@@ -200,6 +235,10 @@ class _RayMeter:
             f"{what} cannot be measured: {reply.reason}. If such a network is too large for this cluster, keep the"
             " search from it with limits in the space"
         )
+
+
+def _twice(seats: Seats) -> int:
+    return 2 * seats.trials()
 
 
 def _connect(address: str, threads: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -25,6 +25,7 @@ from expander.geometry import Geometry
 from expander.trial import Completed, Event, Failed, Trial
 from trainers.dispatch.attempt import Attempt, die_with_parent, failed
 from trainers.dispatch.reason import reason
+from trainers.dispatch.seats import elsewhere
 
 # More than any step has trials: what runs at once is a matter of resources alone.
 PENDING = 1000
@@ -45,22 +46,44 @@ class Measured:
 class Experiment:
     """A tune.Tuner.fit() in a thread of its own: Ctrl-C finds the main thread waiting for events, not inside Tune.
 
-    attempt, meter: must pickle. resources: that each process holds, by Ray's names. most: how many trials may run at
-    once now. Ray must be connected for as long as the experiment lasts.
+    attempt, meter: must pickle. resources: that each process holds, by Ray's names. most: how many trials Tune may have
+    now. placed: whether its own processes are what is kept from machines; else the attempt sees to that. Ray must be
+    connected for as long as the experiment lasts.
     """
 
     def __init__(
-        self, attempt: Attempt, meter: Meter, resources: dict[str, float], most: Callable[[], int] | None = None
+        self,
+        attempt: Attempt,
+        meter: Meter,
+        resources: dict[str, float],
+        most: Callable[[], int] | None = None,
+        *,
+        placed: bool = False,
     ) -> None:
         self._link = _Link()
         self._most = most or (lambda: PENDING)
-        self._trainable = tune.with_resources(_trainable(attempt, meter), tune.PlacementGroupFactory([resources]))
+
+        def held(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+            labels = elsewhere(config.get("avoid", ())) if placed else {}
+            where: dict[str, Any] = {"bundle_label_selector": [labels]} if labels else {}
+            return tune.PlacementGroupFactory([resources], **where)
+
+        self._trainable = tune.with_resources(_trainable(attempt, meter), held)
         self._thread = Thread(target=self._fit, name="Ray Tune", daemon=True)
         self._thread.start()
 
     def submit(self, trial: Trial) -> None:
         """Queue one attempt."""
         self._link.todo.put({"id": trial.id, "trial": trial.as_dict()})
+
+    def keep_from(self, avoid: Callable[[str], Sequence[str]]) -> None:
+        """From now on ask, as Tune takes a trial, which machines it is kept from, by Ray's ids. Asked in any thread."""
+        self._link.avoid = avoid
+
+    def starved(self, room: Callable[[Sequence[str]], bool]) -> bool:
+        """Whether nothing runs, and what is kept from machines would wait for ever: `room` says whether others fit."""
+        kept = [tuple(config["avoid"]) for config in list(self._link.live.values()) if config.get("avoid")]
+        return not self._link.running and bool(kept) and not all(room(nodes) for nodes in kept)
 
     def warm_up(self, processes: int) -> None:
         """Have `processes` processes on this machine import the training. Raises ExpanderError when they cannot."""
@@ -79,11 +102,13 @@ class Experiment:
         assert isinstance(reply, Measured | Failed)
         return reply
 
-    def next_event(self) -> Event:
-        """Wait for the next event of any attempt. Raises ExpanderError when Tune itself fails."""
-        event = self._next()
-        assert event is not None
-        assert not isinstance(event, Measured)
+    def next_event(self, seconds: float | None = None) -> Event | None:
+        """Wait for the next event of any attempt; None where none comes within `seconds`, or within LOOK_SECONDS.
+
+        Raises ExpanderError when Tune itself fails.
+        """
+        event = self._look(LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS))
+        assert not isinstance(event, Measured | _Warm)
         return event
 
     def end(self) -> None:
@@ -93,16 +118,20 @@ class Experiment:
         self._thread.join()
 
     def _next(self) -> Event | Measured | None:
-        event: Event | Measured | Exception | None = None
+        """Wait for what is told next; None says that a process is warm."""
         while True:
-            alive = self._thread.is_alive()
-            try:
-                event = self._link.events.get(timeout=LOOK_SECONDS)
-                break
-            except Empty:
-                if not alive:
-                    event = RuntimeError("its thread has ended without a word")
-                    break
+            told = self._look(LOOK_SECONDS)
+            if told is not None:
+                return None if isinstance(told, _Warm) else told
+
+    def _look(self, seconds: float) -> Event | Measured | _Warm | None:
+        alive = self._thread.is_alive()
+        try:
+            event = self._link.events.get(timeout=seconds)
+        except Empty:
+            if alive:
+                return None
+            event = RuntimeError("its thread has ended without a word")
         if isinstance(event, Exception):
             raise ExpanderError(f"Ray Tune stopped: {event}") from event
         return event
@@ -138,6 +167,11 @@ class Experiment:
         )
 
 
+@dataclass(frozen=True)
+class _Warm:
+    """A process has imported what trials need."""
+
+
 class _Closed(Exception):
     """Ends a fit from within."""
 
@@ -145,14 +179,15 @@ class _Closed(Exception):
 class _Link:
     """What the main thread and Tune's thread share; `live` and `running` are touched by Tune's thread alone.
 
-    todo: configs of Tune trials to be, and at last Searcher.FINISHED. events: what happens, and what was measured; None
-    when a process is warm; an exception when Tune fails. live: configs of the Tune trials that have no outcome yet, by
-    Tune's own ids. running: those of them that have a process, as Tune's trials.
+    todo: configs of Tune trials to be, and at last Searcher.FINISHED. events: what happens, and what was measured; an
+    exception when Tune fails. live: configs of the Tune trials that have no outcome yet, by Tune's own ids. running:
+    those of them that have a process, as Tune's trials. avoid: the machines that a trial is kept from, by its id.
     """
 
     def __init__(self) -> None:
         self.todo: SimpleQueue[dict[str, Any] | str] = SimpleQueue()
-        self.events: SimpleQueue[Event | Measured | Exception | None] = SimpleQueue()
+        self.events: SimpleQueue[Event | Measured | _Warm | Exception] = SimpleQueue()
+        self.avoid: Callable[[str], Sequence[str]] = lambda _: ()
         self.closing = Flag()
         self.live: dict[str, dict[str, Any]] = {}
         self.running: dict[str, Any] = {}
@@ -161,9 +196,9 @@ class _Link:
         # Tune pickles searcher and callbacks for Tuner.restore, which is never used here.
         return _Link, ()
 
-    def tell(self, job: str, event: Event | Measured | None) -> None:
-        """Pass on what the Tune trial `job` reports; after its outcome, or None, it is no longer waited for."""
-        if event is None or isinstance(event, Completed | Failed | Measured):
+    def tell(self, job: str, event: Event | Measured | _Warm) -> None:
+        """Pass on what the Tune trial `job` reports; after its outcome it is no longer waited for."""
+        if isinstance(event, Completed | Failed | Measured | _Warm):
             self.live.pop(job, None)
             self.running.pop(job, None)
         self.events.put(event)
@@ -173,7 +208,8 @@ class _Link:
         result = self.running[job].last_result if job in self.running else {}
         # A process that dies before its first report leaves a result without a place, now and then.
         worker = f"{result['hostname']}:{result['pid']}" if {"hostname", "pid"} <= set(result) else "that was starting"
-        self.tell(job, Failed(self.live[job]["id"], reason(worker, text), text))
+        kind, line = reason(worker, text)
+        self.tell(job, Failed(self.live[job]["id"], line, text, kind=kind))
 
     def lose_all(self, text: str) -> None:
         """End the attempts that had begun, and queue the others anew."""
@@ -206,6 +242,9 @@ class _Feed(Searcher):
         except Empty:
             return None
         if isinstance(config, dict):
+            if config["trial"] is not None:
+                # Known only now where it is to run: others may have failed since it was queued.
+                config = {**config, "avoid": list(self._link.avoid(config["id"]))}
             self._link.live[trial_id] = config
         return config
 
@@ -259,20 +298,20 @@ class _Watch(TrialProgressCallback):
 def _trainable(attempt: Attempt, meter: Meter) -> Callable[[dict[str, Any]], None]:
     """What a worker runs: one attempt; or, without a trial, a measurement, or the import of what `attempt` needs."""
 
-    def tell(event: Event | Measured | None) -> None:
+    def tell(event: Event | Measured | _Warm) -> None:
         tune.report({"event": event})
 
     def train(config: dict[str, Any]) -> None:
         die_with_parent()
         done = True
         if config["trial"] is not None:
-            done = attempt(Trial.from_dict(config["trial"]), tell)
+            done = attempt(Trial.from_dict(config["trial"]), tell, config["avoid"])
         elif "name" in config:
             tell(reply := _measured(meter, config["name"], config["geometry"]))
             done = isinstance(reply, Measured)
         else:
             _meet(Path(config["meeting"]), config["processes"])
-            tell(None)
+            tell(_Warm())
         if not done:
             raise TrialError("its Failed has been told; this is for Tune not to use the process again")
 

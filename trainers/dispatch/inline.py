@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
 import torch
 
-from expander.coordinator import Meter
+from expander.coordinator import NO_WAITS, Meter, nowhere
 from expander.errors import UsageError
 from expander.trial import Completed, Event, Failed, Trial
-from trainers.dispatch.attempt import Attempt, attempt
+from trainers.dispatch.attempt import Attempt, attempt, this_node
 from trainers.dispatch.local_team import LocalLauncher
 from trainers.dispatch.member import TeamTraining
 from trainers.dispatch.together import attempt_together
+from trainers.dispatch.waiting import Waiting
+from trainers.dispatch.witness import Witness
 
 # A stopped training may swallow the first request, for example inside a finaliser: it is asked again.
 PATIENCE_SECONDS = 5
@@ -31,6 +35,8 @@ class InlineDispatcher:
 
     workers: processes of a trial, started here where they are several, with `threads` threads and, where `on_gpus`, a
     GPU each: UsageError where there are not so many. least: None has a trial fail where one of its processes is lost.
+    apart: one alone is started too, so that a crash or a hang outside of Python ends it and not this process. runs:
+    the folder of the trials' files, whose logs say how an attempt has ended.
     """
 
     def __init__(
@@ -42,40 +48,57 @@ class InlineDispatcher:
         least: int | None = None,
         threads: int = 1,
         on_gpus: bool = False,
+        apart: bool = False,
+        runs: Path | None = None,
     ) -> None:
         self.meter = meter
+        self._runs = runs
         self._training = training
         self._attempt: Attempt = partial(attempt, training)
-        if workers > 1:
+        if workers > 1 or apart:
             found = torch.cuda.device_count()
-            if on_gpus and found < workers:
+            if on_gpus and found < workers > 1:
                 raise UsageError(
                     f"a trial of the space takes {workers} GPUs, and this machine has {found}; set"
                     f" resources.gpus_per_trial to at most that, or train on a cluster, with --dispatcher ray"
                 )
-            launcher = LocalLauncher(training, workers, threads, on_gpus, elastic=least is not None)
+            launcher = LocalLauncher(training, workers, threads, on_gpus and found > 0, elastic=least is not None)
             self._attempt = partial(attempt_together, launcher)
 
-    def run(self, trials: Sequence[Trial], again: Callable[[Failed], bool]) -> Generator[Event, None, None]:
-        """Train `trials` as the protocol `expander.coordinator.Dispatcher` says."""
-        for trial in trials:
-            while True:
-                outcome = yield from self._carry_out(trial)
-                if isinstance(outcome, Completed) or not again(outcome):
-                    break
+    @property
+    def nodes(self) -> frozenset[str]:
+        """This machine."""
+        return frozenset({this_node()})
 
-    def _carry_out(self, trial: Trial) -> Generator[Event, None, Completed | Failed]:
+    def run(
+        self,
+        trials: Sequence[Trial],
+        again: Callable[[Failed], float | None],
+        waits: Mapping[str, float] = NO_WAITS,
+        avoid: Callable[[str], frozenset[str]] = nowhere,
+    ) -> Generator[Event, None, None]:
+        """Train `trials` as the protocol `expander.coordinator.Dispatcher` says; there is no other node to go to."""
+        waiting, witness = Waiting(trials, waits), Witness(self._runs)
+        while (seconds := waiting.seconds()) is not None:
+            if (trial := waiting.ready()) is None:
+                time.sleep(seconds)
+                continue
+            outcome = yield from self._carry_out(trial, witness)
+            if isinstance(outcome, Failed) and (wait := again(outcome)) is not None:
+                waiting.add(trial, wait)
+
+    def _carry_out(self, trial: Trial, witness: Witness) -> Generator[Event, None, Completed | Failed]:
         events: SimpleQueue[Event] = SimpleQueue()
 
         def train() -> None:
             with suppress(SystemExit):
-                self._attempt(trial, events.put)
+                self._attempt(trial, events.put, ())
 
         thread = Thread(target=train, name=f"trial {trial.id}", daemon=True)
         thread.start()
         try:
             while True:
-                event = events.get()
+                event = witness.see(events.get())
                 yield event
                 if isinstance(event, Completed | Failed):
                     thread.join()

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import get_context, parent_process
@@ -17,7 +18,7 @@ from threading import Thread
 import torch
 import torch.distributed as dist
 
-from expander.trial import Trial
+from expander.trial import FailureKind, Trial
 from trainers.dispatch.member import PATIENCE_SECONDS, TeamTraining, take_part
 from trainers.dispatch.wire import Post
 
@@ -36,13 +37,14 @@ class LocalLauncher:
     elastic: bool
     host = "127.0.0.1"
 
-    def launch(self, trial: Trial, post: Post) -> _LocalMembers:
-        """Start the processes."""
+    def launch(self, trial: Trial, post: Post, avoid: Sequence[str]) -> _LocalMembers:
+        """Start the processes; there is no other machine."""
         return _LocalMembers(self, trial, post)
 
-    def reason(self, worker: str, said: str) -> str:
+    def reason(self, worker: str, said: str) -> tuple[FailureKind, str]:
         """Why a worker was lost."""
-        return f"the worker {worker} died without a word: {said or 'it is not known how'}"
+        kind = FailureKind.SIGNAL if said.startswith("ended by SIG") else FailureKind.ERROR
+        return kind, f"the worker {worker} died without a word: {said or 'it is not known how'}"
 
 
 class _LocalMembers:
@@ -69,8 +71,9 @@ class _LocalMembers:
         return None in codes and not any(codes)
 
     def end(self, group: str | None) -> str:
-        """Kill those that still run; returns how the first of the others ended, where that was by a signal."""
-        said = next((_ended(process.exitcode) for process in self._processes if (process.exitcode or 0) < 0), "")
+        """Kill those that still run; returns how the first of the others ended, first of all by a signal."""
+        codes = sorted(code for process in self._processes if (code := process.exitcode))
+        said = _ended(codes[0]) if codes else ""
         for process in self._processes:
             process.kill()
         for process in self._processes:
@@ -80,9 +83,20 @@ class _LocalMembers:
         return said
 
 
-def _ended(code: int | None) -> str:
-    name = signal.Signals(-(code or 0)).name
-    return f"ended by {name}, often for want of memory or by a crash outside of Python"
+def _ended(code: int) -> str:
+    if code > 0:
+        return f"it ended itself, with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"SIG{-code}"  # a real-time signal has no name
+    often = {
+        "SIGKILL": "as the kernel does where memory runs out",
+        "SIGSEGV": "a crash outside of Python",
+        "SIGABRT": "a crash outside of Python",
+        "SIGBUS": "a crash outside of Python, or a file that shrank under it",
+    }
+    return f"ended by {name}" + (f", {often[name]}" if name in often else "")
 
 
 def _die_with_coordinator() -> None:

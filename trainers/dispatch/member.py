@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from torch import Tensor
 
+from expander import files
 from expander.errors import TrialError
-from expander.trial import Completed, Epoch, Trial
-from trainers.dispatch.attempt import failed, this_place
+from expander.inputs import mixing
+from expander.trial import Completed, Told, Trial
+from trainers.dispatch.attempt import failed, this_node, this_place
 from trainers.dispatch.wire import Here, Leave, Post, dial
-from trainers.team import ALONE, Distributed, Team
+from trainers.team import ALONE, Distributed, Team, led
+from trainers.versions import not_the_same, versions
 
 T = TypeVar("T")
 
@@ -28,7 +31,7 @@ PATIENCE_SECONDS = 300
 class TeamTraining(Protocol):
     """A training that may have a team: every member calls it with the same trial, and the leader reports."""
 
-    def __call__(self, trial: Trial, report: Callable[[Epoch], None], team: Team = ALONE, /) -> Completed:
+    def __call__(self, trial: Trial, report: Callable[[Told], None], team: Team = ALONE, /) -> Completed:
         """Train `trial`; all members return the same."""
 
 
@@ -36,10 +39,18 @@ class MembersLost(Exception):
     """A member cannot reach the others: one has died, or waits for nobody any more."""
 
 
-def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | None, group: str | None = None) -> None:
+def take_part(
+    training: TeamTraining,
+    trial: Trial,
+    post: Post,
+    shared: Path | None,
+    group: str | None = None,
+    wanted: Mapping[str, str] | None = None,
+) -> None:
     """Train as one member of torch.distributed's default process group, and tell `post` of it.
 
-    shared: a folder that all members must see. Raises what the training raises, once that has been told, and
+    shared: a folder that all members must see. wanted: the versions that all members must have, else those of the
+    leader. Raises what the training raises, once that has been told, and
     MembersLost, of which nothing is told as a failure: who started the members decides what becomes of the trial.
     """
     team = _Tied()
@@ -47,9 +58,13 @@ def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | N
         wire.send(team.rank)
         lost = None
         try:
-            places = team.gather(this_place())
+            differs = mixing(team.share(wanted or versions()), versions())
+            met = team.gather((this_place(), this_node(), differs))
             if team.rank == 0:
-                wire.send(Here(tuple(places), group))
+                places, nodes, _ = zip(*met, strict=True)
+                wire.send(Here(places, group, nodes, versions()))
+            if others := {place: changes for place, _, changes in met if changes}:
+                raise TrialError(not_the_same(others))
             if shared is not None:
                 check_shared(shared, team)
             completed = training(trial, wire.send if team.rank == 0 else _nothing, team)
@@ -66,11 +81,15 @@ def take_part(training: TeamTraining, trial: Trial, post: Post, shared: Path | N
 
 
 def check_shared(folder: Path, team: Team) -> None:
-    """Raise TrialError where a member does not see what the leader writes into `folder`."""
-    marker = folder / team.share(f".seen-{secrets.token_hex(8)}")
-    if team.rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        marker.touch()
+    """Raise TrialError where a member does not see what the leader writes into `folder`, FileError where it cannot."""
+
+    def mark() -> str:
+        files.make_folder(folder)
+        name = f".seen-{secrets.token_hex(8)}"
+        files.write_whole(folder / name)
+        return name
+
+    marker = folder / led(team, mark)
     leader = team.share(this_place())
     found = team.gather((this_place(), marker.exists()))
     if team.rank == 0:
@@ -116,4 +135,4 @@ def _others() -> Iterator[None]:
         raise MembersLost(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 
-def _nothing(_: Epoch) -> None: ...
+def _nothing(_: Told) -> None: ...

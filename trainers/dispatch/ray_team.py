@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,11 +22,11 @@ from ray.util.placement_group import (
     remove_placement_group,
 )
 
-from expander.trial import Trial
+from expander.trial import FailureKind, Trial
 from trainers.dispatch.attempt import die_with_parent
 from trainers.dispatch.member import PATIENCE_SECONDS, TeamTraining, take_part
 from trainers.dispatch.reason import reason
-from trainers.dispatch.seats import Seats
+from trainers.dispatch.seats import Seats, elsewhere
 from trainers.dispatch.wire import Post
 
 # Read by Ray Train as a run begins: its second version; a look at the workers every half second, that one which is
@@ -46,12 +47,13 @@ LOOK_SECONDS = 1.0
 class RayLauncher:
     """Starts teams with `seats` from within a process on the cluster, which dies with them.
 
-    shared: a folder that all workers must see.
+    shared: a folder that all workers must see. wanted: the coordinator's versions, which they must have.
     """
 
     training: TeamTraining
     seats: Seats
     shared: Path | None
+    wanted: Mapping[str, str] | None = None
 
     @property
     def host(self) -> str:
@@ -63,28 +65,30 @@ class RayLauncher:
         """Whether a team may be followed by a smaller one."""
         return self.seats.least is not None
 
-    def launch(self, trial: Trial, post: Post) -> _RayMembers:
+    def launch(self, trial: Trial, post: Post, avoid: Sequence[str]) -> _RayMembers:
         """Begin a run of Ray Train."""
-        return _RayMembers(self, self._room() if self.elastic else self.seats.workers, trial, post)
+        return _RayMembers(self, self._room(avoid) if self.elastic else self.seats.workers, trial, post, avoid)
 
-    def reason(self, worker: str, said: str) -> str:
+    def reason(self, worker: str, said: str) -> tuple[FailureKind, str]:
         """Why a worker was lost, out of Ray's page."""
         return reason(worker, said)
 
-    def _room(self) -> int:
+    def _room(self, avoid: Sequence[str]) -> int:
         """The largest team that can be placed now; waits until there is one."""
         most = self.seats.workers
         while True:
             begun = time.monotonic()
-            while self.seats.on_cluster() >= most and time.monotonic() - begun < ROOM_SECONDS:
-                if self._fits(most):
+            while self.seats.on_cluster(avoid) >= most and time.monotonic() - begun < ROOM_SECONDS:
+                if self._fits(most, avoid):
                     return most
             for size in range(most - 1, (self.seats.least or most) - 1, -1):
-                if self.seats.on_cluster() >= size and self._fits(size):
+                if self.seats.on_cluster(avoid) >= size and self._fits(size, avoid):
                     return size
 
-    def _fits(self, size: int) -> bool:
-        group = placement_group([self.seats.resources] * size)
+    def _fits(self, size: int, avoid: Sequence[str]) -> bool:
+        labels = elsewhere(avoid)
+        where = {"bundle_label_selector": [labels] * size} if labels else {}
+        group = placement_group([self.seats.resources] * size, **where)
         try:
             return bool(group.wait(LOOK_SECONDS))
         finally:
@@ -103,11 +107,12 @@ class _Trainer(ray.train.torch.TorchTrainer):
 class _RayMembers:
     """One run. Neither its retries nor its checkpoints are used: any end of a worker ends it."""
 
-    def __init__(self, launcher: RayLauncher, size: int, trial: Trial, post: Post) -> None:
+    def __init__(self, launcher: RayLauncher, size: int, trial: Trial, post: Post, avoid: Sequence[str]) -> None:
         os.environ.update(ENVIRONMENT)
         self.size = size
         self._said = ""
-        self._thread = Thread(target=self._fit, args=(launcher, trial, post), name="Ray Train", daemon=True)
+        given = (launcher, trial, post, avoid)
+        self._thread = Thread(target=self._fit, args=given, name="Ray Train", daemon=True)
         self._thread.start()
 
     def run(self) -> bool:
@@ -121,14 +126,14 @@ class _RayMembers:
         self._thread.join()
         return self._said
 
-    def _fit(self, launcher: RayLauncher, trial: Trial, post: Post) -> None:
-        training, shared = launcher.training, launcher.shared
+    def _fit(self, launcher: RayLauncher, trial: Trial, post: Post, avoid: Sequence[str]) -> None:
+        training, shared, wanted = launcher.training, launcher.shared, launcher.wanted
 
         def work() -> None:
             die_with_parent()
             group = get_current_placement_group()
             assert group is not None
-            take_part(training, trial, post, shared, group.id.hex())
+            take_part(training, trial, post, shared, group.id.hex(), wanted)
 
         backend = "nccl" if launcher.seats.gpus else "gloo"
         with TemporaryDirectory(prefix="expander-ray-", ignore_cleanup_errors=True) as scratch:
@@ -139,6 +144,7 @@ class _RayMembers:
                     num_workers=self.size,
                     use_gpu=launcher.seats.gpus > 0,
                     resources_per_worker=launcher.seats.resources,
+                    label_selector=elsewhere(avoid) or None,  # type: ignore[call-arg]
                 ),
                 run_config=ray.train.RunConfig(
                     name=trial.id,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
-from expander.trial import Completed, Event, Failed, Started, Trial
+from expander.trial import Completed, Event, Failed, FailureKind, GoesOn, Started, Trial, Warned
 from trainers.dispatch.wire import Gone, Here, Leave, Message, Post, Switchboard
 
 # How often who waits for a word looks whether there is still somebody to say one.
@@ -39,35 +39,40 @@ class Launcher(Protocol):
     def elastic(self) -> bool:
         """Whether a team that loses a member is followed by another."""
 
-    def launch(self, trial: Trial, post: Post) -> Members:
-        """Start a team: as large as it should be or, elastic, as there is room for. Waits for room."""
+    def launch(self, trial: Trial, post: Post, avoid: Sequence[str]) -> Members:
+        """Start a team: as large as it should be or, elastic, as there is room for. Waits for room. avoid: machines, by
+        Ray's ids, that no member may be started on."""
 
-    def reason(self, worker: str, said: str) -> str:
-        """One line for people: why `worker` was lost, given what `Members.end` said."""
+    def reason(self, worker: str, said: str) -> tuple[FailureKind, str]:
+        """What kind of failure, and one line for people: why `worker` was lost, given what `Members.end` said."""
 
 
-def attempt_together(launcher: Launcher, trial: Trial, tell: Callable[[Event], None]) -> bool:
+def attempt_together(
+    launcher: Launcher, trial: Trial, tell: Callable[[Event], None], avoid: Sequence[str] = ()
+) -> bool:
     """As `attempt`, with a team. An elastic team that loses a member is followed by another, from the last checkpoint.
 
     Then a further Started is told, with the workers that go on. Returns whether the trial completed.
     """
     barren = 0
     while True:
-        heard = _train(launcher, trial, tell)
+        heard = _train(launcher, trial, tell, avoid)
         if heard.outcome is not None:
             return isinstance(heard.outcome, Completed)
         barren = 1 if heard.epochs else barren + 1
         if not launcher.elastic or barren > BARREN:
-            tell(Failed(trial.id, heard.reason(launcher, barren), heard.said))
+            tell(heard.failure(launcher, trial, barren))
             return False
 
 
 @dataclass
 class _Heard:
-    """What a team has told. places: 'host:pid' by rank. died: ranks that ended without a last word, first first."""
+    """What a team has told. places: 'host:pid' by rank; nodes: their machines. died: ranks that ended without a last
+    word, first first."""
 
     size: int
     places: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
     group: str | None = None
     epochs: int = 0
     outcome: Completed | Failed | None = None
@@ -80,8 +85,9 @@ class _Heard:
         """Note a message, and tell what others should know at once: all but a failure, which waits for the end."""
         match message:
             case Here():
-                self.places, self.group = message.places, message.group
-                tell(Started(trial.id, shown(message.places)))
+                self.places, self.nodes, self.group = message.places, message.nodes, message.group
+                shared = message.nodes[0] if len(set(message.nodes)) == 1 else None
+                tell(Started(trial.id, shown(message.places), shared, message.versions))
             case Leave():
                 self.left.add(rank)
                 self.lost = self.lost or message.lost
@@ -89,8 +95,11 @@ class _Heard:
                 if rank not in self.left:
                     self.died.append(rank)
             case Failed():
-                # Where all members fail alike, one tells it.
-                self.outcome = self.outcome or message
+                # Where all members fail alike, one tells it; of a failure that is the leader's alone, the leader.
+                if self.outcome is None or rank == 0:
+                    self.outcome = message
+            case GoesOn() | Warned():  # neither is an epoch more
+                tell(message)
             case Completed():
                 self.outcome = message
                 tell(message)
@@ -98,21 +107,25 @@ class _Heard:
                 self.epochs += 1
                 tell(epoch)
 
-    def reason(self, launcher: Launcher, barren: int) -> str:
-        """Why the team was lost, in one line."""
+    def failure(self, launcher: Launcher, trial: Trial, barren: int) -> Failed:
+        """That the team was lost, and why."""
         often = f", {barren} times without an epoch in between" if barren > BARREN else ""
         if self.lost and not self.died:
-            return f"the {self.size} workers lost each other{often}: {self.lost}"
-        one = self.places[self.died[0]] if self.died and self.places else "that was starting"
-        return launcher.reason(f"{one}, one of {self.size},", self.said) + often
+            line = f"the {self.size} workers lost each other{often}: {self.lost}"
+            return Failed(trial.id, line, self.said, kind=FailureKind.LOST)
+        first = self.died[0] if self.died and self.places else None
+        one = "that was starting" if first is None else self.places[first]
+        kind, line = launcher.reason(f"{one}, one of {self.size}," if self.size > 1 else one, self.said)
+        node = self.nodes[first] if first is not None and self.nodes else None
+        return Failed(trial.id, line + often, self.said, kind=kind, node=node)
 
 
-def _train(launcher: Launcher, trial: Trial, tell: Callable[[Event], None]) -> _Heard:
+def _train(launcher: Launcher, trial: Trial, tell: Callable[[Event], None], avoid: Sequence[str]) -> _Heard:
     """One team, from its start until none of its processes is left."""
     board = Switchboard(launcher.host)
     members, heard = None, _Heard(0)
     try:
-        members = launcher.launch(trial, board.post)
+        members = launcher.launch(trial, board.post, avoid)
         heard.size = members.size
         while members.run():
             if (word := board.next(LOOK_SECONDS)) is not None:

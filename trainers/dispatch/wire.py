@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import AuthenticationError
@@ -12,7 +12,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from expander.trial import Completed, Epoch, Failed
+from expander.trial import Completed, Epoch, Failed, GoesOn, Warned
 
 # Members connect at the same moment.
 BACKLOG = 1024
@@ -31,10 +31,15 @@ class Post:
 
 @dataclass(frozen=True)
 class Here:
-    """All members have met, says the leader. places: 'host:pid' by rank. group: what Ray reserved for them, if Ray."""
+    """All members have met, says the leader. places: 'host:pid' by rank. group: what Ray reserved for them, if Ray.
+
+    nodes: their machines by rank. versions: of what trains there, the same for all in what matters.
+    """
 
     places: tuple[str, ...]
     group: str | None = None
+    nodes: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Gone:
     """Heard of a member after its last word; or without one, when it has died."""
 
 
-Message = Here | Epoch | Completed | Failed | Leave | Gone
+Message = Here | Epoch | GoesOn | Warned | Completed | Failed | Leave | Gone
 
 
 def dial(post: Post) -> Connection:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from expander.errors import DataError, TrialError
+from expander.files import make_folder
 from trainers import checkpoint
 from trainers.data.clips import Damaged
 from trainers.data.damage import Ledger
@@ -80,10 +81,11 @@ def finetune(training: Finetuning[S], report: Callable[[Progress], None]) -> tup
 
     Goes on from the last checkpoint in the folder to the same bits as without a stop, on the same device. Reports at
     every checkpoint, once that is on disk. Raises DataError for too many damaged videos or no sample, TrialError for a
-    loss that is not a number and for a folder of another training.
+    loss that is not a number and for a folder of another training, FileError where a checkpoint cannot be written.
     """
     if not training.places:
         raise DataError("nothing to train on: the training annotations name no sample")
+    make_folder(training.folder)
     device = next(training.model.parameters()).device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         run = _Run(training, Ledger(training.places, training.damage_share))

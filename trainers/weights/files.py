@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from expander.errors import UsageError
-from trainers.checkpoint import write_atomically
+from expander.files import write_whole
 from trainers.weights.layouts import Layout
 
 # Where checkpoints keep the network's state dict: PySlowFast's and PyTorchVideo's, MMAction2's.
@@ -57,7 +57,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], layout: Layout) -> None:
-    """Write a state dict, whole or not at all, as the tool of `layout` loads it. Raises UsageError where it cannot be.
+    """Write a state dict, whole or not at all, as the tool of `layout` loads it. Raises FileError where it cannot be.
 
     PySlowFast gets `model_state` alone: beside an `epoch` its `load_checkpoint` asks for an optimizer's state too;
     without, it tests these weights or starts to train from them. Of `model_state` it takes what fits and passes over
@@ -71,12 +71,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], layout: Layout) -> 
             content = _saved({"model_state": dict(tensors)})
         case Layout.MMACTION2:
             content = _saved({"meta": {}, "state_dict": dict(tensors)})
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise UsageError(
-            f"nothing can be written to {path}: {error.strerror}; give a file in a folder that you may write to"
-        ) from None
+    write_whole(path, content)
 
 
 def _load(path: Path) -> object:
