@@ -40,6 +40,7 @@ smoke: install
 # One step of a search against PyTorchVideo, what surrounds a step's training, how fast prepared videos are read, and how
 # long commands take in a large store; run it on a quiet machine.
 bench: install
+	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/around.py
 	$(BIN)/python benchmarks/orchestration.py

@@ -20,6 +20,7 @@ from expander.cost import MeasuredName
 from expander.geometry import Geometry
 from expander.recipe import Recipe
 from trainers.networks.build import build
+from trainers.networks.paths import compiled
 from trainers.processor import cpu_name
 from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
 
@@ -104,7 +105,10 @@ def _memory(geometry: Geometry, device: torch.device) -> float:
     """Peak bytes of a training step, from building the network to its gradients; the same each time."""
     gc.collect()  # what is freed meanwhile would be counted as the step's
     with torch.enable_grad():
-        return _peak_on_gpu(geometry, device) if device.type == "cuda" else _peak_on_cpu(geometry, device)
+        if device.type == "cuda":
+            return _peak_on_gpu(geometry, device)
+        compiled()  # the kernels are checked at their first use, which is no part of a step
+        return peak_on_cpu(lambda: _step(geometry, device))
 
 
 def _step(geometry: Geometry, device: torch.device) -> None:
@@ -124,10 +128,11 @@ def _peak_on_gpu(geometry: Geometry, device: torch.device) -> float:
     return float(torch.cuda.max_memory_allocated(device) - before)
 
 
-def _peak_on_cpu(geometry: Geometry, device: torch.device) -> float:
+def peak_on_cpu(step: Callable[[], object]) -> float:
+    """Peak bytes that PyTorch's allocator holds within `step`, over what it held before."""
     # A process' resident memory depends on what it has freed before; the allocator's own events do not.
     with _quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
-        _step(geometry, device)
+        step()
     assert profiler.profiler is not None
     results = profiler.profiler.kineto_results
     assert results is not None

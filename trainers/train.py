@@ -322,11 +322,11 @@ def _load(
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep the pages of freed activations; does nothing with another C library.
+    """Let glibc keep the pages of freed activations; nothing with another C library, or EXPANDER_KEEP_MEMORY=off.
 
     By default it gives them back and maps them anew at every step, which costs up to a quarter of a step's time.
     """
-    if platform.libc_ver()[0] == "glibc":
+    if platform.libc_ver()[0] == "glibc" and os.environ.get("EXPANDER_KEEP_MEMORY") != "off":
         libc = ctypes.CDLL(None)
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             libc.mallopt(option, LARGEST_INT)

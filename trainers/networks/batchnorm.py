@@ -32,6 +32,17 @@ class GroupedBatchNorm3d(nn.BatchNorm3d):
         parts = torch.split(x, list(self.sizes))
         return torch.cat([self._normalised(part, *own) for part, own in zip(parts, self.moments, strict=True)])
 
+    def enter(self, means: Tensor, variances: Tensor) -> None:
+        """Take the moments of the groups of a batch, (groups, C), from a path that computes more than BN alone."""
+        if self.sizes:
+            for number, (mean, variance) in enumerate(self.moments):
+                mean.copy_(means[number])
+                variance.copy_(variances[number])
+            return
+        cast("Tensor", self.running_mean).lerp_(means[0], self.momentum or 0.0)
+        cast("Tensor", self.running_var).lerp_(variances[0], self.momentum or 0.0)
+        cast("Tensor", self.num_batches_tracked).add_(1)
+
     def _normalised(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
         # With a momentum of one PyTorch's running statistics are those of this group.
         return F.batch_norm(x, mean, variance, self.weight, self.bias, True, 1.0, self.eps)

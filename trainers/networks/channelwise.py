@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-Triple = tuple[int, int, int]
+from trainers.networks.kernels.calls import Kernels, Triple
+from trainers.networks.paths import channelwise_kernels
 
 
 class ChannelwiseConv3d(nn.Conv3d):
@@ -30,6 +31,8 @@ class ChannelwiseConv3d(nn.Conv3d):
         """(N, C, T, H, W) -> (N, C, T, H', W')."""
         if self.plain:
             return super().forward(x)
+        if kernels := channelwise_kernels(x, self):
+            return cast("Tensor", _Compiled.apply(kernels, x, self.weight, self.stride[1]))  # type: ignore[no-untyped-call]
         if x.shape[2] == 1:
             return self._single_frame(x)
         if x.is_cpu:
@@ -43,6 +46,26 @@ class ChannelwiseConv3d(nn.Conv3d):
         middle = self.weight[:, :, self.kernel_size[0] // 2]
         stride, padding = self.stride[1:], cast("Triple", self.padding)[1:]
         return F.conv2d(x.squeeze(2), middle, None, stride, padding, 1, self.groups).unsqueeze(2)
+
+
+class _Compiled(torch.autograd.Function):
+    """By the compiled kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, kernels: Kernels, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+        ctx.save_for_backward(x, weight)
+        ctx.kernels, ctx.stride = kernels, stride
+        return kernels.convolve(x, weight, stride)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        values = (gradient.contiguous(memory_format=torch.channels_last_3d), x, weight, ctx.stride)
+        for_x = ctx.kernels.input_gradient(*values) if ctx.needs_input_grad[1] else None
+        for_weight = ctx.kernels.weight_gradient(*values) if ctx.needs_input_grad[2] else None
+        return None, for_x, for_weight, None
 
 
 class _ChannelwiseOnCpu(torch.autograd.Function):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from expander.efficientnet3d import EfficientNet3D, MobileBlock
 from trainers.networks.batchnorm import GroupedBatchNorm3d
+from trainers.networks.chains import added, excited, expanded, normalised
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import (
     DropConnect,
@@ -16,11 +17,11 @@ from trainers.networks.layers import (
     PointwiseConv3d,
     Recomputable,
     SqueezeExcitation,
-    Stem,
     computed,
     growing_rates,
     initialise_convolutions,
 )
+from trainers.networks.stem import Stem
 
 
 class EfficientNet3DNetwork(nn.Module):
@@ -70,10 +71,12 @@ class InvertedBottleneck(Recomputable):
         return computed(self, self._forward, x)
 
     def _forward(self, x: Tensor) -> Tensor:
-        y = self.channelwise_norm(self.channelwise(self.expand(x)))
-        y = self.project_norm(self.project(self.swish(self.excitation(y))))
-        out: Tensor = self.relu(self.drop_connect(y).add_(x) if self.residual else y)
-        return out
+        y = expanded(self.expand, x)
+        y = excited(self.channelwise_norm, self.channelwise(y), self.excitation, self.swish)
+        y = self.project(y)
+        if not self.residual:
+            return normalised(self.project_norm, y, self.relu)
+        return added(self.project_norm, y, self.drop_connect, x, self.relu)
 
 
 class MobileHead(nn.Module):
@@ -87,7 +90,7 @@ class MobileHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, T, H, W) -> logits (N, classes)."""
-        logits: Tensor = self.classifier(self.dropout(self.expand(x).mean((2, 3, 4))))
+        logits: Tensor = self.classifier(self.dropout(expanded(self.expand, x).mean((2, 3, 4))))
         return logits
 
 

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, fx, nn
 
-from trainers.networks.channelwise import Triple
+from trainers.networks.kernels.calls import Triple
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:

@@ -12,11 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from trainers.networks.batchnorm import GroupedBatchNorm3d
 from trainers.networks.channelwise import ChannelwiseConv3d
-
-# With one thread and a smaller batch than this, ATen takes im2col for a 1x1x1 convolution instead of oneDNN.
-ONEDNN_POINTWISE_BATCH = 16
+from trainers.networks.paths import pointwise_by_product
 
 
 class PointwiseConv3d(nn.Conv3d):
@@ -32,17 +29,9 @@ class PointwiseConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, H, W) -> (N, C', T, H', W')."""
-        if self.plain or not self._product_is_faster(x):
+        if self.plain or not pointwise_by_product(x, self.stride[1]):
             return super().forward(x)
         return F.linear(x.permute(0, 2, 3, 4, 1), self.weight.flatten(1), self.bias).permute(0, 4, 1, 2, 3)
-
-    def _product_is_faster(self, x: Tensor) -> bool:
-        # im2col is 2 to 3 times slower than the product on the channels-last view. With more threads, or a larger
-        # batch, oneDNN's convolution is up to 20 % faster than the product; a single position is all overhead.
-        if not x.is_cpu or self.stride[1] != 1:
-            return False
-        im2col = torch.get_num_threads() == 1 and x.shape[0] < ONEDNN_POINTWISE_BATCH
-        return im2col or x.shape[2:].numel() == 1
 
 
 class SqueezeExcitation(nn.Module):
@@ -78,9 +67,15 @@ class DropConnect(nn.Module):
         """(N, ...) -> the same shape; in evaluation the input itself."""
         if not self.training or self.rate == 0:
             return x
+        return x * self._factors(x).view(-1, *[1] * (x.dim() - 1))
+
+    def gate(self, x: Tensor) -> Tensor:
+        """What it scales each channel of each clip by in training: (N, C), the same for all channels of a clip."""
+        return self._factors(x).expand(x.shape[:2]).contiguous()
+
+    def _factors(self, x: Tensor) -> Tensor:
         draws = torch.rand(len(x), 1, device=x.device) if self.draws is None else self.draws
-        kept = draws.view(-1, *[1] * (x.dim() - 1)) >= self.rate
-        return x * (kept / (1 - self.rate)).to(x.dtype)
+        return ((draws >= self.rate) / (1 - self.rate)).to(x.dtype)
 
     def extra_repr(self) -> str:
         """The rate, in the network's printed form."""
@@ -156,22 +151,6 @@ def recompute_blocks(model: nn.Module, recompute: bool) -> None:
     for module in model.modules():
         if isinstance(module, Recomputable):
             module.recompute = recompute
-
-
-class Stem(nn.Module):
-    """1x3x3 convolution of spatial stride 2, then a channel-wise temporal one; BN, ReLU."""
-
-    def __init__(self, width: int, kernel: int) -> None:
-        super().__init__()
-        self.spatial = nn.Conv3d(3, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
-        self.temporal = ChannelwiseConv3d(width, (kernel, 1, 1))
-        self.norm = GroupedBatchNorm3d(width)
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, T, H, W) -> (N, width, T, ceil(H / 2), ceil(W / 2))."""
-        y: Tensor = self.relu(self.norm(self.temporal(self.spatial(x))))
-        return y
 
 
 def growing_rates(rate: float, blocks: int) -> Iterator[float]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from expander.geometry import Geometry, Stage
 from trainers.networks.batchnorm import GroupedBatchNorm3d
+from trainers.networks.chains import added, excited, normalised, shortened
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import (
     DropConnect,
@@ -17,11 +18,11 @@ from trainers.networks.layers import (
     PointwiseConv3d,
     Recomputable,
     SqueezeExcitation,
-    Stem,
     computed,
     growing_rates,
     initialise_convolutions,
 )
+from trainers.networks.stem import Stem
 
 
 class X3D(nn.Module):
@@ -80,11 +81,9 @@ class Block(Recomputable):
         return computed(self, self._forward, x)
 
     def _forward(self, x: Tensor) -> Tensor:
-        y = self.relu(self.expand_norm(self.expand(x)))
-        y = self.swish(self.excitation(self.channelwise_norm(self.channelwise(y))))
-        y = self.drop_connect(self.project_norm(self.project(y)))
-        out: Tensor = self.relu(y.add_(self.shortcut(x)))
-        return out
+        y = normalised(self.expand_norm, self.expand(x), self.relu)
+        y = excited(self.channelwise_norm, self.channelwise(y), self.excitation, self.swish)
+        return added(self.project_norm, self.project(y), self.drop_connect, shortened(self.shortcut, x), self.relu)
 
 
 class Head(nn.Module):
@@ -101,7 +100,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, T, H, W) -> logits (N, classes)."""
-        pooled = self.relu(self.norm(self.expand(x))).mean((2, 3, 4))
+        pooled = normalised(self.norm, self.expand(x), self.relu).mean((2, 3, 4))
         logits: Tensor = self.classifier(self.dropout(self.relu(self.linear(pooled))))
         return logits
 

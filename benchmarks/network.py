@@ -1,0 +1,263 @@
+"""Our X3D against PyTorchVideo's `create_x3d`: `make bench`, or `python benchmarks/network.py [X2D XS S M]`.
+
+The same weights and batch in float32 on the CPU. The rivals are live processes, one each, and take turns step by
+step, so that a busy machine slows all of them alike; a ratio is the median of the ratios of the pairs. Before they are
+timed, the logits and gradients of each are compared with PyTorchVideo's network in float64. A table, and JSON beside
+it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import ModuleType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from expander.axis import Factors
+from expander.geometry import Basis, Geometry, realise
+from trainers.measure import peak_on_cpu
+from trainers.networks.fold import fold_batchnorm
+from trainers.networks.x3d import X3D
+from trainers.processor import cpu_name
+from trainers.train import keep_freed_memory
+from trainers.weights.convert import convert
+from trainers.weights.layouts import Layout, entries
+
+NETWORKS = {
+    "X2D": Factors(),
+    "XS": Factors(12, 4, 160 / 112, 1, 2.25, 2.2),
+    "S": Factors(6, 13, 160 / 112, 1, 2.25, 2.2),
+    "M": Factors(5, 16, 2, 1, 2.25, 2.2),
+}
+# Clips of a batch, in training and in inference.
+CLIPS = {"X2D": (8, 8), "XS": (8, 8), "S": (4, 8), "M": (2, 4)}
+TARGETS = {"X2D": (2, 2.3), "XS": (3.2, 5), "S": (4, 8), "M": (3.5, 7.8)}
+RIVALS = ("PyTorchVideo", "PyTorchVideo tuned", "ours")
+MEMORY_TARGET, TOLERANCE = 0.7, 2e-6
+# The first steps build oneDNN's kernels and fill the allocator.
+WARM_UP = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", default=list(NETWORKS), help=", ".join(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=9, metavar="N")
+    parser.add_argument("--threads", type=int, default=2, metavar="N")
+    parser.add_argument("--unchecked", action="store_true", help="leave out the comparison with float64")
+    options = parser.parse_args()
+    print(f"{cpu_name()}, torch {torch.__version__}, {options.threads} threads, {options.rounds} rounds")
+    print(f"{'':34} {'clips/s':>8} {'ratio':>6} {'iqr':>11} {'target':>6} {'memory':>7} {'logits':>8} {'gradients':>9}")
+    found = []
+    for name in options.networks:
+        for training in (True, False):
+            rows = compared(name, training, options.rounds, options.threads, not options.unchecked)
+            found += rows
+            for row in rows:
+                print(_line(row), flush=True)
+    Path(__file__).with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")
+
+
+def compared(name: str, training: bool, rounds: int, threads: int, check: bool) -> list[dict[str, object]]:
+    """A row of the table for each rival."""
+    context = get_context("spawn")
+    pipes, processes = [], []
+    for rival in RIVALS:
+        near, far = context.Pipe()
+        process = context.Process(target=serve, args=(far, rival, name, training, threads), daemon=True)
+        process.start()
+        far.close()
+        pipes.append(near)
+        processes.append(process)
+    try:
+        facts = [_ask(pipe, "check" if check else "memory") for pipe in pipes]
+        for _ in range(WARM_UP):
+            for pipe in pipes:
+                _ask(pipe, "step")
+        times = [[_ask(pipe, "step") for pipe in pipes] for _ in range(rounds)]
+    finally:
+        for pipe, process in zip(pipes, processes, strict=True):
+            pipe.close()
+            process.join()
+    clips = CLIPS[name][not training]
+    what = f"{name}, {'training' if training else 'inference'}, batch {clips}"
+    rows: list[dict[str, object]] = []
+    for number, rival in enumerate(RIVALS):
+        ratios = sorted(took[0] / took[number] for took in times)
+        quarter = len(ratios) // 4
+        rows.append(
+            {"what": what, "rival": rival, "threads": threads, "rounds": rounds, **facts[number]}
+            | {"clips_per_second": clips / statistics.median(took[number] for took in times)}
+            | {"ratio": statistics.median(ratios), "ratio_quartiles": [ratios[quarter], ratios[-1 - quarter]]}
+            | {"target": TARGETS[name][not training] if rival == "ours" else None}
+            | {"memory_ratio": facts[number]["memory"] / facts[0]["memory"]}
+        )
+    return rows
+
+
+def _ask(pipe: Connection, question: str) -> dict[str, float] | float:
+    pipe.send(question)
+    return pipe.recv()
+
+
+def _line(row: dict[str, object]) -> str:
+    low, high = row["ratio_quartiles"]
+    target = f"{row['target']:6.1f}" if row["target"] else " " * 6
+    errors = "".join(f" {row[key]:8.1e}" if row.get(key) is not None else " " * 9 for key in ("logits", "gradients"))
+    what = f"{row['what']}: {row['rival'].replace('PyTorchVideo', 'PTV')}"
+    speed = f"{row['clips_per_second']:8.2f} {row['ratio']:6.2f} {low:5.2f}-{high:5.2f}"
+    return f"{what:34} {speed} {target} {row['memory_ratio']:7.2f}{errors}"
+
+
+def serve(pipe: Connection, rival: str, name: str, training: bool, threads: int) -> None:
+    """The process of one rival: takes steps as it is asked to, and tells how many seconds each took."""
+    torch.set_num_threads(threads)
+    if rival != "PyTorchVideo":
+        keep_freed_memory()
+    geometry = realise(NETWORKS[name], Basis())
+    model = _model(rival, geometry).train(training)
+    clips = _clips(name, CLIPS[name][not training])
+    if not training:
+        model = fold_batchnorm(model) if rival == "ours" else model
+    if rival == "PyTorchVideo tuned":
+        model, clips = model.to(memory_format=torch.channels_last_3d), _channels_last(clips)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+
+    def step() -> float:
+        began = time.perf_counter()
+        if training:
+            _gradients(model, clips)
+            optimizer.step()
+            optimizer.zero_grad()
+        else:
+            with torch.inference_mode():
+                model(clips)
+        return time.perf_counter() - began
+
+    warnings.simplefilter("ignore")
+    for question in _questions(pipe):
+        match question:
+            case "step":
+                pipe.send(step())
+            case "memory":
+                pipe.send(_memory(step))
+            case "check":
+                pipe.send(_memory(step) | _errors(rival, model, name, geometry, training))
+
+
+def _questions(pipe: Connection) -> Iterator[str]:
+    """Until the other end is closed."""
+    while True:
+        try:
+            yield pipe.recv()
+        except EOFError:
+            return
+
+
+def _memory(step: Callable[[], float]) -> dict[str, float]:
+    step()
+    return {"memory": peak_on_cpu(step)}
+
+
+def _errors(rival: str, model: nn.Module, name: str, geometry: Geometry, training: bool) -> dict[str, float]:
+    """Relative L2 distances of the logits and of all gradients to PyTorchVideo's network in float64."""
+    clips = _clips(name, CLIPS[name][not training])
+    reference = _theirs(geometry).train(training).double()
+    if not training:
+        with torch.no_grad():
+            return {"logits": _distance([model(clips)], [reference(clips.double())])}
+    found, wanted = _gradients(model, clips), _gradients(reference, clips.double())
+    theirs = [reference.get_parameter(key) for key in _names(geometry)]
+    names = _names(geometry).values() if rival == "ours" else _names(geometry)
+    own = [model.get_parameter(key) for key in names]
+    pairs = [[parameter.grad for parameter in of if parameter.grad is not None] for of in (own, theirs)]
+    errors = {"logits": _distance([found], [wanted]), "gradients": _distance(*pairs)}
+    for parameter in model.parameters():
+        parameter.grad = None
+    return errors
+
+
+def _distance(found: list[Tensor], wanted: list[Tensor]) -> float:
+    apart = [
+        ours.detach().double().flatten() - theirs.detach().flatten() for ours, theirs in zip(found, wanted, strict=True)
+    ]
+    return (torch.cat(apart).norm() / torch.cat([each.detach().flatten() for each in wanted]).norm()).item()
+
+
+def _gradients(model: nn.Module, clips: Tensor) -> Tensor:
+    logits = model(clips)
+    labels = torch.arange(len(clips)) * 7 % logits.shape[1]
+    F.cross_entropy(logits, labels).backward()
+    return logits.detach()
+
+
+def _clips(name: str, count: int) -> Tensor:
+    geometry = realise(NETWORKS[name], Basis())
+    shape = (count, 3, geometry.frames, geometry.crop, geometry.crop)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
+
+
+def _channels_last(clips: Tensor) -> Tensor:
+    return clips.contiguous(memory_format=torch.channels_last_3d)
+
+
+def _model(rival: str, geometry: Geometry) -> nn.Module:
+    theirs = _theirs(geometry)
+    if rival != "ours":
+        return theirs
+    ours = X3D(geometry)
+    tensors = convert(theirs.state_dict(), geometry, Layout.PYTORCHVIDEO, Layout.EXPANDER, "PyTorchVideo").tensors
+    ours.load_state_dict(tensors)
+    # The one BN that PyTorchVideo has not.
+    ours.stages.res2[0].shortcut.norm = nn.Identity()
+    return ours
+
+
+def _names(geometry: Geometry) -> dict[str, str]:
+    """Our names of parameters by PyTorchVideo's."""
+    own = dict(X3D(geometry).named_parameters())
+    pairs = {entry.theirs: entry.ours for entry in entries(geometry, Layout.PYTORCHVIDEO) if entry.ours in own}
+    return {theirs: ours for theirs, ours in pairs.items() if theirs is not None}
+
+
+def _theirs(geometry: Geometry) -> nn.Module:
+    """PyTorchVideo's network as its documentation builds it, but for logits in place of softmax and no dropout."""
+    torch.manual_seed(0)
+    factors = next(factors for factors in NETWORKS.values() if realise(factors, Basis()) == geometry)
+    model: nn.Module = _create_x3d()(
+        input_clip_length=geometry.frames,
+        input_crop_size=geometry.crop,
+        width_factor=2.0,
+        depth_factor=factors.gamma_d,
+        bottleneck_factor=factors.gamma_b,
+        dropout_rate=0.0,
+        head_activation=None,
+    )
+    return model
+
+
+def _create_x3d() -> Callable[..., nn.Module]:
+    # Its age: it imports torchvision for a layer that X3D has not.
+    for name in ("torchvision", "torchvision.ops"):
+        sys.modules.setdefault(name, ModuleType(name))
+    sys.modules["torchvision.ops"].RoIAlign = None  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pytorchvideo.models.x3d import create_x3d
+    for name in ("torchvision", "torchvision.ops"):
+        del sys.modules[name]
+    return create_x3d
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,355 @@
+"""The compiled kernels against PyTorch in float64, the whole network on them, and what happens where there are none."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from expander.axis import Factors
+from expander.geometry import Basis, Geometry, Stage, realise
+from trainers.networks import paths
+from trainers.networks.batchnorm import GroupedBatchNorm3d, GroupStatistics
+from trainers.networks.chains import added, excited, normalised
+from trainers.networks.channelwise import ChannelwiseConv3d
+from trainers.networks.kernels import library
+from trainers.networks.kernels.check import sound
+from trainers.networks.layers import DropConnect, SqueezeExcitation, drawn, plain_paths, recompute_blocks
+from trainers.networks.x3d import X3D, Block
+
+TOLERANCE = 2e-6
+SMALL = Geometry(4, 2, 32, (Stage(2, 8, 18, 8), Stage(3, 16, 36, 8)), classes=5, head_width=20, stem_kernel=5)
+
+
+@pytest.fixture(autouse=True)
+def settled():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.fixture
+def kernels():
+    if (found := paths.compiled()) is None:
+        pytest.skip("there is no C compiler")
+    return found
+
+
+def clips(*shape):
+    return torch.randn(shape).contiguous(memory_format=torch.channels_last_3d)
+
+
+def distance(found, wanted):
+    return ((found.detach().double() - wanted.detach()).norm() / wanted.detach().norm()).item()
+
+
+def close(found, wanted):
+    return all(distance(*pair) < TOLERANCE for pair in zip(found, wanted, strict=True))
+
+
+# The channel-wise convolution
+
+SHAPES = [
+    (2, 12, 3, 7, 5),
+    (1, 8, 1, 1, 1),
+    (3, 54, 4, 17, 40),
+    (2, 24, 5, 9, 3),
+    (1, 30, 2, 8, 16),
+    (2, 16, 1, 33, 19),
+]
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [((3, 3, 3), 1), ((3, 3, 3), 2), ((5, 1, 1), 1), ((1, 3, 3), 2)])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_channelwise_convolution_and_its_gradients_are_exact(shape, kernel, stride, kernels):
+    x, weight = clips(*shape), torch.randn(shape[1], 1, *kernel)
+    of = [x.double().requires_grad_(), weight.double().requires_grad_()]
+    wanted = F.conv3d(*of, None, (1, stride, stride), [size // 2 for size in kernel], 1, shape[1])
+    gradient = clips(*wanted.shape)
+    found = (
+        kernels.convolve(x, weight, stride),
+        kernels.input_gradient(gradient, x, weight, stride),
+        kernels.weight_gradient(gradient, x, weight, stride),
+    )
+    assert close(found, (wanted, *torch.autograd.grad(wanted, of, gradient.double())))
+
+
+def test_the_layer_takes_them_for_any_strides_of_its_input(kernels):
+    layer = ChannelwiseConv3d(24, (3, 3, 3), 2)
+    for x in (
+        torch.randn(2, 24, 3, 9, 8),
+        torch.randn(2, 3, 24, 8, 9).permute(0, 2, 1, 4, 3),
+        clips(4, 24, 3, 9, 8)[::2],
+    ):
+        x.requires_grad_()
+        found = layer(x)
+        assert found.grad_fn.name() == "_CompiledBackward"
+        exact, of = copy.deepcopy(layer).double(), x.detach().double().requires_grad_()
+        wanted, gradient = exact(of), torch.randn_like(found)
+        wanted.backward(gradient.double())
+        layer.zero_grad()
+        found.backward(gradient)
+        assert close((found, x.grad, layer.weight.grad), (wanted, of.grad, exact.weight.grad))
+
+
+def test_what_they_are_not_made_for_is_pytorchs():
+    assert ChannelwiseConv3d(24, (3, 5, 5))(clips(1, 24, 2, 6, 6)).grad_fn.name() != "_CompiledBackward"
+    assert ChannelwiseConv3d(7, (3, 3, 3))(clips(1, 7, 2, 6, 6)).grad_fn.name() != "_CompiledBackward"
+    double = ChannelwiseConv3d(24, (3, 3, 3)).double()
+    assert double(clips(1, 24, 2, 6, 6).double()).grad_fn.name() != "_CompiledBackward"
+
+
+# BN with what follows it
+
+
+class Following(nn.Module):
+    """BN, and what a block lets follow it."""
+
+    def __init__(self, act, excites, adds, rate):
+        super().__init__()
+        self.norm = GroupedBatchNorm3d(20)
+        nn.init.normal_(self.norm.weight)
+        nn.init.normal_(self.norm.bias)
+        self.excitation = SqueezeExcitation(20, 8) if excites else nn.Identity()
+        self.drop = DropConnect(rate)
+        self.act, self.adds = act, adds
+
+    def forward(self, x, residual):
+        if self.adds:
+            return added(self.norm, x, self.drop, residual, self.act)
+        return excited(self.norm, x, self.excitation, self.act)
+
+
+FOLLOWING = {
+    "ReLU": (nn.ReLU(), False, False, 0.0),
+    "swish": (nn.SiLU(), False, False, 0.0),
+    "SE and swish": (nn.SiLU(), True, False, 0.0),
+    "SE and ReLU": (nn.ReLU(), True, False, 0.0),
+    "a residual and ReLU": (nn.ReLU(), False, True, 0.0),
+    "drop-connect, a residual and ReLU": (nn.ReLU(), False, True, 0.4),
+}
+
+
+@pytest.mark.parametrize("sizes", [[5], [2, 3]], ids=str)
+@pytest.mark.parametrize("shape", [(2, 7, 5), (1, 1, 3), (3, 20, 21)], ids=str)
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_bn_and_what_follows_it_are_exact(name, shape, sizes, kernels):
+    layer = Following(*FOLLOWING[name]).train()
+    exact = copy.deepcopy(layer).double()
+    layer.drop.draws = exact.drop.draws = torch.tensor([[0.1], [0.7], [0.3], [0.5], [0.9]])
+    values = [3 + 2 * clips(5, 20, *shape), clips(5, 20, *shape)]
+    inputs, doubles = (
+        [value.requires_grad_() for value in values],
+        [v.detach().double().requires_grad_() for v in values],
+    )
+    with GroupStatistics(layer, torch.device("cpu")).of(sizes):
+        found = layer(*inputs)
+        moments = [(mean.clone(), variance.clone()) for mean, variance in layer.norm.moments]
+    assert found.grad_fn.name() in ("_NormaliseBackward", "_ExciteBackward")
+    # Small batches leave BN little to divide by: the reference is exact, its groups one by one.
+    parts = zip(*(double.split(sizes) for double in doubles), exact.drop.draws.split(sizes), strict=True)
+    wanted = []
+    for part, residual, draws in parts:
+        exact.drop.draws = draws
+        wanted.append(exact(part, residual))
+    wanted, gradient = torch.cat(wanted), clips(5, 20, *shape)
+    of = [*doubles[: 1 + exact.adds], *exact.parameters()]
+    wanted_gradients = torch.autograd.grad(wanted, of, gradient.double(), allow_unused=True)
+    found_gradients = torch.autograd.grad(found, [*inputs[: 1 + layer.adds], *layer.parameters()], gradient)
+    assert distance(found, wanted) < TOLERANCE
+    for ours, theirs in zip(found_gradients, wanted_gradients, strict=True):
+        # A clip's position alone is the mean of its channel: rounding is all that is left of some gradients.
+        assert (ours.double() - theirs).norm() < TOLERANCE * max(theirs.norm(), gradient.norm())
+    for (mean, variance), part in zip(moments, doubles[0].split(sizes), strict=True):
+        by_channel = part.transpose(0, 1).flatten(1)
+        assert close((mean, variance), (by_channel.mean(1), by_channel.var(1)))
+
+
+def test_outside_of_groups_running_statistics_are_pytorchs(kernels):
+    layer, stock = GroupedBatchNorm3d(20).train(), nn.BatchNorm3d(20).train()
+    for _ in range(3):
+        x = 1 + clips(4, 20, 2, 5, 5)
+        torch.testing.assert_close(normalised(layer, x, nn.ReLU()), stock(x).relu())
+    torch.testing.assert_close(layer.state_dict(), stock.state_dict())
+
+
+def test_what_is_no_number_stays_so(kernels):
+    x = clips(4, 20, 2, 5, 5)
+    x[1, 3, 0, 2, 2] = float("nan")
+    for act in (nn.ReLU(), nn.SiLU()):
+        out = normalised(GroupedBatchNorm3d(20).train(), x, act)
+        assert out[:, 3].isnan().all()
+        assert out[:, :3].isfinite().all()
+
+
+# The whole network
+
+
+def gradients(model, batch, sizes):
+    with GroupStatistics(model, torch.device("cpu")).of(sizes):
+        return of_the_loss(model, batch)
+
+
+def of_the_loss(model, batch):
+    logits = model(batch)
+    F.cross_entropy(logits, torch.arange(len(batch)) % logits.shape[1]).backward()
+    return logits.detach(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+def exact_gradients(model, batch):
+    reference = copy.deepcopy(model).double()
+    with plain_paths(reference):
+        return of_the_loss(reference, batch)
+
+
+# With gains at random a single ReLU of X2D that rounding turns leaves float32, PyTorch's own too, 1e-6 to 1e-2 from
+# float64: it is compared as a training begins, where the insides of blocks have no gradient; a small one has it all.
+@pytest.mark.parametrize(("geometry", "gain"), [(realise(Factors(), Basis()), 0.0), (SMALL, 1.0)], ids=["X2D", "small"])
+def test_logits_and_all_gradients_are_those_of_float64(geometry, gain, kernels):
+    model = X3D(geometry).train()
+    for module in model.modules():
+        if isinstance(module, Block):
+            nn.init.uniform_(module.project_norm.weight, gain / 2, gain)
+    batch = torch.randn(4, 3, geometry.frames, geometry.crop, geometry.crop)
+    wanted, before = exact_gradients(model, batch.double()), torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            model.zero_grad()
+            assert close(of_the_loss(model, batch), wanted)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_number_of_threads_does_not_change_a_bit(kernels):
+    layer, x = ChannelwiseConv3d(54, (3, 3, 3)), clips(2, 54, 3, 40, 40)
+    following, gradient = Following(*FOLLOWING["SE and swish"]).train(), clips(2, 54, 3, 40, 40)
+    y, of_y = clips(2, 20, 3, 60, 60), clips(2, 20, 3, 60, 60)
+    results, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            out = following(y.requires_grad_(), None)
+            convolved = torch.autograd.grad(layer(x.requires_grad_()), [x, layer.weight], gradient)
+            results.append([*convolved, out, *torch.autograd.grad(out, [y, *following.norm.parameters()], of_y)])
+    finally:
+        torch.set_num_threads(before)
+    for others in results[1:]:
+        assert all(torch.equal(*pair) for pair in zip(results[0], others, strict=True))
+
+
+def test_blocks_that_are_computed_again_give_the_same_gradients(kernels):
+    model = X3D(SMALL, drop_connect=0.3).train()
+    batch, found = torch.randn(4, 3, 4, 32, 32), []
+    for recompute in (False, True):
+        recompute_blocks(model, recompute)
+        with drawn(model, [np.random.default_rng(1), np.random.default_rng(2)], [2, 2]):
+            found.append(gradients(model, batch, [2, 2]))
+        model.zero_grad()
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
+# Where they come from
+
+CODE = (
+    "import logging, sys, torch\n"
+    "logging.basicConfig(stream=sys.stdout, format='%(message)s')\n"
+    "from trainers.networks.channelwise import ChannelwiseConv3d\n"
+    "layer = ChannelwiseConv3d(16, (3, 3, 3))\n"
+    "for _ in range(2): name = layer(torch.ones(1, 16, 2, 4, 4)).grad_fn.name()\n"
+    "print(name)\n"
+)
+
+
+def run(cache, **environment):
+    values = {**os.environ, "XDG_CACHE_HOME": str(cache), **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], env=values, capture_output=True, text=True, timeout=300, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def compiler_that(path: Path, does: str) -> str:
+    path.write_text(f"#!/bin/sh\n{does}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_two_processes_compile_once_and_the_next_does_not(tmp_path, kernels):
+    count = tmp_path / "compiled"
+    compiler = compiler_that(
+        tmp_path / "counting", f'[ "$1" = --version ] || echo once >> {count}\nexec {library.find_compiler()} "$@"'
+    )
+    values = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "CC": compiler}
+    both = [subprocess.Popen([sys.executable, "-c", CODE], env=values, stdout=subprocess.PIPE, text=True) for _ in "12"]
+    assert [process.communicate(timeout=300)[0] for process in both] == ["_CompiledBackward\n"] * 2
+    assert run(tmp_path, CC=compiler) == ["_CompiledBackward"]
+    assert count.read_text() == "once\n"
+    made = list((tmp_path / "x3d-expander" / "kernels").iterdir())
+    assert sorted(path.suffix for path in made) == [".lock", ".sha256", ".so"]
+    assert stat.S_IMODE(made[0].parent.stat().st_mode) == 0o700
+
+
+def test_without_a_compiler_pytorch_computes_and_one_line_says_so(tmp_path):
+    *lines, path = run(tmp_path, CC="there-is-none")
+    assert path == "_ChannelwiseOnCpuBackward"
+    (line,) = lines
+    assert "there is no C compiler (there-is-none); install gcc, or set EXPANDER_KERNELS=off" in line
+
+
+def test_a_compiler_that_fails_is_told_by_its_first_error(tmp_path):
+    failing = compiler_that(tmp_path / "cc", '[ "$1" = --version ] || { echo "a.c: error: no room" >&2; exit 1; }')
+    (line, path) = run(tmp_path, CC=failing)
+    assert path == "_ChannelwiseOnCpuBackward"
+    assert line.endswith("cc does not compile them: a.c: error: no room")
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_a_damaged_library_is_made_anew(tmp_path, kernels):
+    source = library.compiled(library.folder())
+    (tmp_path / "kernels").mkdir()
+    for suffix in (".so", ".sha256"):
+        shutil.copy(source.with_suffix(suffix), tmp_path / "kernels")
+    damaged = tmp_path / "kernels" / source.name
+    content = damaged.read_bytes()
+    assert library.compiled(tmp_path / "kernels") == damaged
+    assert damaged.read_bytes() == content
+    damaged.write_bytes(content[: len(content) // 2])
+    assert library.compiled(tmp_path / "kernels") == damaged
+    assert damaged.read_bytes() == content
+
+
+def test_where_nothing_can_be_kept_pytorch_computes_and_one_line_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    line, path = run(tmp_path / "file")
+    assert path == "_ChannelwiseOnCpuBackward"
+    assert f"{tmp_path}/file" in line
+
+
+def test_they_can_be_switched_off(tmp_path):
+    assert run(tmp_path, EXPANDER_KERNELS="off") == ["_ChannelwiseOnCpuBackward"]
+    assert not (tmp_path / "x3d-expander").exists()
+
+
+def test_a_library_that_computes_something_else_is_not_used(kernels, caplog):
+    class Off(type(kernels)):
+        def weight_gradient(self, *arguments):
+            return super().weight_gradient(*arguments) * 1.001
+
+    with caplog.at_level(logging.WARNING):
+        assert not sound(Off(kernels.library))
+    assert "its weight's gradient at 1 by 1e-03" in caplog.text
+    assert sound(kernels)
+    with torch.inference_mode():
+        assert sound(kernels)

@@ -1,0 +1,241 @@
+"""The compiled kernels as functions of tensors: float32 on the CPU, (N, C, T, H, W) in channels_last_3d."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Triple = tuple[int, int, int]
+
+# Below it there are no whole vectors; above it the kernels have no room.
+FEWEST_CHANNELS, MOST_CHANNELS = 8, 4096
+NOTHING, RELU, SWISH = range(3)
+# A thread more is woken for so many elements.
+ELEMENTS_PER_THREAD = 16384
+# Pieces of a sum; their number may not depend on the threads.
+PIECES = 16
+
+
+class _Shape(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in ("clips", "frames", "height", "width", "out_height", "out_width")]
+    _fields_ += [(name, ctypes.c_int) for name in ("channels", "kt", "kh", "kw", "stride")]
+
+
+class _Norm(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in ["clips", "positions", "channels", "groups", "act", "threads"]]
+    _fields_ += [("eps", ctypes.c_double)]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """group_mean, group_variance (unbiased): (groups, C).
+
+    clip_mean, center, inverse: (N, C), of each clip its own mean, and its group's mean and 1 / standard deviation.
+    """
+
+    group_mean: Tensor
+    group_variance: Tensor
+    clip_mean: Tensor
+    center: Tensor
+    inverse: Tensor
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The calls of one library."""
+
+    library: ctypes.CDLL
+
+    def convolve(self, x: Tensor, weight: Tensor, stride: int, *, reverse: bool = False) -> Tensor:
+        """The channel-wise convolution of `x` by `weight` (C, 1, kt, kh, kw), each axis of it reversed if so asked."""
+        shape = _shape(x, weight, stride)
+        out = _empty(x, shape.out_height, shape.out_width)
+        _call(
+            self.library.channelwise_forward,
+            [shape],
+            (
+                x,
+                weight.contiguous(),
+                out,
+                _taps(weight),
+            ),
+            int(reverse),
+            _threads(x),
+        )
+        return out
+
+    def input_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        """Of `convolve`, from the output's."""
+        if stride == 1:
+            return self.convolve(gradient, weight, 1, reverse=True)
+        shape, found = _shape(x, weight, stride), _empty(x, x.shape[3], x.shape[4])
+        _call(
+            self.library.channelwise_input,
+            [shape],
+            (
+                gradient,
+                weight.contiguous(),
+                found,
+                _taps(weight),
+            ),
+            _threads(x),
+        )
+        return found
+
+    def weight_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        """Of `convolve`, from the output's."""
+        shape, found = _shape(x, weight, stride), torch.empty_like(weight, memory_format=torch.contiguous_format)
+        pieces = min(PIECES, x.shape[0] * x.shape[2])
+        blocks = x.shape[1] // 16 + 2
+        scratch = torch.empty(pieces * blocks * weight[0].numel() * 16, dtype=torch.float64)
+        _call(
+            self.library.channelwise_weight,
+            [shape],
+            (
+                x,
+                gradient,
+                found,
+                scratch,
+            ),
+            pieces,
+            _threads(gradient),
+        )
+        return found
+
+    def moments(self, x: Tensor, sizes: Sequence[int], eps: float) -> Moments:
+        """Of each group of `sizes` clips, over their positions."""
+        groups, of_clips = x.new_empty(2, len(sizes), x.shape[1]), x.new_empty(3, x.shape[0], x.shape[1])
+        found = Moments(*groups.unbind(), *of_clips.unbind())
+        norm = _norm(x, len(sizes), NOTHING, eps)
+        _call(
+            self.library.norm_moments,
+            [norm, _sizes(sizes)],
+            (
+                x,
+                found.group_mean,
+                found.group_variance,
+                found.clip_mean,
+                found.center,
+                found.inverse,
+                _pieces(x),
+            ),
+        )
+        return found
+
+    def normalise(
+        self,
+        x: Tensor,
+        moments: Moments,
+        gain: Tensor,
+        bias: Tensor,
+        act: int,
+        gate: Tensor | None = None,
+        residual: Tensor | None = None,
+    ) -> Tensor:
+        """act(gate (gain xhat + bias) + residual); gate (N, C)."""
+        out, norm = _like(x), _norm(x, 1, act)
+        _call(
+            self.library.norm_apply,
+            [norm],
+            (
+                x,
+                moments.center,
+                moments.inverse,
+                gain,
+                bias,
+                gate,
+                residual,
+                out,
+            ),
+        )
+        return out
+
+    def sums(
+        self,
+        gradient: Tensor,
+        x: Tensor,
+        out: Tensor | None,
+        moments: Moments,
+        gain: Tensor,
+        bias: Tensor,
+        act: int,
+        gate: Tensor | None,
+        kept: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Of each clip the sums of dz and of dz xhat, (N, C); z is what `act` is of. dz is left in `kept`."""
+        found, norm = x.new_empty(2, x.shape[0], x.shape[1]), _norm(x, 1, act)
+        values = (gradient, x, out, moments.center, moments.inverse, gain, bias, gate, kept, *found, _pieces(x))
+        _call(self.library.norm_sums, [norm], values)
+        return found[0], found[1]
+
+    def normalise_gradients(
+        self,
+        gradient: Tensor,
+        x: Tensor,
+        moments: Moments,
+        gain: Tensor,
+        bias: Tensor,
+        act: int,
+        gate: Tensor | None,
+        sizes: Sequence[int],
+        sums: tuple[Tensor, Tensor],
+        for_mean: Tensor | None = None,
+        for_x: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of x, gain and bias; for_mean: the gradient of each clip's mean of gain xhat + bias, (N, C).
+
+        for_x: where that of x is written, which may be `gradient` itself.
+        """
+        for_x, for_gain, for_bias = _like(x) if for_x is None else for_x, torch.empty_like(gain), torch.empty_like(bias)
+        norm, scratch = _norm(x, len(sizes), act), x.new_empty(2, x.shape[0], x.shape[1])
+        of_clips = (moments.clip_mean, moments.center, moments.inverse)
+        values = (gradient, x, *of_clips, gain, bias, gate, *sums, for_mean, for_x, for_gain, for_bias, scratch)
+        _call(self.library.norm_input, [norm, _sizes(sizes)], values)
+        return for_x, for_gain, for_bias
+
+
+def _call(kernel: Callable[..., None], before: Sequence[Any], tensors: Sequence[Tensor | None], *after: int) -> None:
+    """`tensors` are held until the kernel returns, of which only the addresses are passed on."""
+    where = [ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors]
+    kernel(ctypes.byref(before[0]), *before[1:], *where, *after)
+
+
+def _sizes(sizes: Sequence[int]) -> ctypes.Array[ctypes.c_int]:
+    return (ctypes.c_int * len(sizes))(*sizes)
+
+
+def _shape(x: Tensor, weight: Tensor, stride: int) -> _Shape:
+    clips, channels, frames, height, width = x.shape
+    out_height, out_width = -(-height // stride), -(-width // stride)
+    return _Shape(clips, frames, height, width, out_height, out_width, channels, *weight.shape[2:], stride)
+
+
+def _norm(x: Tensor, groups: int, act: int, eps: float = 0.0) -> _Norm:
+    return _Norm(x.shape[0], x.shape[2:].numel(), x.shape[1], groups, act, _threads(x), eps)
+
+
+def _threads(x: Tensor) -> int:
+    return min(torch.get_num_threads(), 1 + x.numel() // ELEMENTS_PER_THREAD)
+
+
+def _empty(x: Tensor, height: int, width: int) -> Tensor:
+    size = (*x.shape[:3], height, width)
+    return torch.empty(size, memory_format=torch.channels_last_3d)
+
+
+def _taps(weight: Tensor) -> Tensor:
+    return torch.empty(weight.numel())
+
+
+def _pieces(x: Tensor) -> Tensor:
+    """Room for two sums of each channel of each piece of each clip; a piece has 1024 positions at most."""
+    return torch.empty(x.shape[0] * -(-x.shape[2:].numel() // 1024) * 2 * x.shape[1], dtype=torch.float64)
+
+
+def _like(x: Tensor) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.channels_last_3d)

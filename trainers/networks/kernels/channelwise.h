@@ -1,0 +1,229 @@
+/* The channel-wise convolution for vectors of V channels; channelwise.c includes this once for each V.
+ *
+ * A tile is up to TILE neighbouring outputs of one row. `left` and `right` say that its neighbour on that side is
+ * padding. Both, the tile's width and the stride are constants where these functions are inlined, so that a tile lives
+ * in registers. */
+
+#define NAME_(a, b) a##b
+#define NAME(a, b) NAME_(a, b)
+#define vec NAME(vec, V)
+#define FN(name) NAME(name, V)
+
+typedef float vec __attribute__((vector_size(V * 4), aligned(4), may_alias));
+
+/* One tile of the output: taps is [kt][kh][kw][channels]. */
+static INLINE void FN(forward_tile)(const Shape *s, const float *x, const float *taps, float *out, int frame, int row,
+                                    int tile, int width, int left, int right, int stride, int kw) {
+    vec total[TILE];
+#pragma GCC unroll 8
+    for (int i = 0; i < width; i++) total[i] = (vec){0};
+    const int reach = kw / 2;
+    for (int dt = 0; dt < s->kt; dt++) {
+        const int t = frame + dt - s->kt / 2;
+        if (t < 0 || t >= s->frames) continue;
+        for (int dh = 0; dh < s->kh; dh++) {
+            const int h = row * stride + dh - s->kh / 2;
+            if (h < 0 || h >= s->height) continue;
+            const float *in = x + ((long)(t * s->height + h) * s->width + tile * stride) * s->channels;
+            const float *tap = taps + (long)((dt * s->kh + dh) * kw) * s->channels;
+#pragma GCC unroll 3
+            for (int dw = 0; dw < kw; dw++) {
+                const vec weight = *(const vec *)(tap + dw * s->channels);
+#pragma GCC unroll 8
+                for (int i = 0; i < width; i++) {
+                    const int at = i * stride + dw - reach;
+                    if ((left && at < 0) || (right && at > (width - 1) * stride)) continue;
+                    total[i] += weight * *(const vec *)(in + (long)at * s->channels);
+                }
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < width; i++) *(vec *)(out + (long)i * s->channels) = total[i];
+}
+
+/* Inputs 2 tile .. 2 (tile + width) - 1 of one row of the input's gradient at stride 2. `right`: there is no output
+ * after the tile; `odd`: nor a last odd input. */
+static INLINE void FN(input_tile)(const Shape *s, const float *gradient, const float *taps, float *out, int frame,
+                                  int row, int tile, int width, int right, int odd) {
+    vec even[TILE], between[TILE];
+#pragma GCC unroll 8
+    for (int i = 0; i < width; i++) even[i] = between[i] = (vec){0};
+    for (int dt = 0; dt < s->kt; dt++) {
+        const int t = frame + s->kt / 2 - dt;
+        if (t < 0 || t >= s->frames) continue;
+        for (int dh = 0; dh < 3; dh++) {
+            const int h2 = row + 1 - dh;
+            if (h2 < 0 || h2 % 2 || h2 / 2 >= s->out_height) continue;
+            const float *in = gradient + ((long)(t * s->out_height + h2 / 2) * s->out_width + tile) * s->channels;
+            const float *tap = taps + (long)(dt * 3 + dh) * 3 * s->channels;
+            const vec before = *(const vec *)tap, middle = *(const vec *)(tap + s->channels);
+            const vec after = *(const vec *)(tap + 2 * s->channels);
+            vec here = *(const vec *)in;
+#pragma GCC unroll 8
+            for (int i = 0; i < width; i++) {
+                even[i] += middle * here;
+                between[i] += after * here;
+                if (right && i == width - 1) continue;
+                here = *(const vec *)(in + (long)(i + 1) * s->channels);
+                between[i] += before * here;
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < width; i++) {
+        *(vec *)(out + (long)(2 * i) * s->channels) = even[i];
+        if (!(odd && i == width - 1)) *(vec *)(out + (long)(2 * i + 1) * s->channels) = between[i];
+    }
+}
+
+/* Adds the share of one tile to the kh x kw sums of the weight's gradient. */
+static INLINE void FN(weight_tile)(const Shape *s, const float *x, const float *gradient, vec *sums, int frame,
+                                   int row, int tile, int width, int left, int right, int stride, int kw) {
+    vec g[TILE];
+    const int reach = kw / 2;
+#pragma GCC unroll 8
+    for (int i = 0; i < width; i++) g[i] = *(const vec *)(gradient + (long)i * s->channels);
+    for (int dh = 0; dh < s->kh; dh++) {
+        const int h = row * stride + dh - s->kh / 2;
+        if (h < 0 || h >= s->height) continue;
+        const float *in = x + ((long)(frame * s->height + h) * s->width + tile * stride) * s->channels;
+#pragma GCC unroll 3
+        for (int dw = 0; dw < kw; dw++) {
+            vec sum = sums[dh * kw + dw];
+#pragma GCC unroll 8
+            for (int i = 0; i < width; i++) {
+                const int at = i * stride + dw - reach;
+                if ((left && at < 0) || (right && at > (width - 1) * stride)) continue;
+                sum += g[i] * *(const vec *)(in + (long)at * s->channels);
+            }
+            sums[dh * kw + dw] = sum;
+        }
+    }
+}
+
+#define CASES(call) \
+    switch (width) { \
+        case 1: call(1); break; \
+        case 2: call(2); break; \
+        case 3: call(3); break; \
+        case 4: call(4); break; \
+        case 5: call(5); break; \
+        case 6: call(6); break; \
+        case 7: call(7); break; \
+        default: call(8); \
+    }
+
+/* One row of the output, for V channels from `x`, `taps` and `out` on. */
+#define ROW(stride, kw) \
+    static void FN(NAME(forward_row_##stride, kw))(const Shape *s, const float *x, const float *taps, float *out, \
+                                                   int frame, int row) { \
+        const int tiles = (s->out_width + TILE - 1) / TILE; \
+        for (int n = 0; n < tiles; n++) { \
+            const int tile = (int)((long)s->out_width * n / tiles); \
+            const int width = (int)((long)s->out_width * (n + 1) / tiles) - tile; \
+            const int left = tile == 0, right = (tile + width - 1) * stride + kw / 2 >= s->width; \
+            float *o = out + (long)tile * s->channels; \
+            CASES(FORWARD_##stride##kw) \
+        } \
+    } \
+    static void FN(NAME(weight_row_##stride, kw))(const Shape *s, const float *x, const float *gradient, vec *sums, \
+                                                  int frame, int row) { \
+        const int tiles = (s->out_width + TILE - 1) / TILE; \
+        for (int n = 0; n < tiles; n++) { \
+            const int tile = (int)((long)s->out_width * n / tiles); \
+            const int width = (int)((long)s->out_width * (n + 1) / tiles) - tile; \
+            const int left = tile == 0, right = (tile + width - 1) * stride + kw / 2 >= s->width; \
+            const float *g = gradient + (long)tile * s->channels; \
+            CASES(WEIGHT_##stride##kw) \
+        } \
+    }
+
+#define F_(W, L, R, S, K) FN(forward_tile)(s, x, taps, o, frame, row, tile, W, L, R, S, K)
+#define G_(W, L, R, S, K) FN(weight_tile)(s, x, g, sums, frame, row, tile, W, L, R, S, K)
+#define BY_SIDE(T, W, S, K) \
+    if (left) { if (right) T(W, 1, 1, S, K); else T(W, 1, 0, S, K); } \
+    else { if (right) T(W, 0, 1, S, K); else T(W, 0, 0, S, K); }
+#define FORWARD_13(W) BY_SIDE(F_, W, 1, 3)
+#define FORWARD_23(W) BY_SIDE(F_, W, 2, 3)
+#define FORWARD_11(W) F_(W, 0, 0, 1, 1)
+#define WEIGHT_13(W) BY_SIDE(G_, W, 1, 3)
+#define WEIGHT_23(W) BY_SIDE(G_, W, 2, 3)
+#define WEIGHT_11(W) G_(W, 0, 0, 1, 1)
+ROW(1, 3)
+ROW(2, 3)
+ROW(1, 1)
+
+static void FN(input_row)(const Shape *s, const float *gradient, const float *taps, float *out, int frame, int row) {
+    const int tiles = (s->out_width + TILE - 1) / TILE;
+    for (int n = 0; n < tiles; n++) {
+        const int tile = (int)((long)s->out_width * n / tiles);
+        const int width = (int)((long)s->out_width * (n + 1) / tiles) - tile;
+        const int right = tile + width == s->out_width, odd = right && s->width % 2;
+        float *o = out + (long)(2 * tile) * s->channels;
+#define I_(W, R, O) FN(input_tile)(s, gradient, taps, o, frame, row, tile, W, R, O)
+#define INPUT(W) if (odd) I_(W, 1, 1); else if (right) I_(W, 1, 0); else I_(W, 0, 0)
+        CASES(INPUT)
+    }
+}
+
+static void FN(forward_row)(const Shape *s, const float *x, const float *taps, float *out, int frame, int row) {
+    if (s->kw == 1)
+        FN(forward_row_11)(s, x, taps, out, frame, row);
+    else if (s->stride == 1)
+        FN(forward_row_13)(s, x, taps, out, frame, row);
+    else
+        FN(forward_row_23)(s, x, taps, out, frame, row);
+}
+
+/* The sums of V channels over output frames first .. last - 1, numbered over the batch: double [kt][kh][kw][V]. */
+static void FN(weight_frames)(const Shape *s, const float *x, const float *gradient, double *total, long first,
+                              long last) {
+    const int taps = s->kh * s->kw;
+    const int most = ROWS_POSITIONS / s->out_width + 1;
+    for (int i = 0; i < s->kt * taps * V; i++) total[i] = 0;
+    for (long at = first; at < last; at++) {
+        const int clip = (int)(at / s->frames), t = (int)(at % s->frames);
+        const float *xs = x + (long)clip * s->frames * s->height * s->width * s->channels;
+        const float *gs = gradient + at * s->out_height * s->out_width * s->channels;
+        for (int dt = 0; dt < s->kt; dt++) {
+            const int frame = t + dt - s->kt / 2;
+            if (frame < 0 || frame >= s->frames) continue;
+            double *own = total + dt * taps * V;
+            for (int from = 0; from < s->out_height; from += most) {
+                const int to = from + most < s->out_height ? from + most : s->out_height;
+                vec sums[9];
+                for (int i = 0; i < taps; i++) sums[i] = (vec){0};
+                for (int row = from; row < to; row++) {
+                    const float *g = gs + (long)row * s->out_width * s->channels;
+                    if (s->kw == 1)
+                        FN(weight_row_11)(s, xs, g, sums, frame, row);
+                    else if (s->stride == 1)
+                        FN(weight_row_13)(s, xs, g, sums, frame, row);
+                    else
+                        FN(weight_row_23)(s, xs, g, sums, frame, row);
+                }
+                for (int i = 0; i < taps; i++)
+                    for (int c = 0; c < V; c++) own[i * V + c] += sums[i][c];
+            }
+        }
+    }
+}
+
+#undef NAME
+#undef NAME_
+#undef vec
+#undef FN
+#undef CASES
+#undef ROW
+#undef F_
+#undef G_
+#undef I_
+#undef INPUT
+#undef BY_SIDE
+#undef FORWARD_13
+#undef FORWARD_23
+#undef FORWARD_11
+#undef WEIGHT_13
+#undef WEIGHT_23
+#undef WEIGHT_11

@@ -1,0 +1,65 @@
+"""Whether compiled kernels compute what PyTorch does: asked once in each process, before they are used."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainers.networks.kernels.calls import SWISH, Kernels
+
+# Relative L2 distance to PyTorch's in float64.
+TOLERANCE = 1e-5
+
+logger = logging.getLogger(__name__)
+
+
+def sound(kernels: Kernels) -> bool:
+    """True where all of them agree with PyTorch on small inputs; else a line of the log says which does not."""
+    # Whoever asks first may do so within inference mode, which remembers no gradients, even where they are enabled.
+    with torch.random.fork_rng([]), torch.inference_mode(mode=False), torch.enable_grad():
+        torch.manual_seed(0)
+        apart = {**_channelwise(kernels, 1), **_channelwise(kernels, 2), **_norm(kernels)}
+    wrong = [f"{name} by {distance:.0e}" for name, distance in apart.items() if not distance < TOLERANCE]
+    if wrong:
+        logger.warning("PyTorch computes what compiled kernels would: they are off here, %s", ", ".join(wrong))
+    return not wrong
+
+
+def _channelwise(kernels: Kernels, stride: int) -> dict[str, float]:
+    x, weight = _clips(2, 24, 3, 11, 14), torch.randn(24, 1, 3, 3, 3)
+    exact, by = x.double().requires_grad_(), weight.double().requires_grad_()
+    wanted = F.conv3d(exact, by, None, (1, stride, stride), 1, 1, 24)
+    gradient = _clips(*wanted.shape)
+    for_x, for_weight = torch.autograd.grad(wanted, [exact, by], gradient.double())
+    return {
+        f"convolution of stride {stride}": _distance(kernels.convolve(x, weight, stride), wanted),
+        f"its input's gradient at {stride}": _distance(kernels.input_gradient(gradient, x, weight, stride), for_x),
+        f"its weight's gradient at {stride}": _distance(
+            kernels.weight_gradient(gradient, x, weight, stride), for_weight
+        ),
+    }
+
+
+def _norm(kernels: Kernels) -> dict[str, float]:
+    x, gain, bias, gradient = _clips(4, 24, 2, 3, 5), torch.randn(24), torch.randn(24), _clips(4, 24, 2, 3, 5)
+    exact, by, plus = (each.double().requires_grad_() for each in (x, gain, bias))
+    parts = [F.batch_norm(part, None, None, by, plus, True) for part in torch.split(exact, [3, 1])]
+    wanted = F.silu(torch.cat(parts))
+    gradients = torch.autograd.grad(wanted, [exact, by, plus], gradient.double())
+    moments = kernels.moments(x, [3, 1], 1e-5)
+    sums = kernels.sums(gradient, x, None, moments, gain, bias, SWISH, None, None)
+    found = kernels.normalise_gradients(gradient, x, moments, gain, bias, SWISH, None, [3, 1], sums)
+    apart = {"BN": _distance(kernels.normalise(x, moments, gain, bias, SWISH), wanted)}
+    names = ("BN's input's gradient", "BN's gain's gradient", "BN's bias' gradient")
+    return apart | {name: _distance(*pair) for name, *pair in zip(names, found, gradients, strict=True)}
+
+
+def _clips(*shape: int) -> Tensor:
+    return torch.randn(shape).contiguous(memory_format=torch.channels_last_3d)
+
+
+def _distance(found: Tensor, wanted: Tensor) -> float:
+    return float((found.double() - wanted.detach()).norm() / wanted.detach().norm())

@@ -1,0 +1,297 @@
+/* Batch normalisation over (clips, positions, channels) in float32, with what follows it: a gate for each channel of
+ * each clip, a residual, ReLU or swish. Two passes over memory forwards and two backwards, where operators of their own
+ * take twelve.
+ *
+ *   xhat = (x - center) inverse,  y = gain xhat + bias,  z = gate y + residual,  out = act(z)
+ *
+ * The statistics are those of a group of clips. Sums are taken over pieces whose number follows from the shape alone, in
+ * float32 over SHORT positions and in double over these: the same to the bit for any number of threads. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PIECE 1024
+#define SHORT 128
+/* Of calls.py too. */
+#define MOST_CHANNELS 4096
+
+enum { NOTHING, RELU, SWISH };
+
+typedef struct {
+    int clips, positions, channels, groups, act, threads;
+    double eps;
+} Norm;
+
+/* e^x to 1 ulp or so, for x in [-87, 88]; vectorises. */
+static inline float exponential(float x) {
+    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    const float n = __builtin_rintf(x * 1.44269504f);
+    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    const union { int32_t i; float f; } two = {.i = ((int32_t)n + 127) << 23};
+    return p * two.f;
+}
+
+static inline float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
+
+static int pieces_of(const Norm *s) { return (s->positions + PIECE - 1) / PIECE; }
+
+static void bounds(const Norm *s, int piece, int *from, int *to) {
+    const int pieces = pieces_of(s);
+    *from = (int)((long)s->positions * piece / pieces);
+    *to = (int)((long)s->positions * (piece + 1) / pieces);
+}
+
+/* Of one clip: z = (x - center) scale + shift. */
+static void coefficients(const Norm *s, int clip, const float *inverse, const float *gain, const float *bias,
+                         const float *gate, float *scale, float *shift) {
+    const long at = (long)clip * s->channels;
+    for (int c = 0; c < s->channels; c++) {
+        const float by = gate ? gate[at + c] : 1.0f;
+        scale[c] = inverse[at + c] * gain[c] * by;
+        shift[c] = bias[c] * by;
+    }
+}
+
+/* Of each group its mean and unbiased variance (groups, channels); of each clip its own mean, and center and inverse,
+ * (clips, channels) each. sizes: clips of each group. scratch: clips pieces 2 channels doubles. */
+void norm_moments(const Norm *s, const int *sizes, const float *x, float *group_mean, float *group_variance,
+                  float *clip_mean, float *center, float *inverse, double *scratch) {
+    const int C = s->channels, pieces = pieces_of(s);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int task = 0; task < s->clips * pieces; task++) {
+        const float *clip = x + (long)(task / pieces) * s->positions * C;
+        double *restrict sum = scratch + (long)task * 2 * C, *restrict square = sum + C;
+        float part[MOST_CHANNELS], parts[MOST_CHANNELS];
+        int from, to;
+        bounds(s, task % pieces, &from, &to);
+        memset(sum, 0, 2 * C * sizeof(double));
+        for (int first = from; first < to; first += SHORT) {
+            const int last = first + SHORT < to ? first + SHORT : to;
+            memset(part, 0, C * sizeof(float));
+            memset(parts, 0, C * sizeof(float));
+            for (int p = first; p < last; p++) {
+                const float *restrict row = clip + (long)p * C;
+                /* Around the clip's first position: the variance is then no difference of large numbers. */
+#pragma omp simd
+                for (int c = 0; c < C; c++) {
+                    const float apart = row[c] - clip[c];
+                    part[c] += apart;
+                    parts[c] += apart * apart;
+                }
+            }
+            for (int c = 0; c < C; c++) {
+                sum[c] += part[c];
+                square[c] += parts[c];
+            }
+        }
+    }
+    const double P = s->positions;
+    int first = 0;
+    for (int group = 0; group < s->groups; group++) {
+        const int last = first + sizes[group];
+        for (int c = 0; c < C; c++) {
+            double mean = 0, within = 0, between = 0;
+            for (int clip = first; clip < last; clip++) {
+                double sum = 0, square = 0;
+                for (int piece = 0; piece < pieces; piece++) {
+                    sum += scratch[((long)clip * pieces + piece) * 2 * C + c];
+                    square += scratch[((long)clip * pieces + piece) * 2 * C + C + c];
+                }
+                const double own = x[(long)clip * s->positions * C + c] + sum / P;
+                within += square - sum * sum / P;
+                /* The clip's mean, in double, for the loop below: its sums are no longer needed. */
+                scratch[(long)clip * pieces * 2 * C + c] = own;
+                clip_mean[(long)clip * C + c] = (float)own;
+                mean += own;
+            }
+            mean /= sizes[group];
+            for (int clip = first; clip < last; clip++) {
+                const double apart = scratch[(long)clip * pieces * 2 * C + c] - mean;
+                between += apart * apart * P;
+            }
+            const double elements = P * sizes[group], squares = within + between > 0 ? within + between : 0;
+            group_mean[(long)group * C + c] = (float)mean;
+            group_variance[(long)group * C + c] = (float)(squares / (elements - 1));
+            const float own = (float)(1 / sqrt(squares / elements + s->eps));
+            for (int clip = first; clip < last; clip++) {
+                center[(long)clip * C + c] = (float)mean;
+                inverse[(long)clip * C + c] = own;
+            }
+        }
+        first = last;
+    }
+}
+
+/* gate and residual may be null. */
+void norm_apply(const Norm *s, const float *x, const float *center, const float *inverse, const float *gain,
+                const float *bias, const float *gate, const float *residual, float *out) {
+    const int C = s->channels, pieces = pieces_of(s);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int task = 0; task < s->clips * pieces; task++) {
+        const int clip = task / pieces;
+        float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+        const float *restrict middle = center + (long)clip * C;
+        int from, to;
+        bounds(s, task % pieces, &from, &to);
+        coefficients(s, clip, inverse, gain, bias, gate, scale, shift);
+        for (int p = from; p < to; p++) {
+            const long at = ((long)clip * s->positions + p) * C;
+            const float *restrict row = x + at, *restrict more = residual ? residual + at : 0;
+            float *restrict to_row = out + at;
+            if (s->act == SWISH)
+#pragma omp simd
+                for (int c = 0; c < C; c++) {
+                    const float z = (row[c] - middle[c]) * scale[c] + shift[c];
+                    to_row[c] = z * sigmoid(z);
+                }
+            else if (s->act == RELU && more)
+#pragma omp simd
+                for (int c = 0; c < C; c++) {
+                    const float z = (row[c] - middle[c]) * scale[c] + shift[c] + more[c];
+                    to_row[c] = z < 0 ? 0 : z;  /* and what is no number stays so */
+                }
+            else if (s->act == RELU)
+#pragma omp simd
+                for (int c = 0; c < C; c++) {
+                    const float z = (row[c] - middle[c]) * scale[c] + shift[c];
+                    to_row[c] = z < 0 ? 0 : z;
+                }
+            else
+#pragma omp simd
+                for (int c = 0; c < C; c++) to_row[c] = (row[c] - middle[c]) * scale[c] + shift[c] + (more ? more[c] : 0);
+        }
+    }
+}
+
+/* For every channel c of a position: `found` is the gradient of z, from that of out; `then` uses it. Loaded whether it
+ * is used or not, else the loop is not turned into vectors. */
+#define EACH(found, then) \
+    _Pragma("omp simd") for (int c = 0; c < C; c++) { \
+        const float g = gradients[c], apart = row[c] - middle[c]; \
+        const float dz = found; \
+        then \
+    }
+#define BY_ACT(act, outs, then) \
+    if (act == SWISH) \
+        EACH(swish_gradient(apart * scale[c] + shift[c], g), then) \
+    else if (act == RELU && outs) \
+        EACH(outs[c] <= 0 ? 0 : g, then) \
+    else if (act == RELU) \
+        EACH(apart * scale[c] + shift[c] <= 0 ? 0 : g, then) \
+    else \
+        EACH(g, then)
+
+static inline float swish_gradient(float z, float gradient) {
+    const float gate = sigmoid(z);
+    return gradient * gate * (1.0f + z * (1.0f - gate));
+}
+
+/* Of each clip the sums over its positions of dz, and of dz xhat: (clips, channels). out: of a RELU after a residual,
+ * whose z is not known again; else null. kept: where dz is left, which is the residual's gradient, or null. scratch:
+ * clips pieces 2 channels doubles. */
+void norm_sums(const Norm *s, const float *gradient, const float *x, const float *out, const float *center,
+               const float *inverse, const float *gain, const float *bias, const float *gate, float *kept,
+               float *sums, float *products, double *scratch) {
+    const int C = s->channels, pieces = pieces_of(s);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int task = 0; task < s->clips * pieces; task++) {
+        const int clip = task / pieces;
+        double *restrict sum = scratch + (long)task * 2 * C, *restrict product = sum + C;
+        float scale[MOST_CHANNELS], shift[MOST_CHANNELS], part[MOST_CHANNELS], parts[MOST_CHANNELS];
+        const float *restrict middle = center + (long)clip * C;
+        int from, to;
+        bounds(s, task % pieces, &from, &to);
+        coefficients(s, clip, inverse, gain, bias, gate, scale, shift);
+        memset(sum, 0, 2 * C * sizeof(double));
+        for (int first = from; first < to; first += SHORT) {
+            const int last = first + SHORT < to ? first + SHORT : to;
+            memset(part, 0, C * sizeof(float));
+            memset(parts, 0, C * sizeof(float));
+            for (int p = first; p < last; p++) {
+                const long at = ((long)clip * s->positions + p) * C;
+                const float *row = x + at, *gradients = gradient + at, *outs = out ? out + at : 0;
+                if (kept) {
+                    float *keep = kept + at;
+                    BY_ACT(s->act, outs, part[c] += dz; parts[c] += dz * apart; keep[c] = dz;)
+                } else {
+                    BY_ACT(s->act, outs, part[c] += dz; parts[c] += dz * apart;)
+                }
+            }
+            for (int c = 0; c < C; c++) {
+                sum[c] += part[c];
+                product[c] += parts[c];
+            }
+        }
+    }
+    for (int clip = 0; clip < s->clips; clip++)
+        for (int c = 0; c < C; c++) {
+            double sum = 0, product = 0;
+            for (int piece = 0; piece < pieces; piece++) {
+                sum += scratch[((long)clip * pieces + piece) * 2 * C + c];
+                product += scratch[((long)clip * pieces + piece) * 2 * C + C + c];
+            }
+            sums[(long)clip * C + c] = (float)sum;
+            products[(long)clip * C + c] = (float)(product * inverse[(long)clip * C + c]);
+        }
+}
+
+/* The gradients of x, gain and bias. gradient: of out, or of z with an act of NOTHING; it may be for_x itself. for_mean: the gradient of each
+ * clip's mean of y, beside that of z; null for none. scratch: 2 clips channels floats. */
+void norm_input(const Norm *s, const int *sizes, const float *gradient, const float *x, const float *clip_mean,
+                const float *center, const float *inverse, const float *gain, const float *bias, const float *gate,
+                const float *sums, const float *products, const float *for_mean, float *for_x, float *for_gain,
+                float *for_bias, float *scratch) {
+    const int C = s->channels, pieces = pieces_of(s);
+    const double P = s->positions;
+    float *constant = scratch, *linear = scratch + (long)s->clips * C;
+    for (int c = 0; c < C; c++) {
+        double of_gain = 0, of_bias = 0;
+        int first = 0;
+        for (int group = 0; group < s->groups; group++) {
+            const int last = first + sizes[group];
+            double sum = 0, product = 0;
+            for (int clip = first; clip < last; clip++) {
+                const long at = (long)clip * C + c;
+                const double by = gate ? gate[at] : 1, mean = for_mean ? for_mean[at] : 0;
+                sum += by * sums[at] + mean;
+                product += by * products[at] + mean * ((double)clip_mean[at] - center[at]) * inverse[at];
+            }
+            of_bias += sum;
+            of_gain += product;
+            const double elements = P * sizes[group];
+            for (int clip = first; clip < last; clip++) {
+                const long at = (long)clip * C + c;
+                const double scale = (double)gain[c] * inverse[at], mean = for_mean ? for_mean[at] : 0;
+                constant[at] = (float)(scale * (mean / P - sum / elements));
+                linear[at] = (float)(-scale * inverse[at] * product / elements);
+            }
+            first = last;
+        }
+        for_gain[c] = (float)of_gain;
+        for_bias[c] = (float)of_bias;
+    }
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int task = 0; task < s->clips * pieces; task++) {
+        const int clip = task / pieces;
+        float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+        const float *restrict middle = center + (long)clip * C, *restrict plus = constant + (long)clip * C;
+        const float *restrict by = linear + (long)clip * C;
+        int from, to;
+        bounds(s, task % pieces, &from, &to);
+        coefficients(s, clip, inverse, gain, bias, gate, scale, shift);
+        for (int p = from; p < to; p++) {
+            const long at = ((long)clip * s->positions + p) * C;
+            const float *row = x + at, *gradients = gradient + at, *outs = 0;
+            float *to_row = for_x + at;
+            BY_ACT(s->act, outs, to_row[c] = dz * scale[c] + apart * by[c] + plus[c];)
+        }
+    }
+}

@@ -1,0 +1,24 @@
+"""How both networks begin."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from trainers.networks.batchnorm import GroupedBatchNorm3d
+from trainers.networks.chains import normalised
+from trainers.networks.channelwise import ChannelwiseConv3d
+
+
+class Stem(nn.Module):
+    """1x3x3 convolution of spatial stride 2, then a channel-wise temporal one; BN, ReLU."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.spatial = nn.Conv3d(3, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.temporal = ChannelwiseConv3d(width, (kernel, 1, 1))
+        self.norm = GroupedBatchNorm3d(width)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, T, H, W) -> (N, width, T, ceil(H / 2), ceil(W / 2))."""
+        return normalised(self.norm, self.temporal(self.spatial(x)), self.relu)
