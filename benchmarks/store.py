@@ -58,6 +58,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 SEARCHES = 100
 TRIALS = 10_000
 EPOCHS = 30
+IMPORTS = {
+    "status": "expander.cli.commands, expander.cli.status, expander.cli.searches, results.summaries",
+    "resume": "expander.cli.commands, expander.cli.search, results.store, trainers.dispatch.inline, trainers.measure",
+}
 # Where the search that goes on stands: the checkpoints of its next step fit on a small disk.
 CUT = 15
 NOW = datetime.now(UTC)
@@ -83,8 +87,8 @@ def main() -> None:
         for name, url in stores(Path(folder)):
             build(url, Path(folder) / name)
             rows += [replace(row, what=f"{name}: {row.what}") for row in (*commands(url), *readings(url))]
-    rows.append(Row("imports of status alone", *times([sys.executable, "-c", "import expander.cli, results.store"])))
-    rows.append(Row("imports of resume alone", *times([sys.executable, "-c", "import expander.cli, trainers.train"])))
+    for command, modules in IMPORTS.items():
+        rows.append(Row(f"imports of {command} alone", *times([sys.executable, "-c", f"import {modules}"])))
     width = max(len(row.what) for row in rows)
     print(f"{'':{width}}  {'median':>9} {'best':>9} {'processor':>9} {'target':>9}")
     for row in rows:

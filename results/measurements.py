@@ -12,10 +12,7 @@ from expander.cost import MeasuredName
 from expander.errors import UsageError
 from expander.geometry import Geometry
 from expander.trial import content_id
-from results.schema import (
-    MeasurementRow,
-    SearchRow,
-)
+from results.schema import MeasurementRow, SearchRow
 from results.writing import insert
 
 

@@ -35,17 +35,8 @@ from results.records import (
     TrialRecord,
 )
 from results.rows import completed_of, decision_of, failed_of, search_of
-from results.schema import (
-    CandidateRow,
-    DecisionRow,
-    FailureRow,
-    SearchRow,
-    StepRow,
-    TrialRow,
-)
-from results.values import (
-    candidate_values,
-)
+from results.schema import CandidateRow, DecisionRow, FailureRow, SearchRow, StepRow, TrialRow
+from results.values import candidate_values
 
 
 class SearchStore:

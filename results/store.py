@@ -18,10 +18,7 @@ from results.connect import Database, connect
 from results.forking import Fork
 from results.inputs import Packed
 from results.lease import LEASE_SECONDS
-from results.schema import (
-    SearchRow,
-    StepRow,
-)
+from results.schema import SearchRow, StepRow
 from results.search import SearchStore
 from results.summaries import SearchSummary, summaries
 

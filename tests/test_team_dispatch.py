@@ -279,7 +279,7 @@ def test_an_elastic_trial_that_ends_its_own_workers_again_and_again_fails(tmp_pa
 def test_every_team_of_a_trial_is_kept_from_the_same_machines() -> None:
     launcher = Doomed(epochs=1)
     attempt_together(launcher, trial("train"), lambda event: None, ["bad", "worse"])
-    assert launcher.avoided == [["bad", "worse"]] * 4
+    assert launcher.avoided == [["bad", "worse"]] * 3
 
 
 @pytest.mark.ray
