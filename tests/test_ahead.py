@@ -244,14 +244,14 @@ NUMBERED = {trial.id: trial.seed for trial in TRIALS}
 def test_the_best_begin_while_there_is_room_and_the_last_go_first() -> None:
     wanted, carrier = list(TRIALS), Carrier()
     early = Early(lambda: wanted, 1.0)
-    early.fill(carrier, 3.5)
+    early.fill(carrier, lambda: 3.5)
     assert carrier.told == ["+0", "+1", "+2"]
-    early.make_room(carrier, 3.0)
+    early.make_room(carrier, lambda: 3.0)
     assert carrier.told[3:] == []
-    early.make_room(carrier, 1.5)
+    early.make_room(carrier, lambda: 1.5)
     assert carrier.told[3:] == ["-2", "-1"]
     # What was dropped is not begun again.
-    early.fill(carrier, 3.0)
+    early.fill(carrier, lambda: 3.0)
     assert carrier.told[5:] == ["+3", "+4"]
     assert early.open == {trial.id for trial in TRIALS}
 
@@ -259,12 +259,12 @@ def test_the_best_begin_while_there_is_room_and_the_last_go_first() -> None:
 def test_what_is_no_longer_wanted_is_dropped_and_leaves_its_room() -> None:
     wanted, carrier = TRIALS[:2], Carrier()
     early = Early(lambda: wanted, 0.5)
-    early.fill(carrier, 1.0)
+    early.fill(carrier, lambda: 1.0)
     wanted = [TRIALS[1], TRIALS[4]]
-    early.fill(carrier, 1.0)
+    early.fill(carrier, lambda: 1.0)
     assert carrier.told == ["+0", "+1", "-0", "+4"]
     assert early.ended(TRIALS[1].id)
     assert not early.ended("another")
-    early.make_room(carrier, 0.0)
+    early.make_room(carrier, lambda: 0.0)
     assert carrier.told[4:] == ["-4"]
     assert early.open == {TRIALS[0].id, TRIALS[4].id}

@@ -146,20 +146,23 @@ class RayDispatcher:
                 while (trial := waiting.ready()) is not None:
                     due[trial.id] = trial
                 fitting = self._that_fit(due, submitted, placed)
-                ahead.make_room(experiment, self._spare([*submitted, *(trial.id for trial in fitting)], placed))
+                both = [*submitted, *(trial.id for trial in fitting)]
+                ahead.make_room(experiment, partial(self._spare, both, placed))
                 for trial in fitting:
                     submitted[trial.id] = due.pop(trial.id)
                     experiment.submit(trial)
                 if due and not submitted:
                     # Machines were lost: what is left is placed anew on the others.
-                    placed = self._placed(list(left.values()))
-                    experiment = self._begin(placed, avoid)
+                    placed, before = self._placed(list(left.values())), experiment
+                    if (experiment := self._begin(placed, avoid)) is not before:
+                        ahead.lose_all()
                 elif not due:
-                    ahead.fill(experiment, self._spare(list(submitted), placed))
+                    ahead.fill(experiment, partial(self._spare, list(submitted), placed))
                 if (told := experiment.next_event(waiting.seconds())) is None:
                     if experiment.starved(lambda nodes: bool(self._seats.trials(nodes))):
                         # Those that were kept from a machine wait for others that are gone.
                         self._end()
+                        ahead.lose_all()
                         experiment = self._begin(placed, avoid)
                         for trial in submitted.values():
                             experiment.submit(trial)
@@ -204,9 +207,9 @@ class RayDispatcher:
 
     def _that_fit(self, due: Mapping[str, Trial], running: Collection[str], placed: Mapping[str, Seats]) -> list[Trial]:
         """Those of `due` that can begin beside the trials that run; all of them where Ray sees to that."""
+        if not due or (not placed and not self._teams):
+            return list(due.values())
         if not placed:
-            if not self._teams:
-                return list(due.values())
             return list(due.values())[: max(0, max(1, self._seats.trials()) - len(running))]
         found, free = [], self._room() - self._size(running, placed)
         for trial in (trial for trial in placed if trial in due):

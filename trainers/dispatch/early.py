@@ -31,26 +31,32 @@ class Early:
         self._begun: set[str] = set()
         self._running: list[str] = []
 
-    def make_room(self, carrier: Carrier, free: float) -> None:
+    def make_room(self, carrier: Carrier, free: Callable[[], float]) -> None:
         """Drop the last that were begun where less is `free` than all of them hold."""
-        while self._running and len(self._running) * self._size > free + 1e-9:
+        room = free() if self._running else 0.0
+        while self._running and len(self._running) * self._size > room + 1e-9:
             carrier.drop(self._running.pop())
 
-    def fill(self, carrier: Carrier, free: float) -> None:
+    def fill(self, carrier: Carrier, free: Callable[[], float]) -> None:
         """Drop those that are no longer wanted, and begin others where room is `free` beside all that run."""
         wanted = self._wanted()
         names = {trial.id for trial in wanted}
         for trial in [trial for trial in self._running if trial not in names]:
             self._running.remove(trial)
             carrier.drop(trial)
-        for other in wanted:
-            if (len(self._running) + 1) * self._size > free + 1e-9:
+        new = [trial for trial in wanted if trial.id not in self._begun]
+        room = free() if new else 0.0
+        for other in new:
+            if (len(self._running) + 1) * self._size > room + 1e-9:
                 return
-            if other.id not in self._begun:
-                self._begun.add(other.id)
-                self.open.add(other.id)
-                self._running.append(other.id)
-                carrier.submit(other, early=True)
+            self._begun.add(other.id)
+            self.open.add(other.id)
+            self._running.append(other.id)
+            carrier.submit(other, early=True)
+
+    def lose_all(self) -> None:
+        """Note that none runs any more: what carried them has ended."""
+        self._running.clear()
 
     def ended(self, trial: str) -> bool:
         """Note an outcome; whether it is that of an early attempt."""
