@@ -291,6 +291,8 @@ def test_every_module_that_training_or_deciding_imports_is_known_to_train_or_not
     found = imported("trainers/train.py") | imported("expander/search.py")
     outside = {path for path in found if path not in sources() and not path.endswith("__init__.py")}
     assert outside - AROUND == set()
+    kernels = ROOT / "trainers/networks/kernels"
+    assert {f"trainers/networks/kernels/{path.name}" for path in kernels.iterdir() if path.is_file()} <= set(sources())
     assert {path for path in sources() if not path.startswith("trainers/networks")} <= found
 
 

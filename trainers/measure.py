@@ -20,6 +20,7 @@ from expander.cost import MeasuredName
 from expander.geometry import Geometry
 from expander.recipe import Recipe
 from trainers.networks.build import build
+from trainers.networks.paths import compiled
 from trainers.processor import cpu_name
 from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
 
@@ -106,6 +107,7 @@ def _memory(geometry: Geometry, device: torch.device) -> float:
     with torch.enable_grad():
         if device.type == "cuda":
             return _peak_on_gpu(geometry, device)
+        compiled()  # the kernels are checked at their first use, which is no part of a step
         return peak_on_cpu(lambda: _step(geometry, device))
 
 

@@ -33,8 +33,10 @@ TRAIN = (
         )
     ),
     *(f"trainers/data/{name}.py" for name in ("clips", "damage", "decode")),
-    "trainers/networks",
+    *("trainers/networks", "trainers/networks/kernels"),
 )
+# Python, and what a compiler makes of C.
+SUFFIXES = (".py", ".c", ".h")
 GIT_SECONDS = 10
 
 
@@ -87,7 +89,7 @@ def _processor() -> dict[str, str]:
 
 
 def _files(path: Path) -> list[Path]:
-    return list(path.glob("*.py")) if path.is_dir() else [path]
+    return [each for each in path.iterdir() if each.suffix in SUFFIXES] if path.is_dir() else [path]
 
 
 def _commit() -> str | None:

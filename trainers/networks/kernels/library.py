@@ -10,14 +10,19 @@ import os
 import platform
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from expander.errors import FileError
+from expander.files import digest, write_whole
 
 SOURCES = ("channelwise.h", "channelwise.c", "norm.c")
 # `native`: made for the machine that compiles, so the processor is in the name. Signs and NaN are kept, traps are not.
 FLAGS = (
-    *("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-march=native", "-mprefer-vector-width=512"),
+    *("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-march=native"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC"),
+    *(("-mprefer-vector-width=512",) if platform.machine() == "x86_64" else ()),
 )
 # "off" leaves everything to PyTorch.
 VARIABLE = "EXPANDER_KERNELS"
@@ -37,30 +42,36 @@ def library() -> ctypes.CDLL | None:
         return None
     try:
         return ctypes.CDLL(str(compiled(folder())))
-    except (Unavailable, OSError) as error:
+    except (Unavailable, FileError, OSError) as error:
         logger.warning("PyTorch computes what compiled kernels would, 1.2 to 2 times slower: %s", error)
         return None
 
 
 def folder() -> Path:
-    """Where this user's libraries are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "x3d-expander" / "kernels"
+    """Where this user's libraries are kept. Raises Unavailable for a user without a home."""
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "x3d-expander" / "kernels"
+    try:
+        return Path.home() / ".cache" / "x3d-expander" / "kernels"
+    except RuntimeError as error:
+        raise Unavailable(f"there is nowhere to keep them ({error}); set XDG_CACHE_HOME to a folder") from error
 
 
 def compiled(where: Path) -> Path:
-    """The library in `where`, which is made if need be. Of processes that need it at once one makes it.
+    """The library in `where`, which is made if need be, or anew where it is damaged. Of processes that need it at once
+    one makes it.
 
-    Raises Unavailable without a compiler that can, and OSError where `where` cannot be written to.
+    Raises Unavailable without a compiler that can, FileError or OSError where `where` cannot be written to.
     """
     compiler = find_compiler()
     path = where / f"{_key(compiler)}.so"
-    if not path.exists():
+    if not _whole(path):
         # What is loaded runs as this user: nobody else may write there.
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(path.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not path.exists():
+            with suppress(OSError):  # a file system without locks: several compile, and the last one's stays
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _whole(path):
                 _compile(compiler, path)
     if (owner := where.stat().st_uid) != os.getuid():
         raise Unavailable(f"{where} is another user's ({owner})")
@@ -92,11 +103,20 @@ def _instructions() -> str:
     return "\n".join(line for line in first.splitlines() if line.startswith(("model", "flags", "Features", "CPU ")))
 
 
+def _whole(path: Path) -> bool:
+    """Whether the library is there, and is what was compiled: a damaged one would take the process down."""
+    try:
+        return digest(path) == path.with_suffix(".sha256").read_text()
+    except (FileError, OSError, UnicodeDecodeError):
+        return False
+
+
 def _compile(compiler: str, path: Path) -> None:
-    made = path.with_suffix(f".{os.getpid()}")
+    made = path.with_suffix(f".{platform.node()}-{os.getpid()}")
     sources = [str(Path(__file__).parent / name) for name in SOURCES if name.endswith(".c")]
     try:
         _output([compiler, *FLAGS, *sources, "-o", str(made), "-lm"])
+        write_whole(path.with_suffix(".sha256"), digest(made).encode())
         os.replace(made, path)
     finally:
         made.unlink(missing_ok=True)
