@@ -18,9 +18,16 @@ class Gradients:
         self._parameters = parameters
         self._totals: list[Tensor] = []
 
+    def all(self) -> list[Tensor]:
+        """Those of all parameters, as they are in `grad`; zeros are put where there is none."""
+        for parameter in self._parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+
     def collect(self) -> None:
         """Add what the backward passes since the last call have left in `grad`, and set that to zero."""
-        gradients = self._gradients()
+        gradients = self.all()
         for total, gradient in zip(self._zeros(), gradients, strict=True):
             total.add_(gradient)  # of two types: one by one it is faster than together
         torch._foreach_zero_(gradients)
@@ -30,23 +37,17 @@ class Gradients:
         totals = self._zeros()
         if team.size > 1:
             _sum(totals, team)
-        torch._foreach_copy_(self._gradients(), totals)
+        torch._foreach_copy_(self.all(), totals)
         torch._foreach_zero_(totals)
 
     def sum(self, team: Team) -> None:
         """Sum `grad` over the team as it is: of a batch of one group, which one member has computed."""
         if team.size > 1:
-            _sum(self._gradients(), team)
+            _sum(self.all(), team)
 
     def _zeros(self) -> list[Tensor]:
         self._totals = self._totals or [torch.zeros_like(each, dtype=torch.float64) for each in self._parameters]
         return self._totals
-
-    def _gradients(self) -> list[Tensor]:
-        for parameter in self._parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        return [parameter.grad for parameter in self._parameters if parameter.grad is not None]
 
 
 def _sum(tensors: Sequence[Tensor], team: Team) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,10 +20,11 @@ from trainers.checkpoint import State
 from trainers.data.clips import Clip, Damaged, normalise
 from trainers.data.damage import Ledger
 from trainers.gradients import Gradients
+from trainers.graphs import graphs_for
 from trainers.micro_batch import MicroBatch
 from trainers.networks.batchnorm import GroupStatistics
 from trainers.networks.build import build
-from trainers.networks.layers import drawn, recompute_blocks
+from trainers.networks.layers import drawing, draws, recompute_blocks
 from trainers.precision import autocast
 from trainers.schedule import rate_at
 from trainers.stopwatch import Stopwatch
@@ -72,6 +73,8 @@ class Learner:
         # Only float16 needs its gradients scaled: bfloat16 has the exponents of float32.
         scaled = device.type == "cuda" and trial.recipe.precision == "float16"
         self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
+        # A scaler makes its scale at the first pass; a block that is computed again looks at the device's random state.
+        self.graphs = graphs_for(device, allowed=not scaled and not micro.recompute)
         self.epochs: list[Epoch] = []
         self.damaged: dict[str, str] = {}
         self._far = 0
@@ -169,19 +172,34 @@ class Learner:
     def _compute(self, batch: int, held: dict[int, list[Clip]]) -> _Sums:
         """Losses of some BN groups, by their places in the batch; their gradients are added where these are wanted."""
         clips = [clip for group in held.values() for clip in group]
-        sizes = [len(group) for group in held.values()]
+        sizes = tuple(len(group) for group in held.values())
         seed = (self.trial.seed, self.epoch + 1, batch)
         generators = [np.random.default_rng((*seed, place, DRAWS)) for place in held]
-        pixels = torch.stack([clip.pixels for clip in clips]).to(self.device, non_blocking=True)
-        labels = torch.tensor([clip.label for clip in clips], device=self.device)
-        with self.statistics.of(sizes), drawn(self.model, generators, sizes):
+        pixels = torch.stack([clip.pixels for clip in clips])
+        labels = torch.tensor([clip.label for clip in clips])
+        inputs = (pixels, labels, draws(self.model, generators, sizes))
+
+        def run(placed: Sequence[Tensor]) -> Sequence[Tensor]:
+            return self._pass(sizes, *placed)
+
+        if torch.is_grad_enabled() and self.graphs.active:
+            self.gradients.all()  # are there before the pass, and stay
+            kept = [self.statistics.room(sizes)]
+            loss, right = self.graphs.compute(sizes, run, inputs, self.device, kept)
+        else:
+            loss, right = run([each.to(self.device, non_blocking=True) for each in inputs])
+        return _Sums(len(clips), loss, right)
+
+    def _pass(self, sizes: Sequence[int], pixels: Tensor, labels: Tensor, random: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum of the losses and number of the right ones; gradients and moments are added to their sums."""
+        with self.statistics.of(sizes), drawing(self.model, random):
             with autocast(self.device, self.trial.recipe.precision):
                 logits = self.model(normalise(pixels))
             self.statistics.add(sizes)
             loss = F.cross_entropy(logits.float(), labels, reduction="sum")
             if torch.is_grad_enabled():
                 self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        return _Sums(len(clips), loss.detach().double(), (logits.argmax(1) == labels).sum())
+        return loss.detach().double(), (logits.argmax(1) == labels).sum()
 
     def _together(self, sums: _Sums, damaged: list[Damaged], failure: Exception | None) -> _Sums:
         """The sums over the team, and its damaged videos entered; moments are summed in place."""
@@ -221,9 +239,7 @@ class Learner:
             raise self._diverged(text, rate, iteration)
         self.statistics.enter(batch.clips)
         self.scaler.unscale_(self.optimizer)
-        for parameter in self.model.parameters():
-            if parameter.grad is not None:
-                parameter.grad /= batch.clips
+        torch._foreach_div_(self.gradients.all(), batch.clips)
         # Those of float16 may overflow: its scaler leaves such a step out, and takes a smaller scale.
         if not self.scaler.is_enabled() and not self._finite():
             raise self._diverged(f"the loss is {loss:.3g} and its gradient is not a number", rate, iteration)
@@ -231,7 +247,7 @@ class Learner:
             group["lr"] = rate
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=not self.graphs.active)
 
     def _finite(self) -> bool:
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]

@@ -206,6 +206,7 @@ class _Attempt:
         with closing(_load(clips, order, self.training.loader_workers, self.beat)) as items:
             while learner.epoch < recipe.epochs:
                 led(team, partial(self._keep_epoch, learner, learner.learn(items, videos)))
+            learner.graphs.release()  # what follows needs their memory
             if recipe.precise_batchnorm:
                 learner.refine(items, min(videos, recipe.precise_batchnorm))
         return learner

@@ -68,9 +68,7 @@ class GroupStatistics:
     @contextmanager
     def of(self, sizes: Sequence[int]) -> Iterator[None]:
         """Within it a forward pass is of groups of these sizes, and its backward pass may compute it again."""
-        if len(self._rows) < len(sizes):
-            self._rows = torch.zeros(len(sizes), 2, sum(self._widths), device=self._device)
-        rows = [torch.split(row, self._widths, 1) for row in self._rows[: len(sizes)]]
+        rows = [torch.split(row, self._widths, 1) for row in self.room(sizes)[: len(sizes)]]
         for layer, *own in zip(self.layers, *rows, strict=True):
             layer.sizes, layer.moments = sizes, [(moments[0], moments[1]) for moments in own]
         try:
@@ -78,6 +76,12 @@ class GroupStatistics:
         finally:
             for layer in self.layers:
                 layer.sizes, layer.moments = (), ()
+
+    def room(self, sizes: Sequence[int]) -> Tensor:
+        """Where the moments of so many groups are written, or more; another place once there are more groups."""
+        if len(self._rows) < len(sizes):
+            self._rows = torch.zeros(len(sizes), 2, sum(self._widths), device=self._device)
+        return self._rows
 
     def add(self, sizes: Sequence[int]) -> None:
         """Take in the moments of the forward pass just made."""

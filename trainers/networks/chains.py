@@ -11,7 +11,7 @@ from trainers.networks.batchnorm import GroupedBatchNorm3d
 from trainers.networks.fused import excite, normalise
 from trainers.networks.kernels.calls import NOTHING, RELU, SWISH
 from trainers.networks.layers import DropConnect, SqueezeExcitation
-from trainers.networks.paths import norm_kernels
+from trainers.networks.paths import middle_kernels, norm_kernels
 
 ACTS: dict[type[nn.Module], int] = {nn.ReLU: RELU, nn.SiLU: SWISH}
 
@@ -30,14 +30,32 @@ def excited(norm: GroupedBatchNorm3d, x: Tensor, excitation: nn.Module, activati
     if not isinstance(excitation, SqueezeExcitation):
         return normalised(norm, x, activation)
     if kernels := norm_kernels(x, norm):
-        reduce, restore = excitation.reduce, excitation.restore
-        assert reduce.bias is not None
-        assert restore.bias is not None
-        squeeze = (reduce.weight.flatten(1), reduce.bias, restore.weight.flatten(1), restore.bias)
-        parts = (norm.weight, norm.bias, squeeze, _sizes(norm, x), norm.eps, ACTS[type(activation)])
+        parts = (norm.weight, norm.bias, _squeeze(excitation), _sizes(norm, x), norm.eps, ACTS[type(activation)])
         return _entered(norm, x, *excite(kernels, x, *parts))
     out: Tensor = activation(excitation(norm(x)))
     return out
+
+
+def between(
+    first: GroupedBatchNorm3d,
+    x: Tensor,
+    relu: nn.Module,
+    conv: nn.Conv3d,
+    second: GroupedBatchNorm3d,
+    excitation: nn.Module,
+    activation: nn.Module,
+) -> Tensor:
+    """activation(excitation(second(conv(relu(first(x)))))), where a GPU does it in one step of autograd."""
+    if (kernels := middle_kernels(x, first, conv, second)) is None:
+        return excited(second, conv(normalised(first, x, relu)), excitation, activation)
+    from trainers.networks.gpu.middle import Settings, middle
+
+    squeeze = _squeeze(excitation) if isinstance(excitation, SqueezeExcitation) else None
+    settings = Settings(_sizes(first, x), (first.eps, second.eps), conv.stride[1], ACTS[type(activation)])
+    parts = ((first.weight, first.bias), conv.weight, (second.weight, second.bias), squeeze, settings)
+    out, mean, variance, last_mean, last_variance = middle(kernels, x, *parts)
+    _entered(first, x, out, mean, variance)
+    return _entered(second, out, out, last_mean, last_variance)
 
 
 def added(norm: GroupedBatchNorm3d, x: Tensor, drop: DropConnect, residual: Tensor, activation: nn.Module) -> Tensor:
@@ -67,6 +85,13 @@ def shortened(shortcut: nn.Module, x: Tensor) -> Tensor:
             return normalised(norm, conv(x), None)
     out: Tensor = shortcut(x)
     return out
+
+
+def _squeeze(excitation: SqueezeExcitation) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    reduce, restore = excitation.reduce, excitation.restore
+    assert reduce.bias is not None
+    assert restore.bias is not None
+    return reduce.weight.flatten(1), reduce.bias, restore.weight.flatten(1), restore.bias
 
 
 def _sizes(norm: GroupedBatchNorm3d, x: Tensor) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,9 @@ from torch.autograd.function import once_differentiable
 
 from trainers.networks.kernels.calls import Kernels, Triple
 from trainers.networks.paths import channelwise_kernels
+
+if TYPE_CHECKING:
+    from trainers.networks.gpu.calls import GpuKernels
 
 
 class ChannelwiseConv3d(nn.Conv3d):
@@ -52,7 +55,7 @@ class _Compiled(torch.autograd.Function):
     """By the compiled kernels."""
 
     @staticmethod
-    def forward(ctx: Any, kernels: Kernels, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    def forward(ctx: Any, kernels: Kernels | GpuKernels, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last_3d)
         ctx.save_for_backward(x, weight)
         ctx.kernels, ctx.stride = kernels, stride

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,9 @@ from torch.autograd.function import once_differentiable
 
 from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Moments
 
+if TYPE_CHECKING:
+    from trainers.networks.gpu.calls import GpuKernels
+
 # Out, and each group's mean and unbiased variance, (groups, C).
 Normalised = tuple[Tensor, Tensor, Tensor]
 # Of squeeze-excitation: the weight (narrow, C) and bias of what reduces, and of what restores, (C, narrow).
@@ -20,7 +23,7 @@ Squeeze = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def normalise(
-    kernels: Kernels,
+    kernels: Kernels | GpuKernels,
     x: Tensor,
     gain: Tensor,
     bias: Tensor,
@@ -38,7 +41,7 @@ def normalise(
 
 
 def excite(
-    kernels: Kernels,
+    kernels: Kernels | GpuKernels,
     x: Tensor,
     gain: Tensor,
     bias: Tensor,
@@ -60,7 +63,7 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        kernels: Kernels,
+        kernels: Kernels | GpuKernels,
         x: Tensor,
         gain: Tensor,
         bias: Tensor,
@@ -99,7 +102,7 @@ class _Excite(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        kernels: Kernels,
+        kernels: Kernels | GpuKernels,
         x: Tensor,
         gain: Tensor,
         bias: Tensor,
@@ -114,8 +117,9 @@ class _Excite(torch.autograd.Function):
         x = _last(x)
         moments = kernels.moments(x, sizes, eps)
         mean = torch.addcmul(bias, (moments.clip_mean - moments.center) * moments.inverse, gain)
-        narrow = F.linear(mean, reduce, reduce_bias).relu_()
-        gate = F.linear(narrow, restore, restore_bias).sigmoid_()
+        with torch.autocast(x.device.type, enabled=False):  # a few numbers of each clip: in float32
+            narrow = F.linear(mean, reduce, reduce_bias).relu_()
+            gate = F.linear(narrow, restore, restore_bias).sigmoid_()
         out = kernels.normalise(x, moments, gain, bias, act, gate)
         ctx.save_for_backward(x, gain, bias, reduce, restore, mean, narrow, gate, *_parts(moments))
         ctx.kernels, ctx.sizes, ctx.act = kernels, sizes, act

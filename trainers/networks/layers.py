@@ -114,19 +114,36 @@ def drawn(model: nn.Module, generators: Sequence[np.random.Generator], sizes: Se
     sizes: clips of each group, in order. Drawn on the CPU, so that a group has the same draws on any device, whatever
     else is computed with it, and when its forward pass is computed again.
     """
-    layers = [layer for layer in model.modules() if isinstance(layer, DropConnect | Dropout) and layer.rate > 0]
-    widths = [layer.width if isinstance(layer, Dropout) else 1 for layer in layers]
+    with drawing(model, draws(model, generators, sizes).to(next(model.parameters()).device)):
+        yield
+
+
+def draws(model: nn.Module, generators: Sequence[np.random.Generator], sizes: Sequence[int]) -> Tensor:
+    """What `drawn` draws: (clips, draws of a clip), uniform in [0, 1)."""
+    _, widths = _random_layers(model)
+    pairs = zip(generators, sizes, strict=True)
+    groups = [generator.random((clips, sum(widths)), dtype=np.float32) for generator, clips in pairs]
+    return torch.from_numpy(np.concatenate(groups))
+
+
+@contextmanager
+def drawing(model: nn.Module, values: Tensor) -> Iterator[None]:
+    """Within it the random layers of `model` take these `draws`."""
+    layers, widths = _random_layers(model)
     if layers:
-        pairs = zip(generators, sizes, strict=True)
-        groups = [generator.random((clips, sum(widths)), dtype=np.float32) for generator, clips in pairs]
-        draws = torch.from_numpy(np.concatenate(groups)).to(next(model.parameters()).device)
-        for layer, own in zip(layers, torch.split(draws, widths, 1), strict=True):
+        for layer, own in zip(layers, torch.split(values, widths, 1), strict=True):
             layer.draws = own
     try:
         yield
     finally:
         for layer in layers:
             layer.draws = None
+
+
+def _random_layers(model: nn.Module) -> tuple[list[DropConnect | Dropout], list[int]]:
+    """Those that draw, and how many numbers for each clip."""
+    layers = [layer for layer in model.modules() if isinstance(layer, DropConnect | Dropout) and layer.rate > 0]
+    return layers, [layer.width if isinstance(layer, Dropout) else 1 for layer in layers]
 
 
 class Recomputable(nn.Module):

@@ -1,24 +1,39 @@
 """Which path computes a layer: the one place that looks at device, type, shape and threads.
 
 CPU in float32: the compiled kernels (kernels/). Without these, or in another type, PyTorch's operators around its slow
-ones. Elsewhere PyTorch's own; so too while a network is traced, exported or compiled.
+ones. A GPU: Triton's kernels (gpu/) where they are faster than PyTorch's operators, measured for each shape. Elsewhere
+PyTorch's own; so too while a network is traced, exported or compiled.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from trainers.networks.kernels.calls import FEWEST_CHANNELS, MOST_CHANNELS, Kernels
 from trainers.networks.kernels.check import sound
-from trainers.networks.kernels.library import library
+from trainers.networks.kernels.library import VARIABLE, library
+
+if TYPE_CHECKING:
+    from trainers.networks.gpu.calls import GpuKernels
 
 # With one thread and a smaller batch than this, ATen takes im2col for a 1x1x1 convolution instead of oneDNN.
 ONEDNN_POINTWISE_BATCH = 16
 # (height, width) of the kernels that are compiled, each with its strides; any odd number of frames.
 CHANNELWISE = {(3, 3): (1, 2), (1, 1): (1,)}
+# What Triton's kernels compute on, and in.
+GPU = "cuda"
+GPU_TYPES = (torch.float32, torch.bfloat16, torch.float16)
+MOST_FRAMES_OF_A_TAP = 5
+MOST_GROUPED_CLIPS = 256
+
+logger = logging.getLogger(__name__)
 
 
 @cache
@@ -28,43 +43,102 @@ def compiled() -> Kernels | None:
     return Kernels(found) if found is not None and sound(Kernels(found)) else None
 
 
-def channelwise_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | None:
+@cache
+def gpu() -> Any | None:
+    """The choice among Triton's kernels (gpu/choice.py), None where there is no Triton, as in PyTorch's CPU builds."""
+    if os.environ.get(VARIABLE) == "off":
+        return None
+    try:
+        return import_module("trainers.networks.gpu.choice")
+    except ImportError as error:
+        logger.warning("PyTorch computes what GPU kernels would, several times slower: %s", error)
+        return None
+
+
+def channelwise_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | GpuKernels | None:
     """What computes a channel-wise convolution of `x`; None leaves it to PyTorch."""
-    height, width = conv.kernel_size[1:]
-    if conv.stride[1] not in CHANNELWISE.get((height, width), ()) or conv.weight.dtype != torch.float32:
+    if not _suits_channelwise(conv):
         return None
+    if _suits_gpu(x) and conv.kernel_size[0] <= MOST_FRAMES_OF_A_TAP and (chosen := gpu()):
+        return chosen.convolution(x, conv.kernel_size, conv.stride[1])  # type: ignore[no-any-return]
     return compiled() if _suits(x) else None
 
 
-def norm_kernels(x: Tensor, norm: nn.BatchNorm3d) -> Kernels | None:
+def norm_kernels(x: Tensor, norm: nn.BatchNorm3d) -> Kernels | GpuKernels | None:
     """What computes BN of a training batch `x` with all that follows it; None leaves it to PyTorch."""
-    if not norm.training or norm.momentum is None or not isinstance(x, Tensor):
+    if not _suits_norm(x, norm):
         return None
-    if norm.weight.dtype != torch.float32 or x.numel() <= x.shape[1]:  # which PyTorch refuses
-        return None
+    if _suits_gpu(x) and len(x) <= MOST_GROUPED_CLIPS and (chosen := gpu()):
+        return chosen.norm(x)  # type: ignore[no-any-return]
     return compiled() if _suits(x) else None
+
+
+def middle_kernels(x: Tensor, first: nn.Module, conv: nn.Conv3d, second: nn.Module) -> GpuKernels | None:
+    """What computes BN, ReLU, channel-wise convolution and BN of a training batch `x` in one step, on a GPU alone."""
+    if not (isinstance(first, nn.BatchNorm3d) and isinstance(second, nn.BatchNorm3d) and _suits_norm(x, first)):
+        return None
+    if not (second.training and conv.groups == conv.in_channels and _suits_channelwise(conv) and _suits_gpu(x)):
+        return None
+    if len(x) > MOST_GROUPED_CLIPS or getattr(conv, "plain", False) or not (chosen := gpu()):
+        return None
+    return chosen.block_middle(x, conv.kernel_size, conv.stride[1])  # type: ignore[no-any-return]
 
 
 def pointwise_by_product(x: Tensor, stride: int) -> bool:
     """Whether a 1x1x1 convolution of `x` is faster as a matrix product on the channels-last view.
 
     im2col is 2 to 3 times slower than the product. With more threads, or a larger batch, oneDNN's convolution is up to
-    20 % faster than the product; a single position is all overhead.
+    20 % faster than the product; a single position is all overhead. On a GPU cuBLAS needs no plan for a new shape.
     """
-    if not x.is_cpu or stride != 1:
+    if stride != 1:
+        return False
+    if x.is_cuda:
+        return True
+    if not x.is_cpu:
         return False
     im2col = torch.get_num_threads() == 1 and x.shape[0] < ONEDNN_POINTWISE_BATCH
     return im2col or x.shape[2:].numel() == 1
+
+
+def _suits_channelwise(conv: nn.Conv3d) -> bool:
+    height, width = conv.kernel_size[1:]
+    return conv.stride[1] in CHANNELWISE.get((height, width), ()) and conv.weight.dtype == torch.float32
+
+
+def _suits_norm(x: Tensor, norm: nn.BatchNorm3d) -> bool:
+    return (
+        norm.training
+        and norm.momentum is not None
+        and isinstance(x, Tensor)
+        and norm.weight.dtype == torch.float32
+        and x.numel() > x.shape[1]  # else PyTorch refuses
+    )
 
 
 def _suits(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
-        and type(x) in (Tensor, nn.Parameter)  # not one that only stands for a tensor, as exporters have
         and FEWEST_CHANNELS <= x.shape[1] <= MOST_CHANNELS
-        and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
+        and _eager(x)
+    )
+
+
+def _suits_gpu(x: Tensor) -> bool:
+    """In float32 under autocast it would have to be cast first; the networks have no such convolution."""
+    return (
+        x.device.type == GPU
+        and x.dtype in GPU_TYPES
+        and not (x.dtype == torch.float32 and torch.is_autocast_enabled(GPU))
+        and _eager(x)
+    )
+
+
+def _eager(x: Tensor) -> bool:
+    return (
+        type(x) in (Tensor, nn.Parameter)  # not one that only stands for a tensor, as exporters have
+        and x.numel() > 0
         and torch._C._get_tracing_state() is None
         and not torch.compiler.is_compiling()
     )

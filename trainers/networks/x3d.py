@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from expander.geometry import Geometry, Stage
 from trainers.networks.batchnorm import GroupedBatchNorm3d
-from trainers.networks.chains import added, excited, normalised, shortened
+from trainers.networks.chains import added, between, normalised, shortened
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import (
     DropConnect,
@@ -81,8 +81,8 @@ class Block(Recomputable):
         return computed(self, self._forward, x)
 
     def _forward(self, x: Tensor) -> Tensor:
-        y = normalised(self.expand_norm, self.expand(x), self.relu)
-        y = excited(self.channelwise_norm, self.channelwise(y), self.excitation, self.swish)
+        parts = (self.channelwise, self.channelwise_norm, self.excitation, self.swish)
+        y = between(self.expand_norm, self.expand(x), self.relu, *parts)
         return added(self.project_norm, self.project(y), self.drop_connect, shortened(self.shortcut, x), self.relu)
 
 
