@@ -16,7 +16,7 @@ from expander.recipe import Recipe
 # Raised whenever a trial comes to other results than before, and named here: part of what a trial is. 1: the first that
 # was recorded.
 FIRST_TRAINER = 1
-TRAINER = 1
+TRAINER = 2
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ FLAGS = {
         "--side",
         "--space",
         "--config",
+        "--as",
         "--keyframes",
         "--quality",
         "--workers",
