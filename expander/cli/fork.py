@@ -14,6 +14,7 @@ from expander.axis import Axis
 from expander.cli.files import load_space
 from expander.cli.inputs import Videos, data_changes, look_at_files, read_videos, sources, versions
 from expander.cli.output import Json, notes, print_json
+from expander.cli.prepare import prepare_for
 from expander.cli.running import DispatcherName, NotMeasuredYet, RayAddress, carry_on, known_cost
 from expander.cli.search import check_name, quoted
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl, print_status, status_document
@@ -133,6 +134,7 @@ def _data_of(recorded: SearchSpace, space: SearchSpace) -> list[str]:
 
 def _videos(origin: SearchStore, space: SearchSpace) -> Videos:
     """The videos of the fork; under the same id where they are those of the search that is forked."""
+    prepare_for(space, renew=True)
     videos, recorded = look_at_files(read_videos(space)), origin.record_of.data
     if recorded is None:
         return videos

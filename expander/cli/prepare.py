@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -22,11 +22,13 @@ from expander.cli.train import OutsideRoot, Root
 from expander.errors import Interrupted, UsageError
 from expander.plan import plan
 from expander.recipe import Recipe
+from expander.space import SearchSpace
 from expander.trial import shorter_side
 from expander.units import duration, human
 
 if TYPE_CHECKING:
     from trainers.data.encode import Settings
+    from trainers.data.manifest import Manifest
     from trainers.data.prepare import Event, Finished, Predicted
     from trainers.data.prepared import Made, State
 
@@ -84,21 +86,60 @@ def prepare(
     pixels, why = _side(side, space, config)
     settings = settings_of(pixels, form, keyframes, quality)
     from trainers.data.manifest import ManifestSource, read_pair
-    from trainers.data.prepare import prepare as make
 
     sources = [ManifestSource(path.resolve(), root and root.resolve(), outside_root) for path in manifests]
     read = [sources[0].read(), *(read_pair(sources[0], other)[1] for other in sources[1:])]
-    make_folder(out)
     notes().print(f"shorter side {pixels}: {why}", markup=False)
-    # As many as the cores that this process may use, which a container limits.
-    events = make(out.resolve(), read, settings, workers or len(os.sched_getaffinity(0)))
     began = time.monotonic()
+    predicted, finished = _made(read, out, settings, workers)
+    _print(finished, predicted, settings.as_dict(), time.monotonic() - began, as_json)
+
+
+def prepare_for(space: SearchSpace, renew: bool) -> None:
+    """Make the copies that a search of `space` trains on, as far as they are not there; it may ask for none.
+
+    renew: also where the lists of the copies are there, of which some may be missing or have changed. Raises UsageError
+    where no side is known, and what `expander data prepare` raises.
+    """
+    from expander.cli.inputs import copies_of, originals_of
+    from trainers.data.manifest import read_pair
+
+    lists = copies_of(space)
+    if lists is None or not (renew or not all(path.is_file() for path in lists)):
+        return
+    assert space.prepare.folder is not None
+    if space.prepare.side is None and space.measured is not None:
+        raise UsageError(
+            f"prepare.side: the crops of a space whose complexity is {space.complexity} are known only as it is"
+            " searched; give the shorter side that the largest crop needs, 10/7 of it"
+        )
+    side, why = (space.prepare.side, "as given") if space.prepare.side else _of_space(space, "the search")
+    notes().print(f"videos are prepared in {space.prepare.folder}, shorter side {side}: {why}", markup=False)
+    settings = settings_of(side, space.prepare.form, None, None)
+    _, finished = _made(read_pair(*originals_of(space)), Path(space.prepare.folder), settings, None)
+    unprepared = sum(made.state != "prepared" for made in finished.made)
+    if unprepared:
+        notes().print(_left(Counter(made.state for made in finished.made), _unprepared(finished)), markup=False)
+
+
+def _made(
+    manifests: Sequence[Manifest], out: Path, settings: Settings, workers: int | None
+) -> tuple[Predicted | None, Finished]:
+    """Make copies and show it; what was predicted of them, and what came of it."""
+    from trainers.data.prepare import prepare as make
+
+    make_folder(out)
+    # As many as the cores that this process may use, which a container limits.
+    events = make(out.resolve(), manifests, settings, workers or len(os.sched_getaffinity(0)))
     try:
         with closing(events):
-            predicted, finished = _shown(events, notes())
+            return _shown(events, notes())
     except KeyboardInterrupt:
         raise Interrupted("stopped; the same command goes on from here") from None
-    _print(finished, predicted, settings.as_dict(), time.monotonic() - began, as_json)
+
+
+def _unprepared(finished: Finished) -> Path:
+    return finished.manifests[0].parent / "unprepared.csv"
 
 
 def settings_of(side: int, form: FormName, keyframes: int | None, quality: int | None) -> Settings:
@@ -134,12 +175,15 @@ def _side(side: int | None, space: str | None, config: str | None) -> tuple[int,
             f"--space {space}: the crops of a space whose complexity is {loaded_space.complexity} are known only as it"
             " is searched; give --side, or the --config of the largest network"
         )
+    return _of_space(loaded_space, space or DEFAULT_SPACE)
+
+
+def _of_space(space: SearchSpace, name: str) -> tuple[int, str]:
     # Of every candidate: the ones that a step does not keep are trained too.
-    candidates = [candidate for step in plan(loaded_space).steps for candidate in step.step.candidates]
+    candidates = [candidate for step in plan(space).steps for candidate in step.step.candidates]
     crops = [found.solution.geometry.crop for found in candidates if found.solution and found.feasible]
-    crop = max([loaded_space.basis.crop, *crops])
-    recipe = loaded_space.base_recipe
-    return _needed(crop, recipe), f"what the largest crop needs that {space or DEFAULT_SPACE} plans to train, {crop}"
+    crop = max([space.basis.crop, *crops])
+    return _needed(crop, space.base_recipe), f"what the largest crop needs that {name} plans to train, {crop}"
 
 
 def _needed(crop: int, recipe: Recipe) -> int:
@@ -232,7 +276,7 @@ def _print(
     states = Counter(made.state for made in finished.made)
     taken = sum(made.bytes for made in finished.made)
     original = sum(made.size for made in finished.made)
-    unprepared = finished.manifests[0].parent / "unprepared.csv"
+    unprepared = _unprepared(finished)
     if as_json:
         print_json(
             {

@@ -21,6 +21,7 @@ from expander.cli.inputs import (
     versions,
 )
 from expander.cli.output import Json, notes
+from expander.cli.prepare import prepare_for
 from expander.cli.running import DispatcherName, RayAddress, carry_on
 from expander.cli.status import DEFAULT_STORE, Name, StoreUrl
 from expander.errors import UsageError
@@ -57,10 +58,15 @@ def search(
         if manifest is not None:
             given.append(f"data.{key}={quoted(manifest)}")
     searched, source = load_space(space, given)
+    from results.store import open_store
+
+    if not searched.prescribed and searched.prepare.folder is not None:
+        with closing(open_store(store, create=True)) as opened:  # before hours of preparing
+            opened.check_free(name)
+        prepare_for(searched, renew=True)
     videos = None if searched.prescribed else read_videos(searched)
     if videos is not None:
         make_folder(runs / "trials")
-    from results.store import open_store
 
     with closing(open_store(store, create=True)) as opened:
         videos = None if videos is None else look_at_files(videos)
@@ -100,6 +106,8 @@ def resume(
     with closing(open_store(store)) as opened:
         resumed = opened.search(name)
         space = unchanged_space(resumed)
+        if not space.prescribed:
+            prepare_for(space, renew=False)
         videos = None if space.prescribed else unchanged_videos(resumed, space)
         if space.prescribed and accept_changes:
             raise UsageError(
@@ -127,6 +135,8 @@ def retry(
         retried = opened.search(name)
         to_retry(retried, trial)
         space = unchanged_space(retried)
+        if not space.prescribed:
+            prepare_for(space, renew=False)
         videos = None if space.prescribed else unchanged_videos(retried, space)
         if videos is not None:
             accepted_changes(retried, None)

@@ -162,7 +162,7 @@ def _too_large(predicted: Predicted, left: int, folder: Path) -> str:
     return (
         f"{folder}: the copies of the {left:,} videos that are left will take about {human(predicted.bytes, 3)}B, and"
         f" {human(predicted.free, 3)}B are free there. Free some, and the same command goes on from here; or give"
-        " another folder with a smaller --side, a higher --quality, or copies --as video"
+        " another folder with a smaller side, or copies as video"
     )
 
 
