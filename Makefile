@@ -37,10 +37,11 @@ check: install
 smoke: install
 	$(BIN)/python tests/wheel.py
 
-# What the search costs beside its training, how fast prepared videos are read, and how long commands take in a large
-# store; run it on a quiet machine.
+# What the search costs beside its training, how fast videos are read, beside PyTorchVideo and before and after they are
+# prepared, and how long commands take in a large store; run it on a quiet machine.
 bench: install
 	$(BIN)/python benchmarks/orchestration.py
+	$(BIN)/python benchmarks/input.py
 	$(BIN)/python benchmarks/prepared.py
 	$(BIN)/python benchmarks/store.py
 
