@@ -37,13 +37,14 @@ check: install
 smoke: install
 	$(BIN)/python tests/wheel.py
 
-# One step of a search against PyTorchVideo, what surrounds a step's training, how fast prepared videos are read, and how
-# long commands take in a large store; run it on a quiet machine.
+# Our networks, the reading of video, one step of a search and what surrounds it, beside PyTorchVideo or before and after;
+# in half an hour, on a quiet machine.
 bench: install
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/around.py
 	$(BIN)/python benchmarks/orchestration.py
+	$(BIN)/python benchmarks/input.py
 	$(BIN)/python benchmarks/prepared.py
 	$(BIN)/python benchmarks/store.py
 

@@ -26,7 +26,12 @@ from trainers.data.synthetic import write_videos
 
 # X2D's clip of one frame, X3D-S's of 13.
 CLIPS = {"1 frame, crop 112": (1, None, 112), "13 frames of stride 6, crop 160": (13, 6, 160)}
-KEYFRAMES = (12, 1)
+FORMS = {
+    "frames": {"form": "frames"},
+    "raw": {"form": "raw"},
+    "video, key frame every 12": {"form": "video", "keyframes": 12},
+    "video, all key frames": {"form": "video", "keyframes": 1},
+}
 # The first epoch makes the indexes of the videos.
 EPOCHS = 3
 
@@ -43,8 +48,10 @@ def main() -> None:
         step = -(-len(read.videos) // options.videos)
         found = [
             row
-            for keyframes in KEYFRAMES
-            for row in measured(replace(read, videos=read.videos[::step]), Path(folder), options.side, keyframes)
+            for name, form in FORMS.items()
+            for row in measured(
+                replace(read, videos=read.videos[::step]), Path(folder) / name, name, Settings(options.side, **form)
+            )
         ]
     print(f"{len(read.videos[::step])} videos of {manifest}, shorter side {options.side} at most")
     print(f"{'':62} {'before':>9} {'after':>9} {'ratio':>6}")
@@ -53,11 +60,9 @@ def main() -> None:
     Path(__file__).with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")
 
 
-def measured(manifest: Manifest, folder: Path, side: int, keyframes: int) -> list[dict[str, object]]:
-    """Rows of the table for one distance of key frames."""
-    name = f"key frame every {keyframes}" if keyframes > 1 else "all key frames"
-    out = folder / f"key{keyframes}"
-    events = list(prepare(out, [manifest], Settings(side, keyframes, 20), workers=1))
+def measured(manifest: Manifest, out: Path, name: str, settings: Settings) -> list[dict[str, object]]:
+    """Rows of the table for one form of copies."""
+    events = list(prepare(out, [manifest], settings, workers=1))
     finished = events[-1]
     assert isinstance(finished, Finished)
     copies = ManifestSource(finished.manifests[0]).read()

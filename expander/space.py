@@ -150,6 +150,14 @@ class DataSection(Section):
     val_videos: Count = 20_000
 
 
+class PrepareSection(Section):
+    """Copies of the videos that a search makes before its first step, and trains on; none without a folder."""
+
+    folder: str | None = None
+    form: Literal["frames", "video", "raw"] = "frames"
+    side: Annotated[int, Field(ge=16, le=8192)] | None = None
+
+
 class ResourcesSection(Section):
     """What one trial takes: its processes, and what each of them has of a machine."""
 
@@ -216,6 +224,7 @@ class SearchSpace(Section):
     regularisation: list[RegularisationSection] = []
     views: ViewsSection = ViewsSection()
     data: DataSection = DataSection()
+    prepare: PrepareSection = PrepareSection()
     resources: ResourcesSection = ResourcesSection()
     failures: FailuresSection = FailuresSection()
     watch: WatchSection = WatchSection()

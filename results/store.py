@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
 from expander.errors import UsageError
 from expander.space import SearchSpace
@@ -81,17 +82,25 @@ class SqlStore:
             last_event_at=now,
         )
         with self._database.writing() as session:
-            if session.scalar(select(SearchRow.id).where(SearchRow.name == name)) is not None:
-                raise UsageError(
-                    f"a search named {name!r} exists in {self.url}: resume it with `expander resume {name}`, or choose"
-                    " another name"
-                )
+            self._refuse_known(session, name)
             session.add(row)
             session.flush()
             inputs.keep_files(session, files or {})
             if fork is not None:
                 writing.begin(session, row, fork)
             return SearchStore(self._database, row.id, name)
+
+    def check_free(self, name: str) -> None:
+        """Raise UsageError when a search of that name exists."""
+        with self._database.reading() as session:
+            self._refuse_known(session, name)
+
+    def _refuse_known(self, session: Session, name: str) -> None:
+        if session.scalar(select(SearchRow.id).where(SearchRow.name == name)) is not None:
+            raise UsageError(
+                f"a search named {name!r} exists in {self.url}: resume it with `expander resume {name}`, or choose"
+                " another name"
+            )
 
     def search(self, name: str) -> SearchStore:
         """The search of that name. Raises UsageError, with the names there are, when there is none."""

@@ -112,6 +112,7 @@ FLAGS = {
         "--side",
         "--space",
         "--config",
+        "--as",
         "--keyframes",
         "--quality",
         "--workers",

@@ -17,6 +17,7 @@ from trainers.data.clips import Clip, Damaged, TestViews, TrainingClips, ViewedV
 from trainers.data.damage import Ledger
 from trainers.data.decode import VideoReader
 from trainers.data.manifest import Manifest, ManifestSource, Video
+from trainers.data.pictures import scaled
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent")
@@ -150,17 +151,18 @@ def test_clips_are_the_same_from_another_process(video, short):
         assert clips[key].index == there.index
 
 
-def test_pixels_are_those_of_the_frame_scaled_and_cropped(video):
+def test_pixels_are_those_of_a_square_of_the_frame_scaled_to_the_crop(video):
     with VideoReader(video) as reader:
-        whole = {number: reader.rgb(frame, 24) for number, frame in reader.frames(range(40))}
+        whole = {number: reader.picture(frame) for number, frame in reader.frames(range(40))}
+    # A crop of 16 of a shorter side of 24: of the 40 rows of the video a square of 27.
     recipe = replace(Recipe(), flip=False, scale_jitter=(1.5, 1.5))
     for clip in random_clips(video, 10, recipe=recipe):
         corners = [
             (y, x)
-            for y in range(24 - 15)
-            for x in range(36 - 15)
+            for y in range(40 - 26)
+            for x in range(60 - 26)
             if all(
-                (whole[number][y : y + 16, x : x + 16] == pixels).all()
+                (scaled(whole[number][y : y + 27, x : x + 27], 16, 16) == pixels).all()
                 for number, pixels in zip(numbers(clip.pixels), clip.pixels.numpy(), strict=True)
             )
         ]
@@ -245,8 +247,8 @@ def test_several_views_of_a_video_are_what_each_is_alone(video, short):
 
 def test_no_clip_is_kept_twice_and_each_frame_is_decoded_once(video, short, monkeypatch):
     decoded = []
-    rgb = VideoReader.rgb
-    monkeypatch.setattr(VideoReader, "rgb", lambda *arguments: decoded.append(1) or rgb(*arguments))
+    picture = VideoReader.picture
+    monkeypatch.setattr(VideoReader, "picture", lambda *arguments: decoded.append(1) or picture(*arguments))
     center, three = TestViews(manifest(video), geometry(), CURVE)[0].pixels
     # Of 26 clips: the first, middle and last are shared by all, thirds by seven and ten clips.
     assert len(center) == 15

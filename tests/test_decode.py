@@ -13,6 +13,7 @@ import pytest
 from av.stream import Discard
 
 from trainers.data.decode import DamagedVideo, VideoReader
+from trainers.data.pictures import shorter_side_scaled
 from trainers.data.video_index import VideoIndex
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
@@ -204,7 +205,7 @@ def test_rgb_is_turned_as_the_rotation_says_and_scaled_on_the_shorter_side(tmp_p
     path = encode(tmp_path / "a.mp4", [picture] * 3, rotation=degrees)
     with VideoReader(path) as reader:
         (_, frame), *_ = reader.frames([1])
-        found = reader.rgb(frame, 24)
+        found = shorter_side_scaled(reader.picture(frame), 24)
     assert round(frame.rotation) % 360 == degrees
     turned = np.rot90(picture, degrees // 90)
     assert found.shape == ((24, 32, 3) if degrees % 180 == 0 else (32, 24, 3))
@@ -220,7 +221,7 @@ def test_any_pixel_format_and_size_becomes_rgb(tmp_path, pix_fmt, size):
     path = encode(tmp_path / "a.mkv", [np.full((height, width, 3), 200, np.uint8)] * 2, "ffv1", pix_fmt, options={})
     with VideoReader(path) as reader:
         for _, frame in reader.frames([0, 1]):
-            found = reader.rgb(frame, 20)
+            found = shorter_side_scaled(reader.picture(frame), 20)
             assert min(found.shape[:2]) == 20
             assert found.shape[2] == 3
             assert np.abs(found.astype(int) - 200).max() <= 3
@@ -231,7 +232,7 @@ def test_a_picture_too_narrow_for_the_memory_is_named(tmp_path):
     with VideoReader(path) as reader:
         (_, frame), *_ = reader.frames([0])
         with pytest.raises(DamagedVideo, match=r"400 x 2 pixels: narrower than 1 : 32"):
-            reader.rgb(frame, 100)
+            shorter_side_scaled(reader.picture(frame), 100)
 
 
 def test_file_names_are_never_taken_for_protocols_or_patterns(tmp_path, monkeypatch):
@@ -299,7 +300,7 @@ def test_no_damage_ends_in_anything_but_frames_or_a_reason(tmp_path, name):
         try:
             with VideoReader(tmp_path / name) as reader:
                 for _, frame in reader.frames(range(0, len(reader.index.times), 5)):
-                    assert reader.rgb(frame, 16).min() >= 0
+                    assert shorter_side_scaled(reader.picture(frame), 16).min() >= 0
         except DamagedVideo:
             damaged += 1
     assert 10 <= damaged < 60
@@ -388,7 +389,7 @@ def test_reading_leaves_no_file_and_no_thread_open(tmp_path):
     held = []
     for _ in range(40):
         with VideoReader(path) as reader:
-            held.append(reader.rgb(next(reader.frames([9, 15]))[1], 20))
+            held.append(shorter_side_scaled(reader.picture(next(reader.frames([9, 15]))[1]), 20))
         held.append((len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))))
     assert held[1] == held[-1]
 
@@ -408,7 +409,7 @@ def assert_as_expected(reader, row):
         assert video.times[-1] == pytest.approx(float(row["pts_span_s"] or 0), abs=2e-3)
     # The last packet but one of this file is cut off.
     numbers = [0, count // 3, count // 2] if row["file"].endswith(".mpg") else [0, count // 2, count - 1]
-    shapes = {reader.rgb(frame, 32).shape for _, frame in reader.frames(numbers)}
+    shapes = {shorter_side_scaled(reader.picture(frame), 32).shape for _, frame in reader.frames(numbers)}
     width, height = map(int, row["size"].split("x"))
     if row["rotation"] in ("90", "-90"):
         width, height = height, width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import resource
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from test_decode import DATA, X264, encode, expected_rows, frames_at, index, nee
 
 from trainers.data import encode as copies
 from trainers.data.decode import DamagedVideo
-from trainers.data.encode import Encoded, Settings, Unfit, fitted, verify
+from trainers.data.encode import Settings, Unfit, fitted, verify
 
 # The pictures of these tests are nearly noise, which 18 would blur.
 SETTINGS = Settings(side=256, keyframes=12, quality=8)
@@ -187,13 +188,13 @@ def test_a_copy_that_is_not_what_was_written_is_found_out(tmp_path):
     pixels = encoded.thumbnails.copy()
     pixels[[9, 20]] = pixels[[20, 9]]
     with pytest.raises(Unfit, match="frame 9 of its copy is not the picture"):
-        verify(target, Encoded(encoded.index, pixels))
+        verify(target, replace(encoded, thumbnails=pixels))
     other = index(encode(tmp_path / "other.mkv", pictures(30), stamps=[41 * number for number in range(30)]))
     with pytest.raises(Unfit, match=r"time stamps: a frame would be 0\.029"):
-        verify(target, Encoded(other, encoded.thumbnails))
+        verify(target, replace(encoded, index=other))
     shorter = index(encode(tmp_path / "shorter.mp4", pictures(29)))
     with pytest.raises(Unfit, match="has 30 frames and not 29"):
-        verify(target, Encoded(shorter, encoded.thumbnails))
+        verify(target, replace(encoded, index=shorter))
     target.write_bytes(target.read_bytes()[:-3000])
     with pytest.raises(Unfit, match="cannot be read back"):
         verify(target, encoded)

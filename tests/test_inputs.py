@@ -144,7 +144,7 @@ def test_what_is_accepted_is_named_exactly_and_stays_on_record(first: Place) -> 
 def test_another_trainer_is_refused_and_never_accepted(on_file: Place) -> None:
     on_file.rewrite("searches", "versions", "first", {"trainer": "0"})
     text = refusal(on_file)
-    assert "trainer: 0 recorded, 1 now (the version of the training itself)" in text
+    assert f"trainer: 0 recorded, {trials.TRAINER} now (the version of the training itself)" in text
     assert "--accept-changes" not in text
     assert "Another trainer is never accepted" in refusal(on_file, "trainer")
 
@@ -259,6 +259,7 @@ def made() -> Trial:
 
 
 def test_a_version_of_the_trainer_is_in_the_name_of_a_trial_but_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "TRAINER", trials.FIRST_TRAINER)
     before = made()
     assert "trainer" not in before.as_dict()
     monkeypatch.setattr(trials, "TRAINER", 2)

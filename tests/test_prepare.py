@@ -26,7 +26,7 @@ from trainers.data.prepare import Begun, Finished, prepare
 from trainers.data.prepared import Made
 
 SETTINGS = Settings(side=32, keyframes=4, quality=20)
-OPTIONS = ("--side", 32, "--keyframes", 4, "--workers", 2)
+OPTIONS = ("--as", "video", "--side", 32, "--keyframes", 4, "--workers", 2)
 
 
 def small_set(folder: Path, count: int = 4) -> tuple[Path, Path]:
@@ -219,9 +219,8 @@ def test_other_settings_and_foreign_folders_are_refused(expander: Expander, tmp_
     call = ("data", "prepare", "set/train.csv", "set/val.csv", "--out")
     list(prepare(tmp_path / "fast", pair(tmp_path / "set" / "train.csv", tmp_path / "set" / "val.csv"), SETTINGS, 1))
     refused = expander(*call, "fast", *OPTIONS, "--quality", 30, code=2).stderr
-    assert "prepared with side 32, keyframes 4, quality 20, not with side 32, keyframes 4, quality 30" in " ".join(
-        refused.split()
-    )
+    kept = "form h264, side 32, keyframes 4, quality"
+    assert f"prepared with {kept} 20, not with {kept} 30" in " ".join(refused.split())
     before = (tmp_path / "set" / "train.csv").read_text()
     assert "was not written by this command" in " ".join(expander(*call, "set", *OPTIONS, code=2).stderr.split())
     assert (tmp_path / "set" / "train.csv").read_text() == before

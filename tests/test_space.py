@@ -19,7 +19,7 @@ from expander.recipe import Recipe
 from expander.solve import Grids, Lattice, Limits
 from expander.space import OPERATIONAL, SearchSpace, difference, read_space
 
-SECTIONS = "description, complexity, basis, expansion, grids, limits, regimes, recipe, regularisation, views, data, resources, failures, watch, coordinator, seed"
+SECTIONS = "description, complexity, basis, expansion, grids, limits, regimes, recipe, regularisation, views, data, prepare, resources, failures, watch, coordinator, seed"
 
 
 def mistakes(tmp_path, text, *overrides):

@@ -277,6 +277,9 @@ class TestAnyStore:
         new_search(store)
         with pytest.raises(UsageError, match=r"'first' exists.*expander resume first.*another name"):
             new_search(store)
+        with pytest.raises(UsageError, match="exists"):
+            store.check_free("first")
+        store.check_free("second")
         assert len(store.searches()) == 1
 
     def test_a_name_that_does_not_exist_is_refused_with_those_that_do(self, store: SqlStore) -> None:

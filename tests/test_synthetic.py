@@ -9,6 +9,7 @@ import pytest
 
 from trainers.data.decode import VideoReader
 from trainers.data.manifest import ManifestSource, read_pair
+from trainers.data.pictures import shorter_side_scaled
 from trainers.data.synthetic import CLASSES, draw, write_videos
 
 FEW = {"train_per_class": 2, "val_per_class": 1}
@@ -125,7 +126,7 @@ def test_the_encoded_videos_show_what_was_drawn(folder):
     pixels = draw("stripes", np.random.default_rng((0, 0, 4, 1)))
     with VideoReader(folder / "train" / "stripes_001.mp4") as reader:
         for number, frame in reader.frames(range(0, len(pixels), 5)):
-            found = reader.rgb(frame, min(pixels.shape[1:3])).astype(int)
+            found = shorter_side_scaled(reader.picture(frame), min(pixels.shape[1:3])).astype(int)
             assert np.abs(found - pixels[number]).mean() < 12
 
 

@@ -32,7 +32,7 @@ TRAIN = (
             *("schedule", "team", "train"),
         )
     ),
-    *(f"trainers/data/{name}.py" for name in ("clips", "damage", "decode")),
+    *(f"trainers/data/{name}.py" for name in ("clips", "converter", "damage", "decode", "frames", "pictures")),
     *("trainers/networks", "trainers/networks/kernels"),
 )
 # Python, and what a compiler makes of C.

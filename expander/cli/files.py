@@ -203,10 +203,11 @@ def make_folder(folder: Path) -> None:
 
 def _locate_data(values: Any, folder: Path) -> None:
     """Paths in a space start from its own folder, whatever folder the command is run in."""
-    data = values.get("data") if isinstance(values, dict) else None
-    for key in ("train", "val", "root"):
-        if isinstance(data, dict) and isinstance(data.get(key), str):
-            data[key] = str((folder / data[key]).resolve())
+    for name, keys in (("data", ("train", "val", "root")), ("prepare", ("folder",))):
+        section = values.get(name) if isinstance(values, dict) else None
+        for key in keys:
+            if isinstance(section, dict) and isinstance(section.get(key), str):
+                section[key] = str((folder / section[key]).resolve())
 
 
 def _read(path: Path) -> str:

@@ -15,6 +15,7 @@ from expander.cli.files import load_space
 from expander.cli.inputs import Videos, data_changes, look_at_files, read_videos, sources, versions
 from expander.cli.options import DEFAULT_STORE, DispatcherName, Json, Name, RayAddress, SpaceKeys, StoreUrl
 from expander.cli.output import notes, print_json
+from expander.cli.prepare import prepare_for
 from expander.cli.running import NotMeasuredYet, carry_on, known_cost
 from expander.cli.search import check_name, quoted
 from expander.cli.snapshot import status_document
@@ -135,6 +136,7 @@ def _data_of(recorded: SearchSpace, space: SearchSpace) -> list[str]:
 
 def _videos(origin: SearchStore, space: SearchSpace) -> Videos:
     """The videos of the fork; under the same id where they are those of the search that is forked."""
+    prepare_for(space, renew=True)
     videos, recorded = look_at_files(read_videos(space)), origin.record_of.data
     if recorded is None:
         return videos

@@ -62,21 +62,44 @@ def read_videos(space: SearchSpace) -> Videos:
     """The manifests that `space` names. Raises UsageError where it names none, ManifestError where they are wrong."""
     from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
 
-    if space.data.train is None or space.data.val is None:
-        missing = " and ".join(key for key in ("train", "val") if getattr(space.data, key) is None)
-        raise UsageError(
-            f"no {missing} manifest: give --train MANIFEST and --val MANIFEST, or data.train and data.val in the space"
-        )
-    root = None if space.data.root is None else Path(space.data.root).resolve()
-    train, val = (
-        ManifestSource(Path(path).resolve(), root, space.data.outside_root)
-        for path in (space.data.train, space.data.val)
-    )
+    train, val = originals_of(space)
+    if (copies := copies_of(space)) is not None:
+        missing = [str(path) for path in copies if not path.is_file()]
+        if missing:
+            raise UsageError(
+                f"{' and '.join(missing)}: the copies of the videos are not there, or not all of them; `expander"
+                " search` makes them, and so does `expander resume`"
+            )
+        train, val = (ManifestSource(path) for path in copies)
     manifests = read_pair(train, val)
     for manifest in manifests:
         check_classes(manifest, space.basis.classes)
     warn_of_leaks(*manifests)
     return Videos(train, val, manifests, fingerprint(*manifests))
+
+
+def originals_of(space: SearchSpace) -> tuple[ManifestSource, ManifestSource]:
+    """The training and the validation manifest that `space` names. Raises UsageError where it names none."""
+    from trainers.data.manifest import ManifestSource
+
+    train, val = space.data.train, space.data.val
+    if train is None or val is None:
+        missing = " and ".join(key for key in ("train", "val") if getattr(space.data, key) is None)
+        raise UsageError(
+            f"no {missing} manifest: give --train MANIFEST and --val MANIFEST, or data.train and data.val in the space"
+        )
+    root = None if space.data.root is None else Path(space.data.root).resolve()
+    outside = space.data.outside_root
+    return ManifestSource(Path(train).resolve(), root, outside), ManifestSource(Path(val).resolve(), root, outside)
+
+
+def copies_of(space: SearchSpace) -> tuple[Path, Path] | None:
+    """The lists of the copies that the search trains on; None where it trains on the originals."""
+    if space.prepare.folder is None:
+        return None
+    folder = Path(space.prepare.folder).resolve()
+    train, val = (folder / f"{source.path.stem}.csv" for source in originals_of(space))
+    return train, val
 
 
 def look_at_files(videos: Videos) -> Videos:

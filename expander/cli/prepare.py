@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import typer
 from rich.console import Console
@@ -22,13 +22,17 @@ from expander.cli.output import document, notes, print_json
 from expander.errors import Interrupted, UsageError
 from expander.plan import plan
 from expander.recipe import Recipe
+from expander.space import SearchSpace
 from expander.trial import shorter_side
 from expander.units import duration, human
 
 if TYPE_CHECKING:
+    from trainers.data.encode import Settings
+    from trainers.data.manifest import Manifest
     from trainers.data.prepare import Event, Finished, Predicted
     from trainers.data.prepared import Made, State
 
+FormName = Literal["frames", "video", "raw"]
 DEFAULT_SPACE = "x3d_kinetics400"
 # Where no terminal shows a bar, lines come no faster.
 LINE_SECONDS = 10.0
@@ -52,39 +56,104 @@ def prepare(
         ),
     ] = None,
     config: Annotated[str | None, typer.Option(help="Instead: as training this config needs, such as X3D-M.")] = None,
+    form: Annotated[
+        FormName,
+        typer.Option(
+            "--as",
+            help="frames: JPEG, a clip's frames alone are read. video: H.264, a third of the bytes, a third as fast or"
+            " less. raw: ten times the bytes, fastest from memory.",
+        ),
+    ] = "frames",
     keyframes: Annotated[
-        int,
-        typer.Option(min=1, max=1000, help="Frames from one key frame to the next; 1 reads fastest and is largest."),
-    ] = 12,
+        int | None,
+        typer.Option(min=1, max=1000, help="Of a video: frames from one key frame to the next, at most. Default: 12."),
+    ] = None,
     quality: Annotated[
-        int, typer.Option(min=0, max=51, help="Quality as x264's crf: higher is smaller, 18 looks like the original.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            min=0,
+            max=51,
+            help="Higher is smaller. Of frames: JPEG's quantiser, 2 to 31 (3); of a video: x264's crf (20).",
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy a data set for training speed: smaller H.264 videos with many key frames, all frames kept, no sound.
+    """Copy a data set for training speed: as large as a search needs, all frames kept and each quickly had, no sound.
 
     Run again, it goes on. A video that cannot be read is copied as it is and named in unprepared.csv.
     """
     pixels, why = _side(side, space, config)
-    from trainers.data.encode import Settings
+    settings = settings_of(pixels, form, keyframes, quality)
     from trainers.data.manifest import ManifestSource, read_pair
-    from trainers.data.prepare import prepare as make
 
     sources = [ManifestSource(path.resolve(), root and root.resolve(), outside_root) for path in manifests]
     read = [sources[0].read(), *(read_pair(sources[0], other)[1] for other in sources[1:])]
-    make_folder(out)
     notes().print(f"shorter side {pixels}: {why}", markup=False)
-    settings = Settings(pixels, keyframes, quality)
-    # As many as the cores that this process may use, which a container limits.
-    events = make(out.resolve(), read, settings, workers or len(os.sched_getaffinity(0)))
     began = time.monotonic()
+    predicted, finished = _made(read, out, settings, workers)
+    _print(finished, predicted, settings.as_dict(), time.monotonic() - began, as_json)
+
+
+def prepare_for(space: SearchSpace, renew: bool) -> None:
+    """Make the copies that a search of `space` trains on, as far as they are not there; it may ask for none.
+
+    renew: also where the lists of the copies are there, of which some may be missing or have changed. Raises UsageError
+    where no side is known, and what `expander data prepare` raises.
+    """
+    from expander.cli.inputs import copies_of, originals_of
+    from trainers.data.manifest import read_pair
+
+    lists = copies_of(space)
+    if lists is None or not (renew or not all(path.is_file() for path in lists)):
+        return
+    assert space.prepare.folder is not None
+    if space.prepare.side is None and space.measured is not None:
+        raise UsageError(
+            f"prepare.side: the crops of a space whose complexity is {space.complexity} are known only as it is"
+            " searched; give the shorter side that the largest crop needs, 10/7 of it"
+        )
+    side, why = (space.prepare.side, "as given") if space.prepare.side else _of_space(space, "the search")
+    notes().print(f"videos are prepared in {space.prepare.folder}, shorter side {side}: {why}", markup=False)
+    settings = settings_of(side, space.prepare.form, None, None)
+    _, finished = _made(read_pair(*originals_of(space)), Path(space.prepare.folder), settings, None)
+    unprepared = sum(made.state != "prepared" for made in finished.made)
+    if unprepared:
+        notes().print(_left(Counter(made.state for made in finished.made), _unprepared(finished)), markup=False)
+
+
+def _made(
+    manifests: Sequence[Manifest], out: Path, settings: Settings, workers: int | None
+) -> tuple[Predicted | None, Finished]:
+    """Make copies and show it; what was predicted of them, and what came of it."""
+    from trainers.data.prepare import prepare as make
+
+    make_folder(out)
+    # As many as the cores that this process may use, which a container limits.
+    events = make(out.resolve(), manifests, settings, workers or len(os.sched_getaffinity(0)))
     try:
         with closing(events):
-            predicted, finished = _shown(events, notes())
+            return _shown(events, notes())
     except KeyboardInterrupt:
         raise Interrupted("stopped; the same command goes on from here") from None
-    _print(finished, predicted, settings.as_dict(), time.monotonic() - began, as_json)
+
+
+def _unprepared(finished: Finished) -> Path:
+    return finished.manifests[0].parent / "unprepared.csv"
+
+
+def settings_of(side: int, form: FormName, keyframes: int | None, quality: int | None) -> Settings:
+    """How copies are made. Raises UsageError for what has no meaning in this form."""
+    from trainers.data.encode import FORMS, Settings
+
+    known = FORMS[form]
+    if keyframes is not None and form != "video":
+        raise UsageError(f"--keyframes {keyframes}: of --as {form} every frame stands by itself; leave it out")
+    if quality is not None and not known.coarser:
+        raise UsageError(f"--quality {quality}: --as {form} loses nothing; leave it out")
+    if quality is not None and not known.best <= quality <= known.worst:
+        raise UsageError(f"--quality {quality}: of --as {form} it is {known.coarser}, {known.best} to {known.worst}")
+    return Settings(side, keyframes or 12, quality, form)
 
 
 def _side(side: int | None, space: str | None, config: str | None) -> tuple[int, str]:
@@ -106,12 +175,15 @@ def _side(side: int | None, space: str | None, config: str | None) -> tuple[int,
             f"--space {space}: the crops of a space whose complexity is {loaded_space.complexity} are known only as it"
             " is searched; give --side, or the --config of the largest network"
         )
+    return _of_space(loaded_space, space or DEFAULT_SPACE)
+
+
+def _of_space(space: SearchSpace, name: str) -> tuple[int, str]:
     # Of every candidate: the ones that a step does not keep are trained too.
-    candidates = [candidate for step in plan(loaded_space).steps for candidate in step.step.candidates]
+    candidates = [candidate for step in plan(space).steps for candidate in step.step.candidates]
     crops = [found.solution.geometry.crop for found in candidates if found.solution and found.feasible]
-    crop = max([loaded_space.basis.crop, *crops])
-    recipe = loaded_space.base_recipe
-    return _needed(crop, recipe), f"what the largest crop needs that {space or DEFAULT_SPACE} plans to train, {crop}"
+    crop = max([space.basis.crop, *crops])
+    return _needed(crop, space.base_recipe), f"what the largest crop needs that {name} plans to train, {crop}"
 
 
 def _needed(crop: int, recipe: Recipe) -> int:
@@ -204,7 +276,7 @@ def _print(
     states = Counter(made.state for made in finished.made)
     taken = sum(made.bytes for made in finished.made)
     original = sum(made.size for made in finished.made)
-    unprepared = finished.manifests[0].parent / "unprepared.csv"
+    unprepared = _unprepared(finished)
     if as_json:
         print_json(
             {

@@ -22,6 +22,7 @@ from expander.cli.inputs import (
 )
 from expander.cli.options import DEFAULT_STORE, DispatcherName, Json, Name, RayAddress, Space, SpaceKeys, StoreUrl
 from expander.cli.output import notes
+from expander.cli.prepare import prepare_for
 from expander.cli.running import begin_early, carry_on
 from expander.errors import UsageError
 from expander.inputs import ACCEPTABLE
@@ -57,10 +58,15 @@ def search(
         if manifest is not None:
             given.append(f"data.{key}={quoted(manifest)}")
     searched, source = load_space(space, given)
+    from results.store import open_store
+
+    if not searched.prescribed and searched.prepare.folder is not None:
+        with closing(open_store(store, create=True)) as opened:  # before hours of preparing
+            opened.check_free(name)
+        prepare_for(searched, renew=True)
     videos = None if searched.prescribed else read_videos(searched)
     if videos is not None:
         make_folder(runs / "trials")
-    from results.store import open_store
 
     with closing(open_store(store, create=True)) as opened:
         videos = None if videos is None else look_at_files(videos)
@@ -101,6 +107,8 @@ def resume(
     with closing(open_store(store)) as opened:
         resumed = opened.search(name)
         space = unchanged_space(resumed)
+        if not space.prescribed:
+            prepare_for(space, renew=False)
         videos = None if space.prescribed else unchanged_videos(resumed, space)
         if space.prescribed and accept_changes:
             raise UsageError(
@@ -129,6 +137,8 @@ def retry(
         retried = opened.search(name)
         to_retry(retried, trial)
         space = unchanged_space(retried)
+        if not space.prescribed:
+            prepare_for(space, renew=False)
         videos = None if space.prescribed else unchanged_videos(retried, space)
         if videos is not None:
             accepted_changes(retried, None)

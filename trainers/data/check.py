@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from trainers.data.crew import Crashed, carry_out
-from trainers.data.decode import DamagedVideo, VideoReader
+from trainers.data.decode import DamagedVideo
+from trainers.data.frames import AnyReader, open_video
 from trainers.data.manifest import Manifest, Video
 from trainers.data.video_index import TOLERANCE
 
@@ -22,8 +23,6 @@ Problem = Literal["missing", "broken", "crash", "leak", "twice", "short"]
 BYTES_PER_SECOND = 200_000
 # The process is killed where the reader has not kept its own limit.
 GRACE_SECONDS = 30
-# The shorter side to which a frame is scaled, to see that it can be.
-SIDE = 128
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def look(task: Task) -> Seen:
     if not os.path.exists(task.path):
         return Seen("missing", "does not exist")
     try:
-        with VideoReader(task.path, seconds=task.seconds) as reader:
+        with open_video(task.path, seconds=task.seconds) as reader:
             _decode(reader)
             short = _short(reader, task.clip)
         return Seen("short" if short else None, short, _digest(task.path) if task.compare else "")
@@ -142,17 +141,17 @@ def _again(
     return None
 
 
-def _decode(reader: VideoReader) -> None:
+def _decode(reader: AnyReader) -> None:
     """Raises DamagedVideo where a frame cannot be had, or not as RGB."""
-    scaled = None
+    last = None
     for _, frame in reader.frames(range(len(reader.index.times))):
         kind = frame.width, frame.height, frame.format.name
-        if kind != scaled:
-            reader.rgb(frame, SIDE)
-            scaled = kind
+        if kind != last:
+            reader.picture(frame)
+            last = kind
 
 
-def _short(reader: VideoReader, clip: Clip) -> str:
+def _short(reader: AnyReader, clip: Clip) -> str:
     """Why the clip does not fit; empty where it does."""
     index = reader.index
     if index.latest_start(clip.frames, clip.stride) >= -TOLERANCE * index.spacing:

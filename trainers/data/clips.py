@@ -17,8 +17,11 @@ from expander.axis import round_half_up
 from expander.efficientnet3d import AnyGeometry
 from expander.recipe import Recipe, ShortVideos
 from expander.trial import Views, shorter_side
-from trainers.data.decode import SECONDS_PER_VIDEO, DamagedVideo, VideoReader
+from trainers.data.converter import shape_of
+from trainers.data.decode import SECONDS_PER_VIDEO, DamagedVideo
+from trainers.data.frames import AnyReader, open_video
 from trainers.data.manifest import Manifest, Video
+from trainers.data.pictures import mirrored, scaled, shorter_side_scaled
 from trainers.data.video_index import TOLERANCE, VideoIndex
 
 # Of each channel, over pixels in [0, 1].
@@ -64,7 +67,7 @@ class Damaged:
 
 class TrainingClips(Dataset[Clip | Damaged]):
     """One random clip of a video: shorter side uniform in `recipe.scale_jitter` x crop, random crop, mirrored half the
-    time where the recipe flips.
+    time where the recipe flips. The crop is cut from the frames, in whole pixels of theirs, and scaled then.
 
     Without state: a clip follows from the seed, the epoch and the video's place in the manifest alone, in any process.
     Both are its key, so that one loader serves every epoch and its processes keep the indexes of the videos. seconds:
@@ -92,9 +95,9 @@ class TrainingClips(Dataset[Clip | Damaged]):
             pixels, times = self._pixels(video, np.random.default_rng((self.seed, epoch, index)))
         except DamagedVideo as damaged:
             return Damaged(str(video.path), damaged.reason, index)
-        return Clip(torch.from_numpy(pixels), video.label, index, times)
+        return Clip(pixels, video.label, index, times)
 
-    def _pixels(self, video: Video, random: np.random.Generator) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
+    def _pixels(self, video: Video, random: np.random.Generator) -> tuple[Tensor, tuple[float, ...]]:
         start, jitter, top, left, mirror = random.random(5)
         crop = self.geometry.crop
         low, high = self.recipe.scale_jitter
@@ -105,12 +108,14 @@ class TrainingClips(Dataset[Clip | Damaged]):
             numbers = clip_frames(reader.index, self.geometry, begin, short)
             pixels = np.empty((len(numbers), crop, crop, 3), dtype=np.uint8)
             for number, frame in reader.frames(numbers):
-                picture = reader.rgb(frame, side)
                 # One place for all frames, in shares, as a frame may differ from the others in size.
-                y, x = (int(at * (size - crop + 1)) for at, size in zip((top, left), picture.shape, strict=False))
-                pixels[numbers == number] = picture[y : y + crop, x : x + crop]
+                height, width = shape_of(frame)
+                box = min(height, width, max(1, round_half_up(crop * min(height, width) / side)))
+                y, x = (int(at * (size - box + 1)) for at, size in zip((top, left), (height, width), strict=True))
+                pixels[numbers == number] = scaled(reader.picture(frame, (y, x, box, box)), crop, crop)
             times = tuple(reader.index.times[numbers].tolist())
-        return (np.ascontiguousarray(pixels[:, :, ::-1]) if self.recipe.flip and mirror < 0.5 else pixels), times
+        clip = torch.from_numpy(pixels)
+        return (mirrored(clip) if self.recipe.flip and mirror < 0.5 else clip), times
 
 
 class TestViews(Dataset[ViewedVideo | Damaged]):
@@ -160,7 +165,7 @@ class TestViews(Dataset[ViewedVideo | Damaged]):
                 for at, kind in enumerate(kinds)
             ]
             for number, frame in reader.frames(np.concatenate([shot.numbers.ravel() for shot in shots])):
-                picture = reader.rgb(frame, self.side)
+                picture = shorter_side_scaled(reader.picture(frame), self.side)
                 for shot in shots:
                     shot.take(number, picture)
         rows = [(place, shots[place].rows(clips)) for clips, place in zip(frames, places, strict=True)]
@@ -250,9 +255,9 @@ class Indexes:
         self._seconds = seconds
         self._kept: OrderedDict[Path, VideoIndex] = OrderedDict()
 
-    def reader(self, path: Path) -> VideoReader:
+    def reader(self, path: Path) -> AnyReader:
         """An open reader of the video; raises DamagedVideo."""
-        reader = VideoReader(path, self._kept.get(path), self._seconds)
+        reader = open_video(path, self._kept.get(path), self._seconds)
         self._kept[path] = reader.index
         self._kept.move_to_end(path)
         if len(self._kept) > INDEXES_KEPT:

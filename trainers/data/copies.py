@@ -82,7 +82,7 @@ def about_of(
 
 
 def _words(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in settings.items() if key != "form")
+    return ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
 def source_of(manifest: Manifest) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _place(manifest: Manifest, name: str, settings: Settings) -> str:
     if manifest.form == FOLDER_FORM:  # two folders of classes often have files of the same names
         parts.insert(0, manifest.path.name)
     path = "/".join([settings.name, *parts])
-    return path if path.endswith(".mp4") else f"{path}.mp4"
+    return path if path.endswith(settings.suffix) else f"{path}{settings.suffix}"
 
 
 def lines_of(manifest: Manifest, settings: Settings) -> str:

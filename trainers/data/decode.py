@@ -17,9 +17,9 @@ from typing import Self
 import av
 import numpy as np
 from av.stream import Discard, Disposition
-from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from trainers.data.converter import Box, Converter
 from trainers.data.video_index import VideoIndex, index_of
 
 # A video that takes longer is damaged, unless a space says otherwise. Ten seconds of 1080p take five.
@@ -38,7 +38,7 @@ OPTIONAL_UNITS = (1, 6, 9, 12)
 NEAR_PACKETS = 16
 
 # What PyAV raises for a file that it cannot read; the last three by its own conversions of broken values.
-_UNREADABLE = (av.FFmpegError, OSError, ValueError, OverflowError)
+UNREADABLE = (av.FFmpegError, OSError, ValueError, OverflowError)
 
 
 class DamagedVideo(Exception):
@@ -65,7 +65,7 @@ class VideoReader:
         self.path = path
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
-        self._scaler = VideoReformatter()
+        self._converter = Converter()
         self._pushed_back: av.Packet[av.VideoStream] | None = None
         self._open()
         try:
@@ -101,28 +101,9 @@ class VideoReader:
         if done < len(wanted):
             yield from self._from_first(wanted[done:])
 
-    def rgb(self, frame: av.VideoFrame, shorter_side: int) -> NDArray[np.uint8]:
-        """(H, W, 3) pixels of `frame`, turned as its rotation says, the shorter of H and W being `shorter_side`."""
-        shorter, longer = sorted((frame.width, frame.height))
-        if longer > MAX_ASPECT * shorter:
-            raise DamagedVideo(self.path, f"{frame.width} x {frame.height} pixels: narrower than 1 : {MAX_ASPECT}")
-        width, height = (
-            max(shorter_side, round(side * shorter_side / shorter)) for side in (frame.width, frame.height)
-        )
-        try:
-            # By default swscale starts a pool of threads for each size: four times slower, and for some formats not
-            # even the same pixels each time.
-            scaled = self._scaler.reformat(
-                frame, width, height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1
-            )
-            pixels = np.asarray(scaled.to_ndarray(), dtype=np.uint8)
-        except _UNREADABLE as error:
-            name = frame.format.name
-            raise DamagedVideo(
-                self.path, f"pixels of format {name} cannot be turned to RGB: {_words(error)}"
-            ) from error
-        turns = round(frame.rotation / 90)
-        return np.rot90(pixels, turns) if turns else pixels
+    def picture(self, frame: av.VideoFrame, box: Box | None = None) -> NDArray[np.uint8]:
+        """(H, W, 3) pixels of `frame`, or of `box` in it, turned as its rotation says. Raises DamagedVideo."""
+        return converted(self._converter, self.path, frame, box)
 
     def _planned(self, wanted: list[int]) -> Iterator[av.VideoFrame]:
         """The wanted frames in order, as long as each has the time stamp that the index expects."""
@@ -182,7 +163,7 @@ class VideoReader:
             try:
                 yield from self._codec.decode(packet)
                 corrupt = packet.is_corrupt
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 if position >= damage_from:
                     raise DamagedVideo(self.path, self._undecodable(position, error)) from error
                 continue
@@ -190,11 +171,11 @@ class VideoReader:
                 raise DamagedVideo(self.path, f"packet {position} of {len(self.index.stamps)} is cut off or damaged")
         try:
             yield from self._codec.decode(None)
-        except _UNREADABLE as error:
-            raise DamagedVideo(self.path, f"its last frames cannot be decoded: {_words(error)}") from error
+        except UNREADABLE as error:
+            raise DamagedVideo(self.path, f"its last frames cannot be decoded: {words(error)}") from error
 
     def _undecodable(self, position: int, error: Exception) -> str:
-        reason = f"packet {position} of {len(self.index.stamps)} cannot be decoded: {_words(error)}"
+        reason = f"packet {position} of {len(self.index.stamps)} cannot be decoded: {words(error)}"
         # A decoder that refuses a frame's size forgets the size.
         return reason if self._codec.width else f"{reason} (no frame size, or one of more than {MAX_PIXELS:,} pixels)"
 
@@ -230,7 +211,7 @@ class VideoReader:
                 self._container.seek(stamp, stream=self._stream)
                 self._demuxer = self._container.demux(self._stream)  # the one before may have ended
                 self._pushed_back = packet = self._next_packet()
-            except (DamagedVideo, *_UNREADABLE):
+            except (DamagedVideo, *UNREADABLE):
                 packet = None
             if packet is not None:
                 found = np.flatnonzero(self.index.stamps == packet.pts)
@@ -248,10 +229,8 @@ class VideoReader:
             packet = packet or next(self._demuxer, None)
         except av.error.ExitError as error:
             raise self._too_slow() from error
-        except _UNREADABLE as error:
-            raise DamagedVideo(
-                self.path, f"cannot be read on after packet {self._position}: {_words(error)}"
-            ) from error
+        except UNREADABLE as error:
+            raise DamagedVideo(self.path, f"cannot be read on after packet {self._position}: {words(error)}") from error
         if packet is None or packet.size == 0:
             return None
         self._position += 1
@@ -270,7 +249,7 @@ class VideoReader:
             )
         except av.error.ExitError as error:
             raise self._too_slow() from error
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise DamagedVideo(self.path, _unopened(self.path, error)) from error
         try:
             self._use_video_stream()
@@ -333,6 +312,18 @@ class VideoReader:
         return DamagedVideo(self.path, f"took more than {self._seconds:g} s to read")
 
 
+def converted(converter: Converter, path: Path, frame: av.VideoFrame, box: Box | None) -> NDArray[np.uint8]:
+    """A frame of the video at `path`, or its part, as RGB. Raises DamagedVideo where that cannot be."""
+    shorter, longer = sorted((frame.width, frame.height))
+    if longer > MAX_ASPECT * shorter:
+        raise DamagedVideo(path, f"{frame.width} x {frame.height} pixels: narrower than 1 : {MAX_ASPECT}")
+    try:
+        return converter.picture(frame, box)
+    except UNREADABLE as error:
+        name = frame.format.name
+        raise DamagedVideo(path, f"pixels of format {name} cannot be turned to RGB: {words(error)}") from error
+
+
 def _unopened(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         head = file.read(64)
@@ -340,8 +331,9 @@ def _unopened(path: Path, error: Exception) -> str:
         return "is empty"
     if head.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the video: run 'git lfs pull'"
-    return f"cannot be opened: {_words(error)}"
+    return f"cannot be opened: {words(error)}"
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
+    """What FFmpeg or the system says of an error."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

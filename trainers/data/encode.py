@@ -1,4 +1,4 @@
-"""One video written anew for fast reading: H.264 in MP4 with many key frames and no B-frame, picture by picture.
+"""One video written anew for fast reading: as JPEG or raw frames that stand by themselves, or as H.264 with many keys.
 
 Every frame and its time stamp are kept, so that a clip of the copy shows the frames of the same clip of the original.
 """
@@ -10,14 +10,15 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from trainers.data.decode import DamagedVideo, VideoReader
+from trainers.data.decode import DamagedVideo
+from trainers.data.frames import AnyReader, FrameReader, add_list, open_video
 from trainers.data.video_index import VideoIndex
 
 # Hours of film are whole videos too.
@@ -35,23 +36,71 @@ SAME_TIME = 1e-6
 _REFUSED = (av.FFmpegError, ValueError, OverflowError)
 
 
+FormName = Literal["frames", "video", "raw"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A kind of copy. suffix: of its file's name. coarser: what its quality is, for people; empty where it has none.
+    best, worst: the range of quality; usual: where none is given."""
+
+    codec: str
+    container: str
+    suffix: str
+    coarser: str = ""
+    best: int = 0
+    worst: int = 0
+    usual: int = 0
+
+
+FORMS: dict[FormName, Form] = {
+    "frames": Form("mjpeg", "mov", ".mov", "the quantiser of JPEG", 2, 31, 3),
+    "video": Form("libx264", "mp4", ".mp4", "x264's crf", 0, 51, 20),
+    "raw": Form("rawvideo", "nut", ".nut"),
+}
+
+
 @dataclass(frozen=True)
 class Settings:
-    """How copies are made. side: pixels of the shorter side, at most. keyframes: frames from one key frame to the next,
-    at most. quality: x264's crf, from 0 (lossless) to 51."""
+    """How copies are made. side: pixels of the shorter side, at most. keyframes: of a video, frames from one key frame
+    to the next, at most. quality: higher is smaller; see FORMS for what it means, and the usual one."""
 
     side: int
-    keyframes: int
-    quality: int
+    keyframes: int = 12
+    quality: int | None = None
+    form: FormName = "video"
+
+    @property
+    def level(self) -> int:
+        """The quality, or the usual one."""
+        return FORMS[self.form].usual if self.quality is None else self.quality
 
     @property
     def name(self) -> str:
-        """As a folder is named: 'h264-side256-key12-crf20'."""
-        return f"h264-side{self.side}-key{self.keyframes}-crf{self.quality}"
+        """As a folder is named: 'h264-side256-key12-crf20', 'jpeg-side256-q3', 'raw-side256'."""
+        match self.form:
+            case "video":
+                return f"h264-side{self.side}-key{self.keyframes}-crf{self.level}"
+            case "frames":
+                return f"jpeg-side{self.side}-q{self.level}"
+            case "raw":
+                return f"raw-side{self.side}"
+
+    @property
+    def suffix(self) -> str:
+        """Of the names of the copies."""
+        return FORMS[self.form].suffix
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {"form": "h264", "side": self.side, "keyframes": self.keyframes, "quality": self.quality}
+        """Plain values, for JSON; what has no meaning in this form is left out."""
+        keys = {"keyframes": self.keyframes} if self.form == "video" else {}
+        quality = {"quality": self.level} if FORMS[self.form].coarser else {}
+        return {
+            "form": {"video": "h264", "frames": "jpeg", "raw": "raw"}[self.form],
+            "side": self.side,
+            **keys,
+            **quality,
+        }
 
 
 class Unfit(Exception):
@@ -64,27 +113,34 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What was written of a video. index: the original's. thumbnails: (N, 16, 16) grey, of each frame as written."""
+    """What was written of a video. index: the original's. thumbnails: (N, 16, 16) grey, of each frame as written.
+    settings: how. pixel_format: of the frames."""
 
     index: VideoIndex
     thumbnails: NDArray[np.uint8]
+    settings: Settings
+    pixel_format: str
 
 
 def encode(source: Path, target: Path, settings: Settings) -> Encoded:
-    """Write a copy of `source` to `target`, as MP4 whatever its name.
+    """Write a copy of `source` to `target`, whatever its name.
 
-    Raises DamagedVideo where any frame of the source cannot be read, Unfit where H.264 in MP4 cannot hold them, and
-    OSError where `target` cannot be written.
+    Raises DamagedVideo where any frame of the source cannot be read, Unfit where the form cannot hold them, and OSError
+    where `target` cannot be written.
     """
-    with VideoReader(source, seconds=SECONDS_PER_VIDEO) as reader, _Output(target, "w+") as output:
+    form = FORMS[settings.form]
+    with open_video(source, seconds=SECONDS_PER_VIDEO) as reader, _Output(target, "w+") as output:
         try:
-            return _encode(reader, output, settings)
+            encoded = _encode(reader, output, settings)
+            if settings.form != "video":
+                add_list(target, form.suffix, reader.index, encoded.pixel_format if settings.form == "raw" else "")
+            return encoded
         except (DamagedVideo, *_REFUSED) as error:
             if output.error is not None:  # FFmpeg may tell of it anywhere, and in other words
                 raise output.error from None
             if isinstance(error, DamagedVideo):
                 raise
-            raise Unfit(f"H.264 in MP4 cannot hold it: {error}") from error
+            raise Unfit(f"{form.codec} in {form.container} cannot hold it: {error}") from error
 
 
 class _Output(io.FileIO):
@@ -104,12 +160,12 @@ class _Output(io.FileIO):
         return len(content)
 
 
-def _encode(reader: VideoReader, output: _Output, settings: Settings) -> Encoded:
+def _encode(reader: AnyReader, output: _Output, settings: Settings) -> Encoded:
     tick, stamps = _ticks(reader.index)
     thumbnails = np.empty((len(stamps), THUMBNAIL, THUMBNAIL), np.uint8)
-    pictures, grey = _Pictures(settings.side), VideoReformatter()
+    pictures, grey = _Pictures(settings), VideoReformatter()
     encoder = None
-    with av.open(output, "w", format="mp4") as container:
+    with av.open(output, "w", format=FORMS[settings.form].container) as container:
         for number, frame in reader.frames(range(len(stamps))):
             picture = pictures.of(frame)
             encoder = encoder or _encoder(container, picture, reader.index, tick, settings, frame.rotation)
@@ -118,19 +174,22 @@ def _encode(reader: VideoReader, output: _Output, settings: Settings) -> Encoded
             container.mux(encoder.encode(picture))
         if encoder is not None:
             container.mux(encoder.encode())
-    return Encoded(reader.index, thumbnails)
+    assert encoder is not None  # an index has at least one frame
+    return Encoded(reader.index, thumbnails, settings, encoder.pix_fmt or "")
 
 
 def verify(copy: Path, encoded: Encoded) -> None:
     """Read a copy back. Raises Unfit where it has not the frames, the times or the pictures that were written."""
     try:
-        with VideoReader(copy, seconds=SECONDS_PER_VIDEO) as reader:
+        with open_video(copy, seconds=SECONDS_PER_VIDEO) as reader:
+            if encoded.settings.form != "video" and not isinstance(reader, FrameReader):
+                raise Unfit("the list of frames of its copy is not there")
             times, expected = reader.index.times, encoded.index.times
             if len(times) != len(expected):
                 raise Unfit(f"its copy has {len(times):,} frames and not {len(expected):,}")
             late = float(np.abs(times - expected).max())
             if late > SAME_TIME:
-                raise Unfit(f"MP4 cannot hold its time stamps: a frame would be {late:.6f} s off")
+                raise Unfit(f"its copy cannot hold its time stamps: a frame would be {late:.6f} s off")
             grey = VideoReformatter()
             for number, frame in reader.frames(range(len(times))):
                 away = np.abs(_thumbnail(grey, frame).astype(np.int16) - encoded.thumbnails[number]).mean()
@@ -151,10 +210,11 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 class _Pictures:
-    """Frames of one video as they are encoded: scaled, turned as the rotation says, 8 bits, in the range of TV."""
+    """Frames of one video as they are encoded: scaled, turned as the rotation says, 8 bits, in the range of TV, or of
+    JPEG. Frames that tell of no colours of their own have those of JPEG."""
 
-    def __init__(self, side: int) -> None:
-        self.side = side
+    def __init__(self, settings: Settings) -> None:
+        self.side, self.form = settings.side, settings.form
         self._scaler = VideoReformatter()
         self._first: tuple[int, int, int] | None = None
 
@@ -169,16 +229,17 @@ class _Pictures:
             raise Unfit(f"its frames change from {was} to {now}")
         width, height = fitted(frame.width, frame.height, self.side)
         # Odd sizes are kept too: with the colours of every pixel.
-        form = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        form = "444p" if width % 2 or height % 2 else "420p"
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
         picture = self._scaler.reformat(
             frame,
             width,
             height,
-            form,
+            f"yuvj{form}" if self.form == "frames" else f"yuv{form}",
             interpolation=Interpolation.BICUBIC,
             src_color_range=ColorRange.JPEG if full else None,
-            dst_color_range=ColorRange.MPEG,
+            dst_colorspace=None if self.form == "video" else Colorspace.ITU601,
+            dst_color_range=ColorRange.JPEG if self.form == "frames" else ColorRange.MPEG,
             threads=1,
         )
         picture = _turned(picture, shape[2]) if shape[2] else picture
@@ -195,9 +256,10 @@ def _encoder(
     rotation: int,
 ) -> av.VideoStream:
     rate = Fraction(index.rate).limit_denominator(1001)
-    stream = container.add_stream("libx264", rate=rate or 1)
+    stream = container.add_stream(FORMS[settings.form].codec, rate=rate or 1)
+    assert isinstance(stream, av.VideoStream)
     stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, picture.format.name
-    stream.options = X264 | {"crf": str(settings.quality), "g": str(settings.keyframes)}
+    stream.options = _options(settings)
     stream.time_base = tick
     codec = stream.codec_context
     codec.time_base = tick
@@ -205,6 +267,16 @@ def _encoder(
     codec.color_primaries, codec.color_trc = picture.color_primaries, picture.color_trc
     codec.sample_aspect_ratio = 1 / index.pixel_aspect if round(rotation / 90) % 2 else index.pixel_aspect
     return stream
+
+
+def _options(settings: Settings) -> dict[str, object]:
+    match settings.form:
+        case "video":
+            return X264 | {"crf": str(settings.level), "g": str(settings.keyframes)}
+        case "frames":
+            return {"qmin": str(settings.level), "qmax": str(settings.level), "threads": "1"}
+        case "raw":
+            return {}
 
 
 def _ticks(index: VideoIndex) -> tuple[Fraction, list[int]]:
@@ -221,7 +293,7 @@ def _turned(picture: av.VideoFrame, turns: int) -> av.VideoFrame:
     """A picture of planes, by so many quarter turns against the clock."""
     flat = picture.to_ndarray().ravel()
     pixels = picture.width * picture.height
-    share = 1 if picture.format.name == "yuv444p" else 2
+    share = 1 if "444" in picture.format.name else 2
     chroma = picture.height // share, picture.width // share
     ends = [pixels, pixels + math.prod(chroma)]
     shapes = [(picture.height, picture.width), chroma, chroma]

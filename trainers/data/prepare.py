@@ -118,7 +118,7 @@ def prepare_video(task: Task) -> Made:
     except OSError:
         return Made(task.video, str(task.source), 0, 0, "missing", "does not exist")
     made = Made(task.video, str(task.source), found.st_size, found.st_mtime_ns, "prepared")
-    unfinished = task.folder / UNFINISHED / f"{os.getpid()}.mp4"
+    unfinished = task.folder / UNFINISHED / f"{os.getpid()}{task.settings.suffix}"
     target = task.folder / task.video
     target.parent.mkdir(parents=True, exist_ok=True)
     reason, frames = task.keep, 0
@@ -162,7 +162,7 @@ def _too_large(predicted: Predicted, left: int, folder: Path) -> str:
     return (
         f"{folder}: the copies of the {left:,} videos that are left will take about {human(predicted.bytes, 3)}B, and"
         f" {human(predicted.free, 3)}B are free there. Free some, and the same command goes on from here; or give"
-        " another folder with a smaller --side, more --keyframes or a higher --quality"
+        " another folder with a smaller side, or copies as video"
     )
 
 

@@ -18,7 +18,9 @@ from expander.recipe import Recipe
 from expander.trial import shorter_side
 from trainers.data.ava import Sample
 from trainers.data.clips import Damaged, Indexes
-from trainers.data.decode import SECONDS_PER_VIDEO, DamagedVideo, VideoReader
+from trainers.data.decode import SECONDS_PER_VIDEO, DamagedVideo
+from trainers.data.frames import AnyReader
+from trainers.data.pictures import shorter_side_scaled
 from trainers.data.video_index import VideoIndex
 
 
@@ -117,7 +119,7 @@ def _pictures(indexes: Indexes, frames: KeyFrames, place: int, geometry: AnyGeom
         numbers = centred_frames(reader.index, geometry, seconds)
         pictures: NDArray[np.uint8] | None = None
         for number, frame in reader.frames(numbers):
-            picture = reader.rgb(frame, side)
+            picture = shorter_side_scaled(reader.picture(frame), side)
             if pictures is None:
                 pictures = np.empty((len(numbers), *picture.shape), dtype=np.uint8)
             if picture.shape != pictures.shape[1:]:
@@ -127,7 +129,7 @@ def _pictures(indexes: Indexes, frames: KeyFrames, place: int, geometry: AnyGeom
     return pictures
 
 
-def _seconds(reader: VideoReader, second: int, start: float) -> float:
+def _seconds(reader: AnyReader, second: int, start: float) -> float:
     """The key frame's time in the file."""
     seconds, end = second - start, reader.index.duration
     # The last frame of a file that was cut at the second itself is a little before it.
