@@ -218,15 +218,17 @@ def _record(search: SearchStore, trial: Trial) -> None:
 def _reports(urls: list[str], out: Path, runs: int) -> Iterator[Row]:
     """`expander report` of a search with a hundred trials, as a user types it."""
     command = [str(Path(sys.executable).parent / "expander"), "report", "search-0", "--out", str(out), "--store"]
-    taken: list[list[float]] = [[], []]
+    clock: list[list[float]] = [[], []]
+    processor: list[list[float]] = [[], []]
     for _ in range(runs):
-        for values, url in zip(taken, urls, strict=True):
-            began = time.perf_counter()
-            subprocess.run([*command, url], check=True, capture_output=True)
-            values.append(time.perf_counter() - began)
-    for values, size in zip(taken, SIZES, strict=True):
-        yield Row(f"report of a search of 100 trials in a store of {size}", "s", values)
-    yield _growth("... the ratio", *taken)
+        for number, url in enumerate(urls):
+            took, used = store.times([*command, url], runs=1)
+            clock[number] += took
+            processor[number] += used
+    for number, size in enumerate(SIZES):
+        yield Row(f"report of a search of 100 trials in a store of {size}", "s", clock[number])
+        yield Row("... of the processor", "s", processor[number])
+    yield _growth("... the ratio, of the processor", *processor)
 
 
 def _growth(what: str, small: list[float], large: list[float]) -> Row:
@@ -236,10 +238,11 @@ def _growth(what: str, small: list[float], large: list[float]) -> Row:
 def _resumes(url: str) -> Iterator[Row]:
     """`expander resume` of a search in the large store, to the start of a trial."""
     command = [str(Path(sys.executable).parent / "expander"), "resume", "last", "--store", url, "--dispatcher"]
-    inline = store.resumed([*command, "inline"], url)[-1].clock
-    yield Row("resume --dispatcher inline, until a trial begins", "s", inline, 5)
+    begun = store.resumed([*command, "inline"], url)[-1]
+    yield Row("resume --dispatcher inline, until a trial begins", "s", begun.clock, 5)
+    yield Row("... of the processor", "s", begun.processor)
     alone, on_ray = [], []
-    for _ in range(len(inline)):
+    for _ in begun.clock:
         done = subprocess.run([sys.executable, "-c", RAY], check=True, capture_output=True, text=True)
         alone.append(float(done.stdout))
         on_ray += store.resumed([*command, "ray"], url, runs=1)[-1].clock
