@@ -2,7 +2,7 @@
 
 `make bench`. One table on stdout, the same as JSON beside it. Figures are medians; where two ways or two stores are
 compared they take turns, and the figure is the median of the ratios of the pairs. The large store is store.py's, of 100
-searches with 10,000 trials of 30 epochs each; the small one has one of these searches. What a step costs beside its
+searches with 10,000 trials of 30 epochs each; the small one has two of these searches. What a step costs beside its
 training is orchestration.py's.
 """
 
@@ -48,6 +48,9 @@ NETWORKS = {
     "X3D-M": Factors(5, 16, 2, 1, 2.25, 2.2),
 }
 STEPS = 13
+# Searches of the small store, of about a hundred trials each.
+FEW = 2
+SIZES = (f"{FEW * store.TRIALS // store.SEARCHES:,}", f"{store.TRIALS:,}")
 # What a local Ray takes from nothing to the first answer of a worker, with the options of trainers/dispatch/cluster.py.
 RAY = """
 import logging, time, ray
@@ -129,7 +132,7 @@ def complexities(runs: int = 5, repeats: int = 100) -> Iterator[Row]:
 def seats(rounds: int = 2) -> Iterator[Row]:
     """From the hand-over of a trial to its start, in a process of Ray's that is new and in one that has trained."""
     space, _ = load_space("smoke")
-    step = next_step(space, [])
+    step = next_step(space, [], "data")
     assert step is not None
     # With room beside the dispatcher's own warm processes.
     share = (os.cpu_count() or 2) / 4
@@ -158,10 +161,10 @@ def _until_started(experiment: Experiment, trial: Trial) -> float:
 
 
 def stores(runs: int = 5) -> Iterator[Row]:
-    """Commands and records in a store of a hundred trials and in one of ten thousand."""
+    """Commands and records in a store of a few trials and in one of ten thousand."""
     with tempfile.TemporaryDirectory() as name:
         urls = []
-        for searches in (1, store.SEARCHES):
+        for searches in (FEW, store.SEARCHES):
             folder = Path(name) / f"{searches}"
             folder.mkdir()
             urls.append(f"sqlite:///{folder / 'store.db'}")
@@ -186,14 +189,14 @@ def _records(urls: list[str]) -> Iterator[Row]:
         for each in opened:
             each.close()
     events = store.EPOCHS + 2
-    for values, size in zip(taken, ("100", f"{store.TRIALS:,}"), strict=True):
+    for values, size in zip(taken, SIZES, strict=True):
         yield Row(f"an event of a trial, recorded beside {size} trials", "ms", [1e3 * each / events for each in values])
     yield _growth("... the ratio", *taken)
 
 
 def _begun(opened: SqlStore) -> tuple[SearchStore, tuple[Trial, ...]]:
     """A search of the store's kind, claimed and with its first step enrolled."""
-    record = opened.search("last").record_of
+    record = opened.search("search-0").record_of
     assert record.data is not None
     space = record.space.model_copy(update={"seed": store.SEARCHES})
     given = {"source": record.source, "overrides": [], "data": record.data, "runs": record.runs}
@@ -214,16 +217,18 @@ def _record(search: SearchStore, trial: Trial) -> None:
 
 def _reports(urls: list[str], out: Path, runs: int) -> Iterator[Row]:
     """`expander report` of a search with a hundred trials, as a user types it."""
-    command = [str(Path(sys.executable).parent / "expander"), "report", "last", "--out", str(out), "--store"]
-    taken: list[list[float]] = [[], []]
+    command = [str(Path(sys.executable).parent / "expander"), "report", "search-0", "--out", str(out), "--store"]
+    clock: list[list[float]] = [[], []]
+    processor: list[list[float]] = [[], []]
     for _ in range(runs):
-        for values, url in zip(taken, urls, strict=True):
-            began = time.perf_counter()
-            subprocess.run([*command, url], check=True, capture_output=True)
-            values.append(time.perf_counter() - began)
-    for values, size in zip(taken, ("100", f"{store.TRIALS:,}"), strict=True):
-        yield Row(f"report of a search of 100 trials in a store of {size}", "s", values)
-    yield _growth("... the ratio", *taken)
+        for number, url in enumerate(urls):
+            took, used = store.times([*command, url], runs=1)
+            clock[number] += took
+            processor[number] += used
+    for number, size in enumerate(SIZES):
+        yield Row(f"report of a search of 100 trials in a store of {size}", "s", clock[number])
+        yield Row("... of the processor", "s", processor[number])
+    yield _growth("... the ratio, of the processor", *processor)
 
 
 def _growth(what: str, small: list[float], large: list[float]) -> Row:
@@ -233,10 +238,11 @@ def _growth(what: str, small: list[float], large: list[float]) -> Row:
 def _resumes(url: str) -> Iterator[Row]:
     """`expander resume` of a search in the large store, to the start of a trial."""
     command = [str(Path(sys.executable).parent / "expander"), "resume", "last", "--store", url, "--dispatcher"]
-    inline = store.resumed([*command, "inline"], url)[-1].clock
-    yield Row("resume --dispatcher inline, until a trial begins", "s", inline, 5)
+    begun = store.resumed([*command, "inline"], url)[-1]
+    yield Row("resume --dispatcher inline, until a trial begins", "s", begun.clock, 5)
+    yield Row("... of the processor", "s", begun.processor)
     alone, on_ray = [], []
-    for _ in range(len(inline)):
+    for _ in begun.clock:
         done = subprocess.run([sys.executable, "-c", RAY], check=True, capture_output=True, text=True)
         alone.append(float(done.stdout))
         on_ray += store.resumed([*command, "ray"], url, runs=1)[-1].clock

@@ -42,7 +42,6 @@ WIDTH, HEIGHT, RATE, SECONDS = 340, 256, 30, 10
 X264 = {"preset": "medium", "crf": "23", "g": "250", "threads": "1"}
 CLASSES = 6
 TARGET, WAITED_TARGET = 4.0, 0.05
-DISPATCHERS = ("ray", "inline")
 
 
 def main() -> None:
@@ -51,7 +50,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=8, metavar="N", help="training videos of a class")
     parser.add_argument("--val", type=int, default=4, metavar="N", help="validation videos of a class")
     parser.add_argument("--rounds", type=int, default=1, metavar="N")
-    parser.add_argument("--dispatchers", nargs="*", choices=DISPATCHERS, default=DISPATCHERS)
+    parser.add_argument("--dispatchers", nargs="*", choices=("ray", "inline"), default=["ray"])
     parser.add_argument("--quick", action="store_true", help="two epochs of few videos, to see that it works")
     options = parser.parse_args()
     if options.quick:
@@ -67,10 +66,12 @@ def main() -> None:
             found = {"PyTorchVideo": theirs(space, *manifests)}
             for dispatcher in options.dispatchers:
                 found[dispatcher] = ours(folder / f"{number}-{dispatcher}", space, *manifests, dispatcher)
-            check(found, options)
+            check_work(found)
             rounds.append(found)
     show(rounds)
     Path(__file__).with_suffix(".json").write_text(json.dumps(rounds, indent=2) + "\n")
+    if not options.quick:
+        check_learning(rounds)
 
 
 def searched(epochs: int) -> dict[str, Any]:
@@ -220,33 +221,42 @@ def theirs(space: Path, train: Path, val: Path) -> dict[str, Any]:
     }
 
 
-def check(found: dict[str, dict[str, Any]], options: argparse.Namespace) -> None:
-    """Raise where the two have not done the same work, or where one has learned nothing."""
+def check_work(found: dict[str, dict[str, Any]]) -> None:
+    """Raise where they have not done the same work."""
     work = {who: (each["trainings"], each["clips"], each["views"]) for who, each in found.items()}
     if len(set(work.values())) != 1:
         raise RuntimeError(f"trainings, clips and views differ: {work}")
-    if not options.quick:
-        for who, each in found.items():
-            if statistics.mean(each["top1"]) < 2 / CLASSES:
-                raise RuntimeError(f"{who} has learned nothing: top-1 {each['top1']} of {CLASSES} classes")
+
+
+def check_learning(rounds: list[dict[str, dict[str, Any]]]) -> None:
+    """Raise where one has learned nothing: then its time is that of something else."""
+    for who in rounds[0]:
+        scores = [top1 for found in rounds for top1 in found[who]["top1"]]
+        if statistics.mean(scores) < 1.5 / CLASSES:
+            raise RuntimeError(f"{who} has learned nothing: top-1 {scores} of {CLASSES} classes")
 
 
 def show(rounds: list[dict[str, dict[str, Any]]]) -> None:
     first = rounds[0]["PyTorchVideo"]
     print(f"{first['trainings']} trainings, {first['clips']} clips, {first['views']} views")
-    print(f"{'':14} {'seconds':>8} {'prepare':>8} {'search':>8} {'ratio':>6} {'target':>6} {'waited':>7} {'top-1':>6}")
+    columns = f"{'seconds':>8} {'prepare':>8} {'search':>8} {'ratio':>6} {'target':>6} {'of search':>9}"
+    print(f"{'':14} {columns} {'waited':>7} {'top-1':>6}")
     for who in rounds[0]:
-        ratio = statistics.median(each["PyTorchVideo"]["seconds"] / each[who]["seconds"] for each in rounds)
         took, prepared, search, waited = (
-            statistics.median(each[who].get(key, 0.0) for each in rounds)
+            statistics.median(found[who].get(key, 0.0) for found in rounds)
             for key in ("seconds", "prepare_seconds", "search_seconds", "waited")
         )
-        top1 = statistics.mean(statistics.mean(each[who]["top1"]) for each in rounds)
-        target = "" if who == "PyTorchVideo" else f"{TARGET:.1f}"
-        print(
-            f"{who if who == 'PyTorchVideo' else f'ours, {who}':14} {took:8.1f} {prepared:8.1f} {search:8.1f}"
-            f" {ratio:6.2f} {target:>6} {100 * waited:6.1f}% {100 * top1:5.1f}%"
+        whole, alone = (
+            statistics.median(found["PyTorchVideo"][key] / found[who][key] for found in rounds)
+            for key in ("seconds", "search_seconds")
         )
+        top1 = statistics.mean(top1 for found in rounds for top1 in found[who]["top1"])
+        rival = who == "PyTorchVideo"
+        print(
+            f"{who if rival else f'ours, {who}':14} {took:8.1f} {prepared:8.1f} {search:8.1f} {whole:6.2f}"
+            f" {'' if rival else f'{TARGET:.1f}':>6} {alone:9.2f} {100 * waited:6.1f}% {100 * top1:5.1f}%"
+        )
+    print("of search: the ratio without preparing the videos, which is done once for all steps of all searches")
     print(f"waited: share of the training that waits for clips, target under {100 * WAITED_TARGET:.0f}% for ours")
 
 
