@@ -18,9 +18,11 @@ from expander.placement import (
     makespan,
     occupancy,
     sizes,
+    sizes_of,
     speed,
 )
 from expander.recipe import Recipe
+from expander.trial import Trial, Views
 
 X2D = realise(Factors(), Basis())
 works = st.lists(st.builds(Work, st.floats(0.1, 100), st.integers(1, 130), st.floats(0.1, 1)), min_size=1, max_size=6)
@@ -86,6 +88,23 @@ def test_small_networks_share_gpus_where_candidates_outnumber_them_and_full_ones
     full, ends = placed([Work(1, 128)] * 6, 1, parts=True)
     assert ends == pytest.approx(6)
     assert all(size == 1 for size in full)
+
+
+def test_trials_are_placed_by_what_their_networks_move_the_longest_first() -> None:
+    trials = [
+        Trial(realise(Factors(gamma_t=frames, gamma_tau=4), Basis()), Recipe(epochs=10), "videos", Views(), 0)
+        for frames in (2, 8, 4)
+    ]
+    found = sizes_of(trials, 64, 1)
+    by_trial = [found[trial.id] for trial in trials]
+    assert sum(by_trial) <= 64
+    assert by_trial[1] > by_trial[2] > by_trial[0]
+    moved = [measure(trial.geometry).activations for trial in trials]
+    assert by_trial[1] / by_trial[0] == pytest.approx(moved[1] / moved[0], rel=0.35)
+    lasts = {t.id: Work(m, 128).on(found[t.id]) for t, m in zip(trials, moved, strict=True)}
+    assert [lasts[trial] for trial in found] == sorted(lasts.values(), reverse=True)
+    assert set(sizes_of(trials, 1, 1).values()) == {1}
+    assert sizes_of([], 8, 1) == {}
 
 
 @settings(deadline=None, max_examples=60)

@@ -31,6 +31,7 @@ from expander.errors import TrialError, UsageError
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe
 from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Metrics, Started, Trial, Views
+from trainers.dispatch import seats
 from trainers.dispatch.attempt import NODE_DIGITS, this_place
 from trainers.dispatch.inline import InlineDispatcher
 from trainers.dispatch.member import check_shared
@@ -324,12 +325,70 @@ class TestRay:
         said = r"not all machines would train the same: \S+ has trainer 2 where the coordinator has 1, code \w+ where"
         assert re.match(said, told["other"])
 
-    def test_a_trial_has_as_many_workers_as_it_is_costly_and_ends_alike(self, tmp_path: Path) -> None:
+    def test_a_trial_alone_has_as_many_workers_as_there_is_room_for_and_ends_alike(self, tmp_path: Path) -> None:
         with _script("sized", str(tmp_path)) as process:
             output, errors = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, errors
-        told = json.loads(output)
-        assert told == {"sizes": [2, 1], "losses": [UNDISTURBED] * 2}
+        assert json.loads(output) == {"size": "2", "losses": UNDISTURBED}
+
+
+class TestPlacement:
+    """What a dispatcher makes of a cluster of eight GPUs; no Ray is asked."""
+
+    @pytest.fixture
+    def eight(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+        from trainers.dispatch.cluster import RayDispatcher
+
+        def made(places: int = 8, **asked: Any) -> Any:
+            machine = {"CPU": 4.0 * places, "GPU": float(places)}
+            monkeypatch.setattr(seats, "_machines", lambda: {"one": machine})
+            return RayDispatcher(rehearse, Meter(), **{"cpus": 4, "gpus": 1, "sized": True} | asked)
+
+        return made
+
+    @staticmethod
+    def of(*epochs: int) -> list[Trial]:
+        return [replace(one, recipe=replace(one.recipe, epochs=each)) for each in epochs for one in [trial("x")]]
+
+    def test_trials_get_gpus_by_what_they_cost(self, eight: Callable[..., Any]) -> None:
+        trials = self.of(10, 40, 10)
+        placed = eight()._placed(trials)
+        assert {one.id: placed[one.id].workers for one in trials} == dict(
+            zip((one.id for one in trials), (1, 5, 1), strict=True)
+        )
+        assert all((each.gpus, each.cpus) == (1, 4) for each in placed.values())
+
+    def test_none_begins_that_does_not_fit_beside_those_that_run(self, eight: Callable[..., Any]) -> None:
+        dispatcher, trials = eight(), self.of(10, 10, 10)
+        placed = {one.id: Seats(4, 1, workers) for one, workers in zip(trials, (6, 5, 2), strict=True)}
+        due = {one.id: one for one in trials}
+        first = dispatcher._that_fit(due, [], placed)
+        assert [one.id for one in first] == [trials[0].id, trials[2].id]
+        assert dispatcher._that_fit({trials[1].id: trials[1]}, [one.id for one in first], placed) == []
+        assert dispatcher._that_fit({trials[1].id: trials[1]}, [trials[2].id], placed) == [trials[1]]
+        assert dispatcher._spare([trials[0].id], placed) == 2
+
+    @pytest.mark.parametrize("asked", [{"sized": False}, {"gpus": 1, "workers": 8}, {"places": 1}])
+    def test_what_the_space_asks_for_stands_where_it_says_so_or_nothing_is_left(
+        self, eight: Callable[..., Any], asked: dict[str, Any]
+    ) -> None:
+        assert eight(**asked)._placed(self.of(10, 40, 10)) == {}
+
+    def test_a_part_of_a_gpu_is_the_smallest_and_several_share_one(self, eight: Callable[..., Any]) -> None:
+        dispatcher = eight(places=1, cpus=0.5, gpus=0.25)
+        assert {each.gpus for each in dispatcher._placed(self.of(*[10] * 6)).values()} <= {0.25, 1 / 3, 0.5}
+        assert dispatcher._one.size == 0.25
+        alone = dispatcher._placed(self.of(10))
+        assert {(each.gpus, each.workers) for each in alone.values()} <= {(0.5, 1), (1.0, 1)}
+
+    def test_the_gpus_that_a_trial_had_are_recorded(self) -> None:
+        from trainers.dispatch.cluster import _holding
+
+        done = Completed("a", Metrics(0.5, 1, 1, 10), 1.0, gpus=1.0)
+        assert _holding(done, {"a": Seats(1, 0.5)}) == replace(done, gpus=0.5)
+        assert _holding(replace(done, gpus=8.0), {"a": Seats(1, 1, 8)}).gpus == 8  # type: ignore[union-attr]
+        assert _holding(done, {}) == done
+        assert _holding(replace(done, gpus=None), {"a": Seats(1, 0, 1)}).gpus is None  # type: ignore[union-attr]
 
 
 SPACE: dict[str, Any] = {
@@ -430,30 +489,13 @@ def closing_cluster() -> Iterator[Any]:
 
 
 def _train_sized(folder: Path) -> dict[str, Any]:
-    """Two trials on three places, the first twice as long as the other."""
+    """One trial, on a machine that has room for two processes."""
     from trainers.dispatch.cluster import RayDispatcher
 
-    trials = []
-    for number, epochs in enumerate((256, 128)):
-        place = folder / str(number)
-        place.mkdir()
-        one = trial(f"hold {place}")
-        trials.append(replace(one, recipe=replace(one.recipe, epochs=epochs)))
-    with RayDispatcher(rehearse, Meter(), cpus=HALF * 2 / 3, gpus=0, sized=True) as dispatcher:
-        events: list[Event] = []
-        for event in dispatcher.run(trials, never):
-            events.append(event)
-            # Side by side: none goes on before both have begun.
-            if {each.trial for each in events if isinstance(each, Started)} == {one.id for one in trials}:
-                for number in range(len(trials)):
-                    (folder / str(number) / "on").touch()
-    by_trial = [[event for event in events if event.trial == one.id] for one in trials]
-    completed = [each[-1] for each in by_trial]
-    assert all(isinstance(each, Completed) for each in completed), completed
-    return {
-        "sizes": [int(each.versions["size"]) for each in completed if isinstance(each, Completed)],
-        "losses": [losses(each) for each in by_trial],
-    }
+    with RayDispatcher(rehearse, Meter(), cpus=HALF, gpus=0, sized=True) as dispatcher:
+        events = list(dispatcher.run([trial(f"train {folder}")], never))
+    assert isinstance(events[-1], Completed), events
+    return {"size": events[-1].versions["size"], "losses": losses(events)}
 
 
 def _lose_a_machine(cluster: Any, folder: Path) -> dict[str, Any]:

@@ -107,8 +107,9 @@ class RayDispatcher:
             if self._shared is not None:
                 check_machines(self._shared)
             check_versions(self._wanted)
-            if self._address == "local":
-                # A part of Ray's start rather than of the first step. A cluster may be busy: there, nobody waits.
+            if self._address == "local" and not self._sized:
+                # A part of Ray's start rather than of the first step. A cluster may be busy: there, nobody waits; and
+                # trials that get more than they ask for are held by other processes.
                 self._begin().warm_up(min(slots, WARM))
         except BaseException:
             self._leave()
