@@ -65,9 +65,10 @@ IMPORTS = {
 # Where the search that goes on stands: the checkpoints of its next step fit on a small disk.
 CUT = 15
 NOW = datetime.now(UTC)
-# A search with a hundred trials: smaller steps, and room for all of them.
+# A search with a hundred trials: smaller steps, and room for all of them. Each takes what any machine has.
 BOUNDS = "regimes.bounds={S: 2e9, M: 5e9, L: 30e9, XXL: 200e9}"
-SPACE = ["expansion.rate=1.4", BOUNDS, f"recipe.epochs={EPOCHS}", "limits={}"]
+RESOURCES = ["resources.cpus=1", "resources.gpus_per_trial=0", "resources.loader_workers=0"]
+SPACE = ["expansion.rate=1.4", BOUNDS, f"recipe.epochs={EPOCHS}", "limits={}", *RESOURCES]
 
 
 @dataclass(frozen=True)
