@@ -126,8 +126,9 @@ def main() -> None:
             bits = sum(path.stat().st_size for path in videos) * 8 / SECONDS / len(videos)
             print(f"{len(videos)} videos of {size}, {bits / 1e6:.2f} Mbit/s", file=sys.stderr)
             for case in (case for case in cases if case.size == size):
-                found += measured(case, videos, Path(folder) / case.name, options.rounds)
-    _print(found)
+                rows = measured(case, videos, Path(folder) / case.name, options.rounds)
+                _print(case, rows)
+                found += rows
     Path(__file__).with_suffix(".json").write_text(json.dumps({**_machine(), "rows": found}, indent=2) + "\n")
 
 
@@ -388,13 +389,12 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _print(rows: Sequence[dict[str, Any]]) -> None:
+def _print(case: Case, rows: Sequence[dict[str, Any]]) -> None:
     heads = ("wall ms", "CPU ms", "rival/it", "by CPU", "of decoding")
     keys = ("wall_ms", "cpu_ms", "ratio_wall", "ratio_cpu", "of_decoding")
-    for case in dict.fromkeys(row["case"] for row in rows):
-        print(f"\n{case:32}" + "".join(f"{head:>12}" for head in heads))
-        for row in (row for row in rows if row["case"] == case):
-            print(f"  {row['who']:30}" + "".join(f"{row[key]:12.2f}" for key in keys))
+    print(f"\n{case.name:32}" + "".join(f"{head:>12}" for head in heads))
+    for row in rows:
+        print(f"  {row['who']:30}" + "".join(f"{row[key]:12.2f}" for key in keys), flush=True)
 
 
 if __name__ == "__main__":
