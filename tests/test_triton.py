@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -400,14 +401,44 @@ def test_it_measures_nothing_for_what_the_kernels_are_not_made_for(chosen):
 
 def test_every_kernel_compiles_for_gpus():
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "tests/ptx.py"],
-        cwd=root,
-        env=environment | {"PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run("tests/ptx.py", environment=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "compiled for sm_80, sm_90" in done.stdout
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments, environment=os.environ):
+    environment = dict(environment) | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400
+    )
+
+
+def test_the_benchmark_runs_on_a_cpu_for_a_trial():
+    done = run("benchmarks/gpu.py", "--dry-run")
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads((ROOT / "benchmarks" / "gpu-dry-run.json").read_text())
+    assert [row["way"] for row in found["steps"]] == ["ours, PyTorch's operators", "ours", "ours, CUDA graph"]
+    assert found["steps"][1]["gradients, torch.float32"] < 1e-5
+    assert all(row["seconds"] > 0 and row["roofline"] > 0 for row in found["steps"])
+    assert {(row["shape"][1], row["stride"]) for row in found["convolutions"]} == {(4, 1), (9, 2)}
+    assert found["sharing"]["shared"] > 0
+
+
+def test_the_benchmark_needs_little_and_says_where_there_is_no_gpu():
+    listed = "import gpu, sys; print(sorted({'ray', 'av', 'pydantic', 'fvcore', 'pandas'} & set(sys.modules)))"
+    assert run("-c", listed).stdout == "[]\n"
+    if not torch.cuda.is_available():
+        done = run("benchmarks/gpu.py")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "PyTorch finds no GPU" in done.stderr
+
+
+@pytest.mark.parametrize(("factors", "gigabytes"), [("XS", 1.78), ("S", 5.78), ("M", 13.97)])
+def test_the_rooflines_bytes_are_about_those_of_an_independent_count(factors, gigabytes, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gpu
+
+    assert gpu.fused_bytes(gpu._geometry(factors), 8) / 1e9 == pytest.approx(gigabytes, rel=0.02)
