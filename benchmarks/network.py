@@ -25,7 +25,6 @@ from torch import Tensor, nn
 
 from expander.geometry import Basis, Geometry, realise
 from trainers.measure import peak_on_cpu
-from trainers.networks.fold import fold_batchnorm
 from trainers.processor import cpu_name
 from trainers.train import keep_freed_memory
 
@@ -116,8 +115,6 @@ def serve(pipe: Connection, rival: str, name: str, training: bool, threads: int)
     geometry = realise(NETWORKS[name], Basis())
     model = _model(rival, geometry).train(training)
     clips = _clips(name, CLIPS[name][not training])
-    if not training:
-        model = fold_batchnorm(model) if rival == "ours" else model
     if rival == "PyTorchVideo tuned":
         model, clips = model.to(memory_format=torch.channels_last_3d), _channels_last(clips)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)

@@ -21,7 +21,7 @@ from torch import nn
 from expander.geometry import Geometry, Stage
 from trainers.networks import paths
 from trainers.networks.batchnorm import GroupedBatchNorm3d, GroupStatistics
-from trainers.networks.chains import added, between, excited, normalised
+from trainers.networks.chains import Activated, added, between, filtered, normalised
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.fold import fold_batchnorm
 from trainers.networks.kernels.calls import RELU
@@ -169,7 +169,8 @@ class Middle(nn.Module):
         self.excitation = SqueezeExcitation(6, 3) if excites else nn.Identity()
 
     def forward(self, x):
-        return between(self.first, x, self.relu, self.conv, self.second, self.excitation, self.act)
+        parts = (self.conv, self.second, self.excitation, self.act)
+        return between(self.first, x, self.relu, *parts, keep=False).value
 
 
 class Exact(Middle):
@@ -190,8 +191,8 @@ class Ending(nn.Module):
         self.drop.draws = torch.tensor([[0.1], [0.9], [0.7]], device=DEVICE)
 
     def forward(self, x):
-        y = excited(self.norm, x, self.excitation, self.relu)
-        return added(self.norm, y, self.drop, normalised(self.norm, x, None), self.relu)
+        y = filtered(nn.Identity(), self.norm, Activated(x), self.excitation, self.relu, keep=False).value
+        return added(self.norm, y, self.drop, normalised(self.norm, x, None).value, self.relu)
 
 
 def random(module):
