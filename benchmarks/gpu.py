@@ -264,7 +264,7 @@ def convolutions(name: str, clips: int, device: torch.device, bytes_per_second: 
 
 def sharing(device: torch.device, clips: int) -> dict[str, object]:
     """Clips per second of six small trials that share a GPU, and of one alone, which is what six in turn have."""
-    trials, lasting = (TRIALS, 6.0) if device.type == "cuda" else (2, 0.0)
+    trials, lasting = (TRIALS, 6.0) if device.type == "cuda" else (1, 0.0)
     with _mps(device) as served:
         alone = sum(_together(1, clips, lasting, device))
         shared = sum(_together(trials, clips, lasting, device))
