@@ -4,7 +4,7 @@ BIN := .venv/bin
 NAME ?= smoke
 STAMP := .venv/.installed
 
-.PHONY: install search test check smoke bench chaos fuzz clean
+.PHONY: install search test check smoke bench bench-gpu chaos fuzz clean
 
 install: $(STAMP)
 
@@ -47,6 +47,10 @@ bench: install
 	$(BIN)/python benchmarks/input.py
 	$(BIN)/python benchmarks/prepared.py
 	$(BIN)/python benchmarks/store.py
+
+# Our X3D on this machine's GPU against PyTorchVideo's, in minutes; with PYTHON's torch and Triton, nothing is installed.
+bench-gpu:
+	PYTHONPATH=.:$(PYTHONPATH) $(PYTHON) benchmarks/gpu.py
 
 # A hundred kills of coordinators, workers, machines and databases, and what they changed; SEED repeats a run.
 chaos: install

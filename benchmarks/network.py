@@ -11,35 +11,23 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import ModuleType
 
 import torch
 import torch.nn.functional as F
+from peer import NETWORKS, names, ours, pytorchvideo
 from torch import Tensor, nn
 
-from expander.axis import Factors
 from expander.geometry import Basis, Geometry, realise
 from trainers.measure import peak_on_cpu
-from trainers.networks.fold import fold_batchnorm
-from trainers.networks.x3d import X3D
 from trainers.processor import cpu_name
 from trainers.train import keep_freed_memory
-from trainers.weights.convert import convert
-from trainers.weights.layouts import Layout, entries
 
-NETWORKS = {
-    "X2D": Factors(),
-    "XS": Factors(12, 4, 160 / 112, 1, 2.25, 2.2),
-    "S": Factors(6, 13, 160 / 112, 1, 2.25, 2.2),
-    "M": Factors(5, 16, 2, 1, 2.25, 2.2),
-}
 # Clips of a batch, in training and in inference.
 CLIPS = {"X2D": (8, 8), "XS": (8, 8), "S": (4, 8), "M": (2, 4)}
 TARGETS = {"X2D": (2, 2.3), "XS": (3.2, 5), "S": (4, 8), "M": (3.5, 7.8)}
@@ -127,8 +115,6 @@ def serve(pipe: Connection, rival: str, name: str, training: bool, threads: int)
     geometry = realise(NETWORKS[name], Basis())
     model = _model(rival, geometry).train(training)
     clips = _clips(name, CLIPS[name][not training])
-    if not training:
-        model = fold_batchnorm(model) if rival == "ours" else model
     if rival == "PyTorchVideo tuned":
         model, clips = model.to(memory_format=torch.channels_last_3d), _channels_last(clips)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
@@ -172,14 +158,14 @@ def _memory(step: Callable[[], float]) -> dict[str, float]:
 def _errors(rival: str, model: nn.Module, name: str, geometry: Geometry, training: bool) -> dict[str, float]:
     """Relative L2 distances of the logits and of all gradients to PyTorchVideo's network in float64."""
     clips = _clips(name, CLIPS[name][not training])
-    reference = _theirs(geometry).train(training).double()
+    reference = pytorchvideo(geometry).train(training).double()
     if not training:
         with torch.no_grad():
             return {"logits": _distance([model(clips)], [reference(clips.double())])}
     found, wanted = _gradients(model, clips), _gradients(reference, clips.double())
-    theirs = [reference.get_parameter(key) for key in _names(geometry)]
-    names = _names(geometry).values() if rival == "ours" else _names(geometry)
-    own = [model.get_parameter(key) for key in names]
+    theirs = [reference.get_parameter(key) for key in names(geometry)]
+    known = names(geometry).values() if rival == "ours" else names(geometry)
+    own = [model.get_parameter(key) for key in known]
     pairs = [[parameter.grad for parameter in of if parameter.grad is not None] for of in (own, theirs)]
     errors = {"logits": _distance([found], [wanted]), "gradients": _distance(*pairs)}
     for parameter in model.parameters():
@@ -212,51 +198,8 @@ def _channels_last(clips: Tensor) -> Tensor:
 
 
 def _model(rival: str, geometry: Geometry) -> nn.Module:
-    theirs = _theirs(geometry)
-    if rival != "ours":
-        return theirs
-    ours = X3D(geometry)
-    tensors = convert(theirs.state_dict(), geometry, Layout.PYTORCHVIDEO, Layout.EXPANDER, "PyTorchVideo").tensors
-    ours.load_state_dict(tensors)
-    # The one BN that PyTorchVideo has not.
-    ours.stages.res2[0].shortcut.norm = nn.Identity()
-    return ours
-
-
-def _names(geometry: Geometry) -> dict[str, str]:
-    """Our names of parameters by PyTorchVideo's."""
-    own = dict(X3D(geometry).named_parameters())
-    pairs = {entry.theirs: entry.ours for entry in entries(geometry, Layout.PYTORCHVIDEO) if entry.ours in own}
-    return {theirs: ours for theirs, ours in pairs.items() if theirs is not None}
-
-
-def _theirs(geometry: Geometry) -> nn.Module:
-    """PyTorchVideo's network as its documentation builds it, but for logits in place of softmax and no dropout."""
-    torch.manual_seed(0)
-    factors = next(factors for factors in NETWORKS.values() if realise(factors, Basis()) == geometry)
-    model: nn.Module = _create_x3d()(
-        input_clip_length=geometry.frames,
-        input_crop_size=geometry.crop,
-        width_factor=2.0,
-        depth_factor=factors.gamma_d,
-        bottleneck_factor=factors.gamma_b,
-        dropout_rate=0.0,
-        head_activation=None,
-    )
-    return model
-
-
-def _create_x3d() -> Callable[..., nn.Module]:
-    # Its age: it imports torchvision for a layer that X3D has not.
-    for name in ("torchvision", "torchvision.ops"):
-        sys.modules.setdefault(name, ModuleType(name))
-    sys.modules["torchvision.ops"].RoIAlign = None  # type: ignore[attr-defined]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pytorchvideo.models.x3d import create_x3d
-    for name in ("torchvision", "torchvision.ops"):
-        del sys.modules[name]
-    return create_x3d
+    theirs = pytorchvideo(geometry)
+    return ours(theirs, geometry) if rival == "ours" else theirs
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,10 @@ from torch import nn
 
 from expander.axis import Factors
 from expander.geometry import Basis, Geometry, Stage, realise
+from trainers.measure import peak_on_cpu
 from trainers.networks import paths
 from trainers.networks.batchnorm import GroupedBatchNorm3d, GroupStatistics
-from trainers.networks.chains import added, excited, normalised
+from trainers.networks.chains import Activated, added, filtered, normalised
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.kernels import library
 from trainers.networks.kernels.check import sound
@@ -41,8 +43,12 @@ def settled():
 
 @pytest.fixture
 def kernels():
-    if (found := paths.compiled()) is None:
-        pytest.skip("there is no C compiler")
+    try:
+        library.find_compiler()
+    except library.Unavailable as error:
+        pytest.skip(str(error))
+    found = paths.compiled()
+    assert found is not None
     return found
 
 
@@ -128,7 +134,7 @@ class Following(nn.Module):
     def forward(self, x, residual):
         if self.adds:
             return added(self.norm, x, self.drop, residual, self.act)
-        return excited(self.norm, x, self.excitation, self.act)
+        return filtered(nn.Identity(), self.norm, Activated(x), self.excitation, self.act, keep=False).value
 
 
 FOLLOWING = {
@@ -180,7 +186,7 @@ def test_outside_of_groups_running_statistics_are_pytorchs(kernels):
     layer, stock = GroupedBatchNorm3d(20).train(), nn.BatchNorm3d(20).train()
     for _ in range(3):
         x = 1 + clips(4, 20, 2, 5, 5)
-        torch.testing.assert_close(normalised(layer, x, nn.ReLU()), stock(x).relu())
+        torch.testing.assert_close(normalised(layer, x, nn.ReLU()).value, stock(x).relu())
     torch.testing.assert_close(layer.state_dict(), stock.state_dict())
 
 
@@ -188,7 +194,7 @@ def test_what_is_no_number_stays_so(kernels):
     x = clips(4, 20, 2, 5, 5)
     x[1, 3, 0, 2, 2] = float("nan")
     for act in (nn.ReLU(), nn.SiLU()):
-        out = normalised(GroupedBatchNorm3d(20).train(), x, act)
+        out = normalised(GroupedBatchNorm3d(20).train(), x, act).value
         assert out[:, 3].isnan().all()
         assert out[:, :3].isfinite().all()
 
@@ -230,6 +236,39 @@ def test_logits_and_all_gradients_are_those_of_float64(geometry, gain, kernels):
             assert close(of_the_loss(model, batch), wanted)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "geometry", [SMALL, replace(SMALL, frames=1, channelwise=False, swish=False)], ids=["3D", "dense"]
+)
+def test_evaluation_is_that_of_float64_and_leaves_the_network_alone(geometry, kernels):
+    model = X3D(geometry).train()
+    for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm3d)):
+        nn.init.uniform_(norm.weight, 0.5, 1)
+        nn.init.normal_(norm.bias, std=0.1)
+    batch = torch.randn(4, 3, geometry.frames, 32, 32)
+    with torch.no_grad():
+        model(batch)
+    model.eval()
+    before, exact = copy.deepcopy(model.state_dict()), copy.deepcopy(model).double()(batch.double())
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert close([model(batch)], [exact])
+    assert close([model(batch)], [exact]), "with gradients"
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+
+
+def test_half_of_the_activations_are_computed_again_instead_of_held(kernels):
+    batch = torch.randn(4, 3, 4, 64, 64)
+
+    def peak(again):
+        model = X3D(SMALL).train()
+        with pytest.MonkeyPatch.context() as patch:
+            if not again:
+                patch.setattr(Activated, "through", lambda self, layer, *, keep: layer(self.value))
+            return peak_on_cpu(lambda: of_the_loss(model, batch))
+
+    assert peak(again=True) < 0.75 * peak(again=False)
 
 
 def test_the_number_of_threads_does_not_change_a_bit(kernels):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from torch import nn
 from expander.geometry import Geometry, Stage
 from trainers.networks import paths
 from trainers.networks.batchnorm import GroupedBatchNorm3d, GroupStatistics
-from trainers.networks.chains import added, between, excited, normalised
+from trainers.networks.chains import Activated, added, between, filtered, normalised
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.fold import fold_batchnorm
 from trainers.networks.kernels.calls import RELU
@@ -168,7 +169,8 @@ class Middle(nn.Module):
         self.excitation = SqueezeExcitation(6, 3) if excites else nn.Identity()
 
     def forward(self, x):
-        return between(self.first, x, self.relu, self.conv, self.second, self.excitation, self.act)
+        parts = (self.conv, self.second, self.excitation, self.act)
+        return between(self.first, x, self.relu, *parts, keep=False).value
 
 
 class Exact(Middle):
@@ -189,8 +191,8 @@ class Ending(nn.Module):
         self.drop.draws = torch.tensor([[0.1], [0.9], [0.7]], device=DEVICE)
 
     def forward(self, x):
-        y = excited(self.norm, x, self.excitation, self.relu)
-        return added(self.norm, y, self.drop, normalised(self.norm, x, None), self.relu)
+        y = filtered(nn.Identity(), self.norm, Activated(x), self.excitation, self.relu, keep=False).value
+        return added(self.norm, y, self.drop, normalised(self.norm, x, None).value, self.relu)
 
 
 def random(module):
@@ -252,7 +254,9 @@ def test_bn_with_what_follows_it_is_exact(chosen):
     together(trained(module, x, gradient, [1, 2]), stock(module, x, gradient, [1, 2]))
 
 
-def test_in_bfloat16_bn_is_computed_in_float32(chosen):
+def test_in_bfloat16_bn_is_computed_in_float32(monkeypatch):
+    monkeypatch.setattr(paths, "GPU", DEVICE)
+    monkeypatch.setattr(paths, "gpu", Always)
     module, shape = random(Middle(1, True, nn.SiLU())), (2, 6, 1, 4, 5)
     x, gradient = clips(*shape, dtype=torch.bfloat16), clips(*shape, dtype=torch.bfloat16)
     found = trained(module, x, gradient, [2])
@@ -263,7 +267,7 @@ def test_in_bfloat16_bn_is_computed_in_float32(chosen):
     assert max(distance(*pair) for pair in zip(found, wanted, strict=True)) < 0.05
 
 
-def test_the_moments_are_those_of_batches_far_from_zero(chosen):
+def test_the_moments_are_those_of_batches_far_from_zero():
     x = clips(2, 5, 2, 3, 4) + 30
     moments = GpuKernels().moments(x, [2], 1e-5)
     variance, mean = torch.var_mean(x.double(), (0, 2, 3, 4))
@@ -364,8 +368,10 @@ def test_where_memory_does_not_suffice_it_is_measured_again_by_the_next_process(
 
 def test_the_training_draws_the_same_numbers_after_a_measurement(choices):
     before = torch.get_rng_state()
-    choice.norm(torch.ones(1, 4, 2, 3, 3, device=DEVICE))
+    with torch.inference_mode():  # as evaluation has it
+        choice.norm(torch.ones(1, 4, 2, 3, 3, device=DEVICE))
     assert torch.equal(before, torch.get_rng_state())
+    assert "ours" in next(iter(choices.known.values()))
 
 
 def test_without_triton_pytorch_computes(monkeypatch):
@@ -400,14 +406,44 @@ def test_it_measures_nothing_for_what_the_kernels_are_not_made_for(chosen):
 
 def test_every_kernel_compiles_for_gpus():
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "tests/ptx.py"],
-        cwd=root,
-        env=environment | {"PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run("tests/ptx.py", environment=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "compiled for sm_80, sm_90" in done.stdout
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments, environment=os.environ):
+    environment = dict(environment) | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400
+    )
+
+
+def test_the_benchmark_runs_on_a_cpu_for_a_trial():
+    done = run("benchmarks/gpu.py", "--dry-run")
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads((ROOT / "benchmarks" / "gpu-dry-run.json").read_text())
+    assert [row["way"] for row in found["steps"]] == ["ours, PyTorch's operators", "ours", "ours, CUDA graph"]
+    assert found["steps"][1]["gradients, torch.float32"] < 1e-5
+    assert all(row["seconds"] > 0 and row["roofline"] > 0 for row in found["steps"])
+    assert {(row["shape"][1], row["stride"]) for row in found["convolutions"]} == {(4, 1), (9, 2)}
+    assert found["sharing"]["shared"] > 0
+
+
+def test_the_benchmark_needs_little_and_says_where_there_is_no_gpu():
+    listed = "import gpu, sys; print(sorted({'ray', 'av', 'pydantic', 'fvcore', 'pandas'} & set(sys.modules)))"
+    done = run("-c", listed if torch.cuda.is_available() else f"{listed}; sys.argv = ['gpu.py']; sys.exit(gpu.main())")
+    assert done.stdout == "[]\n"
+    if not torch.cuda.is_available():
+        assert done.returncode == 2
+        assert "PyTorch finds no GPU" in done.stderr
+
+
+@pytest.mark.parametrize(("factors", "gigabytes"), [("XS", 1.78), ("S", 5.78), ("M", 13.97)])
+def test_the_rooflines_bytes_are_about_those_of_an_independent_count(factors, gigabytes, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gpu
+
+    assert gpu.fused_bytes(gpu._geometry(factors), 8) / 1e9 == pytest.approx(gigabytes, rel=0.02)

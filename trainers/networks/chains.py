@@ -2,92 +2,147 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers.networks.batchnorm import GroupedBatchNorm3d
-from trainers.networks.fused import excite, normalise
-from trainers.networks.kernels.calls import NOTHING, RELU, SWISH
+from trainers.networks.channelwise import ChannelwiseConv3d
+from trainers.networks.fused import Normalised, Squeeze, excite, forgetting, normalise, squeezed
+from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Running
 from trainers.networks.layers import DropConnect, SqueezeExcitation
-from trainers.networks.paths import middle_kernels, norm_kernels
+from trainers.networks.paths import made_for, middle_kernels, norm_kernels, running_kernels
 
 ACTS: dict[type[nn.Module], int] = {nn.ReLU: RELU, nn.SiLU: SWISH}
 
 
-def normalised(norm: GroupedBatchNorm3d, x: Tensor, activation: nn.Module | None) -> Tensor:
-    """activation(norm(x)), or norm(x)."""
+@dataclass(frozen=True)
+class Activated:
+    """What an activation leaves, and how to compute it once more; None where it is to be kept."""
+
+    value: Tensor
+    again: Callable[[], Tensor] | None = None
+
+    def through(self, layer: nn.Module, *, keep: bool = False) -> Tensor:
+        """layer(value). Unless `keep`, what the backward pass needs of the value is computed again there, in a pass
+        over memory: half of what a training step would hold. keep: where the whole block is computed again."""
+        if keep or self.again is None or not torch.is_grad_enabled():
+            out: Tensor = layer(self.value)
+            return out
+        return forgetting(layer, self.value, self.again)
+
+
+def normalised(norm: GroupedBatchNorm3d, x: Tensor, activation: nn.Module | None) -> Activated:
+    """activation(norm(x)), or norm(x). In evaluation it may take the place of x.
+
+    A norm that was folded is the identity.
+    """
+    act = ACTS[type(activation)] if activation else NOTHING
+    if settled := running_kernels(x, norm):
+        return Activated(settled.normalise_running(x, _running(norm), act))
     if kernels := norm_kernels(x, norm):
-        parts = (norm.weight, norm.bias, _sizes(norm, x), norm.eps, ACTS[type(activation)] if activation else NOTHING)
-        return _entered(norm, x, *normalise(kernels, x, *parts))
-    out: Tensor = activation(norm(x)) if activation else norm(x)
-    return out
+        return _entered(norm, x, normalise(kernels, x, norm.weight, norm.bias, _sizes(norm, x), norm.eps, act))
+    return Activated(activation(norm(x)) if activation else norm(x))
 
 
-def excited(norm: GroupedBatchNorm3d, x: Tensor, excitation: nn.Module, activation: nn.Module) -> Tensor:
-    """activation(excitation(norm(x))); the excitation may be the identity."""
+def filtered(
+    conv: nn.Module, norm: GroupedBatchNorm3d, x: Activated, excitation: nn.Module, activation: nn.Module, *, keep: bool
+) -> Activated:
+    """activation(excitation(norm(conv(x)))); the excitation may be the identity. keep: as of `Activated.through`."""
+    act = ACTS[type(activation)]
+    if not isinstance(excitation, SqueezeExcitation) and (both := _for_both(conv, norm, x.value)):
+        values = x.value, cast("Tensor", conv.weight), cast("ChannelwiseConv3d", conv).stride[1]
+        return Activated(both.convolve_running(*values, _running(norm), act))
+    y = x.through(conv, keep=keep)
     if not isinstance(excitation, SqueezeExcitation):
-        return normalised(norm, x, activation)
-    if kernels := norm_kernels(x, norm):
-        parts = (norm.weight, norm.bias, _squeeze(excitation), _sizes(norm, x), norm.eps, ACTS[type(activation)])
-        return _entered(norm, x, *excite(kernels, x, *parts))
-    out: Tensor = activation(excitation(norm(x)))
-    return out
+        return normalised(norm, y, activation)
+    if settled := running_kernels(y, norm):
+        means = settled.moments(y, [len(y)], norm.eps).clip_mean
+        means = F.batch_norm(means, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        gate = squeezed(means, _squeeze(excitation))[1]
+        return Activated(settled.normalise_running(y, _running(norm), act, gate))
+    if kernels := norm_kernels(y, norm):
+        parts = (norm.weight, norm.bias, _squeeze(excitation), _sizes(norm, y), norm.eps, act)
+        return _entered(norm, y, excite(kernels, y, *parts))
+    return Activated(activation(excitation(norm(y))))
 
 
 def between(
     first: GroupedBatchNorm3d,
     x: Tensor,
     relu: nn.Module,
-    conv: nn.Conv3d,
+    conv: nn.Module,
     second: GroupedBatchNorm3d,
     excitation: nn.Module,
     activation: nn.Module,
-) -> Tensor:
-    """activation(excitation(second(conv(relu(first(x)))))), where a GPU does it in one step of autograd."""
+    *,
+    keep: bool,
+) -> Activated:
+    """activation(excitation(second(conv(relu(first(x)))))), where a GPU does it in one step of autograd. keep: as of
+    `Activated.through`."""
     if (kernels := middle_kernels(x, first, conv, second)) is None:
-        return excited(second, conv(normalised(first, x, relu)), excitation, activation)
+        return filtered(conv, second, normalised(first, x, relu), excitation, activation, keep=keep)
     from trainers.networks.gpu.middle import Settings, middle
 
+    conv = cast("ChannelwiseConv3d", conv)
     squeeze = _squeeze(excitation) if isinstance(excitation, SqueezeExcitation) else None
     settings = Settings(_sizes(first, x), (first.eps, second.eps), conv.stride[1], ACTS[type(activation)])
     parts = ((first.weight, first.bias), conv.weight, (second.weight, second.bias), squeeze, settings)
-    out, mean, variance, last_mean, last_variance = middle(kernels, x, *parts)
-    _entered(first, x, out, mean, variance)
-    return _entered(second, out, out, last_mean, last_variance)
+    out, *moments = middle(kernels, x, *parts)
+    with torch.no_grad():
+        for norm, of, (mean, variance) in ((first, x, moments[:2]), (second, out, moments[2:])):
+            norm.positions = of[0, 0].numel()
+            norm.enter(mean, variance)
+    return Activated(out)
 
 
 def added(norm: GroupedBatchNorm3d, x: Tensor, drop: DropConnect, residual: Tensor, activation: nn.Module) -> Tensor:
-    """activation(drop(norm(x)) + residual)."""
+    """activation(drop(norm(x)) + residual). In evaluation it may take the place of x."""
+    act = ACTS[type(activation)]
+    if (settled := running_kernels(x, norm)) and residual.is_contiguous(memory_format=torch.channels_last_3d):
+        return settled.normalise_running(x, _running(norm), act, residual=residual)
     if kernels := norm_kernels(x, norm):
         gate = drop.gate(x) if drop.training and drop.rate else None
-        parts = (norm.weight, norm.bias, _sizes(norm, x), norm.eps, ACTS[type(activation)])
-        return _entered(norm, x, *normalise(kernels, x, *parts, gate=gate, residual=residual))
+        parts = (norm.weight, norm.bias, _sizes(norm, x), norm.eps, act)
+        return _entered(norm, x, normalise(kernels, x, *parts, gate=gate, residual=residual)).value
     out: Tensor = activation(drop(norm(x)).add_(residual))
     return out
 
 
-def expanded(expansion: nn.Module, x: Tensor) -> Tensor:
-    """expansion(x): the identity, or a convolution, BN and an activation."""
+def expanded(expansion: nn.Module, x: Activated, *, keep: bool = False) -> Activated:
+    """expansion(x): the identity, or a convolution, BN and an activation. keep: as of `Activated.through`."""
     if isinstance(expansion, nn.Sequential):
         conv, norm, activation = expansion
-        return normalised(cast("GroupedBatchNorm3d", norm), conv(x), activation)
-    out: Tensor = expansion(x)
-    return out
+        return normalised(cast("GroupedBatchNorm3d", norm), x.through(conv, keep=keep), activation)
+    return x
 
 
-def shortened(shortcut: nn.Module, x: Tensor) -> Tensor:
-    """shortcut(x): the identity, or a convolution and BN."""
+def shortened(shortcut: nn.Module, x: Activated, *, keep: bool = False) -> Tensor:
+    """shortcut(x): the identity, or a convolution and BN. keep: as of `Activated.through`."""
     if isinstance(shortcut, nn.Sequential):
         conv, norm = shortcut
-        if isinstance(norm, GroupedBatchNorm3d):
-            return normalised(norm, conv(x), None)
-    out: Tensor = shortcut(x)
-    return out
+        return normalised(cast("GroupedBatchNorm3d", norm), x.through(conv, keep=keep), None).value
+    return x.value
 
 
-def _squeeze(excitation: SqueezeExcitation) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _for_both(conv: nn.Module, norm: nn.Module, x: Tensor) -> Kernels | None:
+    """What computes the channel-wise convolution with the BN that follows it, in evaluation."""
+    if not isinstance(conv, ChannelwiseConv3d) or conv.plain or not made_for(conv):
+        return None
+    return running_kernels(x, norm)
+
+
+def _running(norm: GroupedBatchNorm3d) -> Running:
+    return Running(
+        cast("Tensor", norm.running_mean), cast("Tensor", norm.running_var), norm.weight, norm.bias, norm.eps
+    )
+
+
+def _squeeze(excitation: SqueezeExcitation) -> Squeeze:
     reduce, restore = excitation.reduce, excitation.restore
     assert reduce.bias is not None
     assert restore.bias is not None
@@ -98,8 +153,8 @@ def _sizes(norm: GroupedBatchNorm3d, x: Tensor) -> list[int]:
     return list(norm.sizes) or [len(x)]
 
 
-def _entered(norm: GroupedBatchNorm3d, x: Tensor, out: Tensor, means: Tensor, variances: Tensor) -> Tensor:
+def _entered(norm: GroupedBatchNorm3d, x: Tensor, found: Normalised) -> Activated:
     norm.positions = x[0, 0].numel()
     with torch.no_grad():
-        norm.enter(means, variances)
-    return out
+        norm.enter(found.moments.group_mean, found.moments.group_variance)
+    return Activated(found.out, found.again)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from expander.efficientnet3d import EfficientNet3D, MobileBlock
 from trainers.networks.batchnorm import GroupedBatchNorm3d
-from trainers.networks.chains import added, excited, expanded, normalised
+from trainers.networks.chains import Activated, added, expanded, filtered, normalised
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import (
     DropConnect,
@@ -44,7 +44,7 @@ class EfficientNet3DNetwork(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
         x = clips.contiguous(memory_format=torch.channels_last_3d)
-        logits: Tensor = self.head(self.stages(self.stem(x)))
+        logits: Tensor = self.head(self.stages(self.stem.activated(x)))
         return logits
 
 
@@ -66,17 +66,18 @@ class InvertedBottleneck(Recomputable):
         self.residual = block.residual
         self.relu = nn.ReLU(inplace=True)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor | Activated) -> Tensor:
         """(N, entering, T, H, W) -> (N, width, T, ceil(H / stride), ceil(W / stride))."""
-        return computed(self, self._forward, x)
+        return computed(self, self._forward, x if isinstance(x, Activated) else Activated(x))
 
-    def _forward(self, x: Tensor) -> Tensor:
-        y = expanded(self.expand, x)
-        y = excited(self.channelwise_norm, self.channelwise(y), self.excitation, self.swish)
-        y = self.project(y)
+    def _forward(self, x: Activated) -> Tensor:
+        keep = self.recompute
+        wide = expanded(self.expand, x, keep=keep)
+        wide = filtered(self.channelwise, self.channelwise_norm, wide, self.excitation, self.swish, keep=keep)
+        y = wide.through(self.project, keep=keep)
         if not self.residual:
-            return normalised(self.project_norm, y, self.relu)
-        return added(self.project_norm, y, self.drop_connect, x, self.relu)
+            return normalised(self.project_norm, y, self.relu).value
+        return added(self.project_norm, y, self.drop_connect, x.value, self.relu)
 
 
 class MobileHead(nn.Module):
@@ -90,7 +91,7 @@ class MobileHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, T, H, W) -> logits (N, classes)."""
-        logits: Tensor = self.classifier(self.dropout(expanded(self.expand, x).mean((2, 3, 4))))
+        logits: Tensor = self.classifier(self.dropout(expanded(self.expand, Activated(x)).value.mean((2, 3, 4))))
         return logits
 
 

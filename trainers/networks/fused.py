@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.autograd.graph import saved_tensors_hooks
 
 from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Moments
 
 if TYPE_CHECKING:
     from trainers.networks.gpu.calls import GpuKernels
 
-# Out, and each group's mean and unbiased variance, (groups, C).
-Normalised = tuple[Tensor, Tensor, Tensor]
 # Of squeeze-excitation: the weight (narrow, C) and bias of what reduces, and of what restores, (C, narrow).
 Squeeze = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """out; the statistics that it was computed by; again: computes it once more, None where that takes more than x."""
+
+    out: Tensor
+    moments: Moments
+    again: Callable[[], Tensor] | None
 
 
 def normalise(
@@ -35,9 +44,12 @@ def normalise(
     residual: Tensor | None = None,
 ) -> Normalised:
     """act(gate BN(x) + residual), BN by groups of `sizes` clips. gate: (N, C), of no gradient."""
+    x, residual = _last(x), None if residual is None else _last(residual)
+    moments = kernels.moments(x, sizes, eps)
     # Autograd's apply is untyped in PyTorch's stubs.
-    found = _Normalise.apply(kernels, x, gain, bias, list(sizes), eps, act, gate, residual)  # type: ignore[no-untyped-call]
-    return cast("Normalised", found)
+    out = _Normalise.apply(kernels, x, gain, bias, moments, list(sizes), act, gate, residual)  # type: ignore[no-untyped-call]
+    again = None if residual is not None else _again(kernels, x, moments, gain, bias, act, gate)
+    return Normalised(cast("Tensor", out), moments, again)
 
 
 def excite(
@@ -55,8 +67,47 @@ def excite(
     SE scales each channel of each clip, so its gate is only another factor of BN's own; and the clip's mean of BN(x),
     which it computes the gate from, follows from that of x. So SE takes no pass over memory.
     """
-    found = _Excite.apply(kernels, x, gain, bias, *squeeze, list(sizes), eps, act)  # type: ignore[no-untyped-call]
-    return cast("Normalised", found)
+    x = _last(x)
+    moments = kernels.moments(x, sizes, eps)
+    with torch.no_grad():
+        mean = torch.addcmul(bias, (moments.clip_mean - moments.center) * moments.inverse, gain)
+        narrow, gate = squeezed(mean, squeeze)
+    found = (mean, narrow, gate)
+    out = _Excite.apply(kernels, x, gain, bias, *squeeze, moments, *found, list(sizes), act)  # type: ignore[no-untyped-call]
+    return Normalised(cast("Tensor", out), moments, _again(kernels, x, moments, gain, bias, act, gate))
+
+
+def squeezed(mean: Tensor, squeeze: Squeeze) -> tuple[Tensor, Tensor]:
+    """Of SE what it is narrowed to (N, narrow), and its gate (N, C), from each clip's mean (N, C)."""
+    reduce, reduce_bias, restore, restore_bias = squeeze
+    with torch.autocast(mean.device.type, enabled=False):  # a few numbers of each clip: in float32
+        narrow = F.linear(mean, reduce, reduce_bias).relu_()
+        return narrow, F.linear(narrow, restore, restore_bias).sigmoid_()
+
+
+def forgetting(layer: nn.Module, x: Tensor, again: Callable[[], Tensor]) -> Tensor:
+    """layer(x), of which no `x` is kept for the backward pass: `again` computes it there."""
+    where = x.untyped_storage().data_ptr()
+
+    def pack(saved: Tensor) -> Any:
+        if saved.untyped_storage().data_ptr() != where:
+            return saved
+        return saved.shape, saved.stride(), saved.storage_offset()
+
+    def unpack(packed: Any) -> Tensor:
+        return packed if isinstance(packed, Tensor) else again().as_strided(*packed)
+
+    with saved_tensors_hooks(pack, unpack):
+        out: Tensor = layer(x)
+    return out
+
+
+def _again(
+    kernels: Kernels | GpuKernels, x: Tensor, moments: Moments, gain: Tensor, bias: Tensor, *after: Any
+) -> Callable[[], Tensor] | None:
+    if x.is_cuda:  # whose time goes into passes over memory; where that is short, fewer groups are held at once
+        return None
+    return partial(kernels.normalise, x.detach(), moments, gain.detach(), bias.detach(), *after)
 
 
 class _Normalise(torch.autograd.Function):
@@ -67,24 +118,21 @@ class _Normalise(torch.autograd.Function):
         x: Tensor,
         gain: Tensor,
         bias: Tensor,
+        moments: Moments,
         sizes: list[int],
-        eps: float,
         act: int,
         gate: Tensor | None,
         residual: Tensor | None,
-    ) -> Normalised:
-        x, residual = _last(x), None if residual is None else _last(residual)
-        moments = kernels.moments(x, sizes, eps)
+    ) -> Tensor:
         out = kernels.normalise(x, moments, gain, bias, act, gate, residual)
         kept = out if act == RELU and residual is not None else None
         ctx.save_for_backward(x, gain, bias, gate, kept, *_parts(moments))
         ctx.kernels, ctx.sizes, ctx.act, ctx.added = kernels, sizes, act, residual is not None
-        ctx.mark_non_differentiable(moments.group_mean, moments.group_variance)
-        return out, moments.group_mean, moments.group_variance
+        return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, gain, bias, gate, out, *moments = ctx.saved_tensors
         gradient, moments, act = _last(gradient), Moments(*moments), ctx.act
         kept = None if out is None and act != SWISH else torch.empty_like(x, memory_format=torch.channels_last_3d)
@@ -110,25 +158,21 @@ class _Excite(torch.autograd.Function):
         reduce_bias: Tensor,
         restore: Tensor,
         restore_bias: Tensor,
+        moments: Moments,
+        mean: Tensor,
+        narrow: Tensor,
+        gate: Tensor,
         sizes: list[int],
-        eps: float,
         act: int,
-    ) -> Normalised:
-        x = _last(x)
-        moments = kernels.moments(x, sizes, eps)
-        mean = torch.addcmul(bias, (moments.clip_mean - moments.center) * moments.inverse, gain)
-        with torch.autocast(x.device.type, enabled=False):  # a few numbers of each clip: in float32
-            narrow = F.linear(mean, reduce, reduce_bias).relu_()
-            gate = F.linear(narrow, restore, restore_bias).sigmoid_()
+    ) -> Tensor:
         out = kernels.normalise(x, moments, gain, bias, act, gate)
         ctx.save_for_backward(x, gain, bias, reduce, restore, mean, narrow, gate, *_parts(moments))
         ctx.kernels, ctx.sizes, ctx.act = kernels, sizes, act
-        ctx.mark_non_differentiable(moments.group_mean, moments.group_variance)
-        return out, moments.group_mean, moments.group_variance
+        return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, gain, bias, reduce, restore, mean, narrow, gate, *moments = ctx.saved_tensors
         gradient, moments = _last(gradient), Moments(*moments)
         # dz of swish is not computed twice: it is kept where the gradient of x then takes its place.
@@ -141,7 +185,7 @@ class _Excite(torch.autograd.Function):
         for_mean = for_narrow @ reduce
         of = (kept, NOTHING) if kept is not None else (gradient, ctx.act)
         values = (of[0], x, moments, gain, bias, of[1], gate, ctx.sizes, sums, for_mean, kept)
-        return None, *ctx.kernels.normalise_gradients(*values), *for_squeeze, None, None, None
+        return None, *ctx.kernels.normalise_gradients(*values), *for_squeeze, None, None, None, None, None, None
 
 
 def _parts(moments: Moments) -> tuple[Tensor, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from torch.utils.checkpoint import checkpoint
 
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.paths import pointwise_by_product
+
+T = TypeVar("T")
 
 
 class PointwiseConv3d(nn.Conv3d):
@@ -155,7 +158,7 @@ class Recomputable(nn.Module):
     recompute = False
 
 
-def computed(block: Recomputable, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def computed(block: Recomputable, forward: Callable[[T], Tensor], x: T) -> Tensor:
     """`forward` of `x`, remembered in whole or to be computed again, as `block` says; the same values and gradients."""
     if not (block.recompute and torch.is_grad_enabled()):
         return forward(x)

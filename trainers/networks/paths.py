@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from trainers.networks.kernels.calls import FEWEST_CHANNELS, MOST_CHANNELS, Kernels
+from trainers.networks.kernels.calls import FEWEST_CHANNELS, MOST_CHANNELS, Kernels, typed
 from trainers.networks.kernels.check import sound
 from trainers.networks.kernels.library import VARIABLE, library
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # With one thread and a smaller batch than this, ATen takes im2col for a 1x1x1 convolution instead of oneDNN.
 ONEDNN_POINTWISE_BATCH = 16
+LAST = torch.channels_last_3d
 # (height, width) of the kernels that are compiled, each with its strides; any odd number of frames.
 CHANNELWISE = {(3, 3): (1, 2), (1, 1): (1,)}
 # What Triton's kernels compute on, and in.
@@ -39,8 +40,10 @@ logger = logging.getLogger(__name__)
 @cache
 def compiled() -> Kernels | None:
     """The compiled kernels of this process, if there are any and they compute what PyTorch does."""
-    found = library()
-    return Kernels(found) if found is not None and sound(Kernels(found)) else None
+    if (found := library()) is None:
+        return None
+    kernels = Kernels(typed(found))
+    return kernels if sound(kernels) else None
 
 
 @cache
@@ -57,14 +60,14 @@ def gpu() -> Any | None:
 
 def channelwise_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | GpuKernels | None:
     """What computes a channel-wise convolution of `x`; None leaves it to PyTorch."""
-    if not _suits_channelwise(conv):
+    if not made_for(conv):
         return None
     if _suits_gpu(x) and conv.kernel_size[0] <= MOST_FRAMES_OF_A_TAP and (chosen := gpu()):
         return chosen.convolution(x, conv.kernel_size, conv.stride[1])  # type: ignore[no-any-return]
     return compiled() if _suits(x) else None
 
 
-def norm_kernels(x: Tensor, norm: nn.BatchNorm3d) -> Kernels | GpuKernels | None:
+def norm_kernels(x: Tensor, norm: nn.Module) -> Kernels | GpuKernels | None:
     """What computes BN of a training batch `x` with all that follows it; None leaves it to PyTorch."""
     if not _suits_norm(x, norm):
         return None
@@ -73,15 +76,29 @@ def norm_kernels(x: Tensor, norm: nn.BatchNorm3d) -> Kernels | GpuKernels | None
     return compiled() if _suits(x) else None
 
 
-def middle_kernels(x: Tensor, first: nn.Module, conv: nn.Conv3d, second: nn.Module) -> GpuKernels | None:
+def middle_kernels(x: Tensor, first: nn.Module, conv: nn.Module, second: nn.Module) -> GpuKernels | None:
     """What computes BN, ReLU, channel-wise convolution and BN of a training batch `x` in one step, on a GPU alone."""
     if not (isinstance(first, nn.BatchNorm3d) and isinstance(second, nn.BatchNorm3d) and _suits_norm(x, first)):
         return None
-    if not (second.training and conv.groups == conv.in_channels and _suits_channelwise(conv) and _suits_gpu(x)):
+    if not isinstance(conv, nn.Conv3d) or conv.groups != conv.in_channels or not made_for(conv):
+        return None
+    if not second.training or not _suits_gpu(x):
         return None
     if len(x) > MOST_GROUPED_CLIPS or getattr(conv, "plain", False) or not (chosen := gpu()):
         return None
     return chosen.block_middle(x, conv.kernel_size, conv.stride[1])  # type: ignore[no-any-return]
+
+
+def running_kernels(x: Tensor, norm: nn.Module) -> Kernels | None:
+    """What computes BN by the running statistics in place of `x` with all that follows it; None leaves it to PyTorch.
+
+    Where gradients are asked for nothing may be computed in place.
+    """
+    if not isinstance(norm, nn.BatchNorm3d) or norm.training or torch.is_grad_enabled() or norm.running_mean is None:
+        return None
+    if not _suits(x) or norm.weight.dtype != torch.float32 or not x.is_contiguous(memory_format=LAST):
+        return None
+    return compiled()
 
 
 def pointwise_by_product(x: Tensor, stride: int) -> bool:
@@ -100,14 +117,16 @@ def pointwise_by_product(x: Tensor, stride: int) -> bool:
     return im2col or x.shape[2:].numel() == 1
 
 
-def _suits_channelwise(conv: nn.Conv3d) -> bool:
+def made_for(conv: nn.Conv3d) -> bool:
+    """Whether there are kernels for such a channel-wise convolution."""
     height, width = conv.kernel_size[1:]
     return conv.stride[1] in CHANNELWISE.get((height, width), ()) and conv.weight.dtype == torch.float32
 
 
-def _suits_norm(x: Tensor, norm: nn.BatchNorm3d) -> bool:
+def _suits_norm(x: Tensor, norm: nn.Module) -> bool:
     return (
-        norm.training
+        isinstance(norm, nn.BatchNorm3d)
+        and norm.training
         and norm.momentum is not None
         and isinstance(x, Tensor)
         and norm.weight.dtype == torch.float32
@@ -117,21 +136,21 @@ def _suits_norm(x: Tensor, norm: nn.BatchNorm3d) -> bool:
 
 def _suits(x: Tensor) -> bool:
     return (
-        x.device.type == "cpu"
+        _eager(x)
+        and x.device.type == "cpu"
         and x.dtype == torch.float32
         and FEWEST_CHANNELS <= x.shape[1] <= MOST_CHANNELS
         and not torch.is_autocast_enabled("cpu")
-        and _eager(x)
     )
 
 
 def _suits_gpu(x: Tensor) -> bool:
     """In float32 under autocast it would have to be cast first; the networks have no such convolution."""
     return (
-        x.device.type == GPU
+        _eager(x)
+        and x.device.type == GPU
         and x.dtype in GPU_TYPES
         and not (x.dtype == torch.float32 and torch.is_autocast_enabled(GPU))
-        and _eager(x)
     )
 
 

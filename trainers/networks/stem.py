@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from trainers.networks.batchnorm import GroupedBatchNorm3d
-from trainers.networks.chains import normalised
+from trainers.networks.chains import Activated, normalised
 from trainers.networks.channelwise import ChannelwiseConv3d
 
 
@@ -21,4 +21,8 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, T, H, W) -> (N, width, T, ceil(H / 2), ceil(W / 2))."""
+        return self.activated(x).value
+
+    def activated(self, x: Tensor) -> Activated:
+        """As `forward`, for a block that keeps nothing of it."""
         return normalised(self.norm, self.temporal(self.spatial(x)), self.relu)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from expander.geometry import Geometry, Stage
 from trainers.networks.batchnorm import GroupedBatchNorm3d
-from trainers.networks.chains import added, between, normalised, shortened
+from trainers.networks.chains import Activated, added, between, normalised, shortened
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import (
     DropConnect,
@@ -47,7 +47,7 @@ class X3D(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
         x = clips.contiguous(memory_format=torch.channels_last_3d)
-        logits: Tensor = self.head(self.stages(self.stem(x)))
+        logits: Tensor = self.head(self.stages(self.stem.activated(x)))
         return logits
 
 
@@ -76,14 +76,17 @@ class Block(Recomputable):
         self.drop_connect = DropConnect(drop_connect)
         self.shortcut = _shortcut(width, stage.width, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor | Activated) -> Tensor:
         """(N, width, T, H, W) -> (N, stage width, T, ceil(H / stride), ceil(W / stride))."""
-        return computed(self, self._forward, x)
+        return computed(self, self._forward, x if isinstance(x, Activated) else Activated(x))
 
-    def _forward(self, x: Tensor) -> Tensor:
+    def _forward(self, x: Activated) -> Tensor:
+        keep = self.recompute
         parts = (self.channelwise, self.channelwise_norm, self.excitation, self.swish)
-        y = between(self.expand_norm, self.expand(x), self.relu, *parts)
-        return added(self.project_norm, self.project(y), self.drop_connect, shortened(self.shortcut, x), self.relu)
+        wide = between(self.expand_norm, x.through(self.expand, keep=keep), self.relu, *parts, keep=keep)
+        y = wide.through(self.project, keep=keep)
+        residual = shortened(self.shortcut, x, keep=keep)
+        return added(self.project_norm, y, self.drop_connect, residual, self.relu)
 
 
 class Head(nn.Module):
@@ -100,7 +103,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, T, H, W) -> logits (N, classes)."""
-        pooled = normalised(self.norm, self.expand(x), self.relu).mean((2, 3, 4))
+        pooled = normalised(self.norm, self.expand(x), self.relu).value.mean((2, 3, 4))
         logits: Tensor = self.classifier(self.dropout(self.relu(self.linear(pooled))))
         return logits
 

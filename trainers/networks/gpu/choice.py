@@ -222,7 +222,7 @@ def _guarded(key: str, device: torch.device, measured: Callable[[], dict[str, An
     """What is measured, away from what the training computes; PyTorch's operator where that fails."""
     nothing = {"tiles": None, "milliseconds": float("inf")}
     try:
-        with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, enabled=False):
             return measured()
     except torch.OutOfMemoryError:
         return {**nothing, "passing": True}  # of this training, not of the kernel

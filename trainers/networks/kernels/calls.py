@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ FEWEST_CHANNELS, MOST_CHANNELS = 8, 4096
 NOTHING, RELU, SWISH = range(3)
 # A thread more is woken for so many elements.
 ELEMENTS_PER_THREAD = 16384
+# Shapes whose description is kept: those of the layers of some networks.
+KEPT_SHAPES = 1024
 # Pieces of a sum; their number may not depend on the threads.
 PIECES = 16
 
@@ -29,6 +32,40 @@ class _Shape(ctypes.Structure):
 class _Norm(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in ["clips", "positions", "channels", "groups", "act", "threads"]]
     _fields_ += [("eps", ctypes.c_double)]
+
+
+POINTER, INT, DOUBLE = ctypes.c_void_p, ctypes.c_int, ctypes.c_double
+# What each function of the library takes; nothing is returned.
+SIGNATURES: dict[str, list[Any]] = {
+    "channelwise_forward": [POINTER] * 5 + [INT] * 2,
+    "channelwise_running": [POINTER] * 9 + [DOUBLE] + [INT] * 2,
+    "channelwise_input": [POINTER] * 5 + [INT],
+    "channelwise_weight": [POINTER] * 5 + [INT] * 2,
+    "norm_moments": [POINTER] * 9,
+    "norm_apply": [POINTER] * 9,
+    "norm_running": [POINTER] * 8,
+    "norm_sums": [POINTER] * 13,
+    "norm_input": [POINTER] * 17,
+}
+
+
+def typed(library: ctypes.CDLL) -> ctypes.CDLL:
+    """The library, whose functions then take plain integers for addresses."""
+    for name, signature in SIGNATURES.items():
+        kernel = getattr(library, name)
+        kernel.argtypes, kernel.restype = signature, None
+    return library
+
+
+@dataclass(frozen=True)
+class Running:
+    """BN in evaluation: (C,) each."""
+
+    mean: Tensor
+    variance: Tensor
+    gain: Tensor
+    bias: Tensor
+    eps: float
 
 
 @dataclass(frozen=True)
@@ -53,78 +90,44 @@ class Kernels:
 
     def convolve(self, x: Tensor, weight: Tensor, stride: int, *, reverse: bool = False) -> Tensor:
         """The channel-wise convolution of `x` by `weight` (C, 1, kt, kh, kw), each axis of it reversed if so asked."""
-        shape = _shape(x, weight, stride)
-        out = _empty(x, shape.out_height, shape.out_width)
-        _call(
-            self.library.channelwise_forward,
-            [shape],
-            (
-                x,
-                weight.contiguous(),
-                out,
-                _taps(weight),
-            ),
-            int(reverse),
-            _threads(x),
-        )
+        shape, out = _shape(x, weight, stride), _convolved(x, stride)
+        tensors = (x, weight.contiguous(), out, _taps(weight))
+        _call(self.library.channelwise_forward, [shape], tensors, int(reverse), _threads(x))
+        return out
+
+    def convolve_running(self, x: Tensor, weight: Tensor, stride: int, norm: Running, act: int) -> Tensor:
+        """act(BN(convolve(x, weight, stride)))."""
+        shape, out = _shape(x, weight, stride), _convolved(x, stride)
+        tensors = (x, weight.contiguous(), out, _taps(weight), norm.mean, norm.variance, norm.gain, norm.bias)
+        _call(self.library.channelwise_running, [shape], tensors, norm.eps, act, _threads(x))
         return out
 
     def input_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         """Of `convolve`, from the output's."""
         if stride == 1:
             return self.convolve(gradient, weight, 1, reverse=True)
-        shape, found = _shape(x, weight, stride), _empty(x, x.shape[3], x.shape[4])
-        _call(
-            self.library.channelwise_input,
-            [shape],
-            (
-                gradient,
-                weight.contiguous(),
-                found,
-                _taps(weight),
-            ),
-            _threads(x),
-        )
+        found = _empty(x, x.shape[3], x.shape[4])
+        tensors = (gradient, weight.contiguous(), found, _taps(weight))
+        _call(self.library.channelwise_input, [_shape(x, weight, stride)], tensors, _threads(x))
         return found
 
     def weight_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         """Of `convolve`, from the output's."""
-        shape, found = _shape(x, weight, stride), torch.empty_like(weight, memory_format=torch.contiguous_format)
+        found = torch.empty_like(weight, memory_format=torch.contiguous_format)
         pieces = min(PIECES, x.shape[0] * x.shape[2])
         blocks = x.shape[1] // 16 + 2
         scratch = torch.empty(pieces * blocks * weight[0].numel() * 16, dtype=torch.float64)
-        _call(
-            self.library.channelwise_weight,
-            [shape],
-            (
-                x,
-                gradient,
-                found,
-                scratch,
-            ),
-            pieces,
-            _threads(gradient),
-        )
+        tensors = (x, gradient, found, scratch)
+        _call(self.library.channelwise_weight, [_shape(x, weight, stride)], tensors, pieces, _threads(gradient))
         return found
 
     def moments(self, x: Tensor, sizes: Sequence[int], eps: float) -> Moments:
         """Of each group of `sizes` clips, over their positions."""
         groups, of_clips = x.new_empty(2, len(sizes), x.shape[1]), x.new_empty(3, x.shape[0], x.shape[1])
         found = Moments(*groups.unbind(), *of_clips.unbind())
-        norm = _norm(x, len(sizes), NOTHING, eps)
-        _call(
-            self.library.norm_moments,
-            [norm, _sizes(sizes)],
-            (
-                x,
-                found.group_mean,
-                found.group_variance,
-                found.clip_mean,
-                found.center,
-                found.inverse,
-                _pieces(x),
-            ),
-        )
+        of_groups, of_each = (found.group_mean, found.group_variance), (found.clip_mean, found.center, found.inverse)
+        given = [_norm(x, len(sizes), NOTHING, eps), _sizes(tuple(sizes))]
+        _call(self.library.norm_moments, given, (x, *of_groups, *of_each, _pieces(x)))
         return found
 
     def normalise(
@@ -138,22 +141,18 @@ class Kernels:
         residual: Tensor | None = None,
     ) -> Tensor:
         """act(gate (gain xhat + bias) + residual); gate (N, C)."""
-        out, norm = _like(x), _norm(x, 1, act)
-        _call(
-            self.library.norm_apply,
-            [norm],
-            (
-                x,
-                moments.center,
-                moments.inverse,
-                gain,
-                bias,
-                gate,
-                residual,
-                out,
-            ),
-        )
+        out = _like(x)
+        tensors = (x, moments.center, moments.inverse, gain, bias, gate, residual, out)
+        _call(self.library.norm_apply, [_norm(x, 1, act)], tensors)
         return out
+
+    def normalise_running(
+        self, x: Tensor, norm: Running, act: int, gate: Tensor | None = None, residual: Tensor | None = None
+    ) -> Tensor:
+        """As `normalise` by the running statistics, in place of `x`."""
+        tensors = (x, norm.mean, norm.variance, norm.gain, norm.bias, gate, residual)
+        _call(self.library.norm_running, [_norm(x, 1, act, norm.eps)], tensors)
+        return x
 
     def sums(
         self,
@@ -195,37 +194,51 @@ class Kernels:
         norm, scratch = _norm(x, len(sizes), act), x.new_empty(2, x.shape[0], x.shape[1])
         of_clips = (moments.clip_mean, moments.center, moments.inverse)
         values = (gradient, x, *of_clips, gain, bias, gate, *sums, for_mean, for_x, for_gain, for_bias, scratch)
-        _call(self.library.norm_input, [norm, _sizes(sizes)], values)
+        _call(self.library.norm_input, [norm, _sizes(tuple(sizes))], values)
         return for_x, for_gain, for_bias
 
 
-def _call(kernel: Callable[..., None], before: Sequence[Any], tensors: Sequence[Tensor | None], *after: int) -> None:
+def _call(kernel: Callable[..., None], before: Sequence[Any], tensors: Sequence[Tensor | None], *after: float) -> None:
     """`tensors` are held until the kernel returns, of which only the addresses are passed on."""
-    where = [ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors]
-    kernel(ctypes.byref(before[0]), *before[1:], *where, *after)
+    kernel(*before, *[None if tensor is None else tensor.data_ptr() for tensor in tensors], *after)
 
 
-def _sizes(sizes: Sequence[int]) -> ctypes.Array[ctypes.c_int]:
+# Of two hundred calls in a step of 10 milliseconds also Python's part counts: what follows from shapes alone is kept.
+@cache
+def _sizes(sizes: tuple[int, ...]) -> ctypes.Array[ctypes.c_int]:
     return (ctypes.c_int * len(sizes))(*sizes)
 
 
-def _shape(x: Tensor, weight: Tensor, stride: int) -> _Shape:
-    clips, channels, frames, height, width = x.shape
-    out_height, out_width = -(-height // stride), -(-width // stride)
-    return _Shape(clips, frames, height, width, out_height, out_width, channels, *weight.shape[2:], stride)
+def _shape(x: Tensor, weight: Tensor, stride: int) -> Any:
+    return _shape_of(x.shape, weight.shape, stride)
 
 
-def _norm(x: Tensor, groups: int, act: int, eps: float = 0.0) -> _Norm:
-    return _Norm(x.shape[0], x.shape[2:].numel(), x.shape[1], groups, act, _threads(x), eps)
+@lru_cache(KEPT_SHAPES)
+def _shape_of(of_x: torch.Size, of_weight: torch.Size, stride: int) -> Any:
+    clips, channels, frames, height, width = of_x
+    out = -(-height // stride), -(-width // stride)
+    return ctypes.pointer(_Shape(clips, frames, height, width, *out, channels, *of_weight[2:], stride))
+
+
+def _norm(x: Tensor, groups: int, act: int, eps: float = 0.0) -> Any:
+    return _norm_of(x.shape, groups, act, _threads(x), eps)
+
+
+@lru_cache(KEPT_SHAPES)
+def _norm_of(of_x: torch.Size, groups: int, act: int, threads: int, eps: float) -> Any:
+    return ctypes.pointer(_Norm(of_x[0], of_x[2:].numel(), of_x[1], groups, act, threads, eps))
 
 
 def _threads(x: Tensor) -> int:
     return min(torch.get_num_threads(), 1 + x.numel() // ELEMENTS_PER_THREAD)
 
 
+def _convolved(x: Tensor, stride: int) -> Tensor:
+    return _empty(x, -(-x.shape[3] // stride), -(-x.shape[4] // stride))
+
+
 def _empty(x: Tensor, height: int, width: int) -> Tensor:
-    size = (*x.shape[:3], height, width)
-    return torch.empty(size, memory_format=torch.channels_last_3d)
+    return torch.empty((*x.shape[:3], height, width), memory_format=torch.channels_last_3d)
 
 
 def _taps(weight: Tensor) -> Tensor:

@@ -4,6 +4,10 @@
  * Work is dealt out in pieces whose number follows from the shape alone, and sums are added up in their order: the
  * result is the same to the bit for any number of threads. */
 
+#include "activations.h"
+
+#include <math.h>
+
 #define INLINE inline __attribute__((always_inline))
 #define TILE 8
 /* Positions that are summed up in float32 before they enter a sum in double. */
@@ -46,9 +50,20 @@ static void pack(const float *weight, float *taps, int channels, int count, int 
 
 typedef void Row(const Shape *, const float *, const float *, float *, int, int);
 
+/* What follows an output: act(out scale + shift). */
+typedef struct {
+    const float *scale, *shift;
+    int act;
+} Finish;
+
+static void finish_row(const Finish *f, float *row, int width, int channels) {
+    const float *restrict scale = f->scale, *restrict shift = f->shift;
+    for (int at = 0; at < width; at++, row += channels) FOR_EACH(f->act, channels, row[c] * scale[c] + shift[c], row)
+}
+
 static void over_rows(const Shape *s, const float *from, long from_clip, const float *taps, float *to, int rows,
-                      long to_row, Row *row16, Row *row8, int threads) {
-    const long all = (long)s->clips * s->frames * rows;
+                      int to_width, Row *row16, Row *row8, const Finish *finish, int threads) {
+    const long all = (long)s->clips * s->frames * rows, to_row = (long)to_width * s->channels;
     const int parts = blocks(s->channels);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (long at = 0; at < all; at++) {
@@ -60,16 +75,36 @@ static void over_rows(const Shape *s, const float *from, long from_clip, const f
             Row *const run = block(s->channels, number, &first) == 16 ? row16 : row8;
             run(s, x + first, taps + first, to + at * to_row + first, (int)(image % s->frames), row);
         }
+        /* While the row is in the cache. */
+        if (finish) finish_row(finish, to + at * to_row, to_width, s->channels);
     }
+}
+
+static void forward(const Shape *s, const float *x, const float *weight, float *out, float *taps, int reversed,
+                    const Finish *finish, int threads) {
+    pack(weight, taps, s->channels, s->kt * s->kh * s->kw, reversed);
+    over_rows(s, x, (long)s->frames * s->height * s->width * s->channels, taps, out, s->out_height, s->out_width,
+              forward_row16, forward_row8, finish, threads);
 }
 
 /* scratch: kt kh kw channels floats. reversed: with the weight's axes reversed, which at stride 1 turns the output's
  * gradient into the input's. */
 void channelwise_forward(const Shape *s, const float *x, const float *weight, float *out, float *scratch, int reversed,
                          int threads) {
-    pack(weight, scratch, s->channels, s->kt * s->kh * s->kw, reversed);
-    over_rows(s, x, (long)s->frames * s->height * s->width * s->channels, scratch, out, s->out_height,
-              (long)s->out_width * s->channels, forward_row16, forward_row8, threads);
+    forward(s, x, weight, out, scratch, reversed, 0, threads);
+}
+
+/* As channelwise_forward, with BN by the running statistics and act. */
+void channelwise_running(const Shape *s, const float *x, const float *weight, float *out, float *scratch,
+                         const float *mean, const float *variance, const float *gain, const float *bias, double eps,
+                         int act, int threads) {
+    float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+    for (int c = 0; c < s->channels; c++) {
+        scale[c] = gain[c] / sqrtf(variance[c] + (float)eps);
+        shift[c] = bias[c] - mean[c] * scale[c];
+    }
+    const Finish finish = {scale, shift, act};
+    forward(s, x, weight, out, scratch, 0, &finish, threads);
 }
 
 /* The input's gradient at stride 2 with kernels of kt x 3 x 3. */
@@ -77,7 +112,7 @@ void channelwise_input(const Shape *s, const float *gradient, const float *weigh
                        int threads) {
     pack(weight, scratch, s->channels, s->kt * s->kh * s->kw, 0);
     over_rows(s, gradient, (long)s->frames * s->out_height * s->out_width * s->channels, scratch, out, s->height,
-              (long)s->width * s->channels, input_row16, input_row8, threads);
+              s->width, input_row16, input_row8, 0, threads);
 }
 
 /* out (channels, kt, kh, kw). scratch: pieces blocks(channels) kt kh kw 16 doubles. */

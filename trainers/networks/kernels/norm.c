@@ -7,39 +7,17 @@
  * The statistics are those of a group of clips. Sums are taken over pieces whose number follows from the shape alone, in
  * float32 over SHORT positions and in double over these: the same to the bit for any number of threads. */
 
+#include "activations.h"
+
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
 #define PIECE 1024
 #define SHORT 128
-/* Of calls.py too. */
-#define MOST_CHANNELS 4096
-
-enum { NOTHING, RELU, SWISH };
-
 typedef struct {
     int clips, positions, channels, groups, act, threads;
     double eps;
 } Norm;
-
-/* e^x to 1 ulp or so, for x in [-87, 88]; vectorises. */
-static inline float exponential(float x) {
-    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
-    const float n = __builtin_rintf(x * 1.44269504f);
-    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    const union { int32_t i; float f; } two = {.i = ((int32_t)n + 127) << 23};
-    return p * two.f;
-}
-
-static inline float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
 
 static int pieces_of(const Norm *s) { return (s->positions + PIECE - 1) / PIECE; }
 
@@ -130,44 +108,52 @@ void norm_moments(const Norm *s, const int *sizes, const float *x, float *group_
     }
 }
 
-/* gate and residual may be null. */
+/* out = act((x - middle) scale + shift + residual) for the positions from .. to - 1 of a clip; out may be x. */
+static void apply(const Norm *s, int clip, int from, int to, const float *x, const float *restrict middle,
+                  const float *restrict scale, const float *restrict shift, const float *residual, float *out) {
+    for (int p = from; p < to; p++) {
+        const long at = ((long)clip * s->positions + p) * s->channels;
+        const float *row = x + at, *more = residual + at;
+        float *to_row = out + at;
+        if (residual) {
+            FOR_EACH(s->act, s->channels, (row[c] - middle[c]) * scale[c] + shift[c] + more[c], to_row)
+        } else {
+            FOR_EACH(s->act, s->channels, (row[c] - middle[c]) * scale[c] + shift[c], to_row)
+        }
+    }
+}
+
+/* By the statistics of groups. gate and residual may be null. */
 void norm_apply(const Norm *s, const float *x, const float *center, const float *inverse, const float *gain,
                 const float *bias, const float *gate, const float *residual, float *out) {
+    const int pieces = pieces_of(s);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int task = 0; task < s->clips * pieces; task++) {
+        const int clip = task / pieces;
+        float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+        int from, to;
+        bounds(s, task % pieces, &from, &to);
+        coefficients(s, clip, inverse, gain, bias, gate, scale, shift);
+        apply(s, clip, from, to, x, center + (long)clip * s->channels, scale, shift, residual, out);
+    }
+}
+
+/* In place, by the running statistics. gate and residual may be null. */
+void norm_running(const Norm *s, float *x, const float *mean, const float *variance, const float *gain,
+                  const float *bias, const float *gate, const float *residual) {
     const int C = s->channels, pieces = pieces_of(s);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int task = 0; task < s->clips * pieces; task++) {
         const int clip = task / pieces;
         float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
-        const float *restrict middle = center + (long)clip * C;
         int from, to;
         bounds(s, task % pieces, &from, &to);
-        coefficients(s, clip, inverse, gain, bias, gate, scale, shift);
-        for (int p = from; p < to; p++) {
-            const long at = ((long)clip * s->positions + p) * C;
-            const float *restrict row = x + at, *restrict more = residual ? residual + at : 0;
-            float *restrict to_row = out + at;
-            if (s->act == SWISH)
-#pragma omp simd
-                for (int c = 0; c < C; c++) {
-                    const float z = (row[c] - middle[c]) * scale[c] + shift[c];
-                    to_row[c] = z * sigmoid(z);
-                }
-            else if (s->act == RELU && more)
-#pragma omp simd
-                for (int c = 0; c < C; c++) {
-                    const float z = (row[c] - middle[c]) * scale[c] + shift[c] + more[c];
-                    to_row[c] = z < 0 ? 0 : z;  /* and what is no number stays so */
-                }
-            else if (s->act == RELU)
-#pragma omp simd
-                for (int c = 0; c < C; c++) {
-                    const float z = (row[c] - middle[c]) * scale[c] + shift[c];
-                    to_row[c] = z < 0 ? 0 : z;
-                }
-            else
-#pragma omp simd
-                for (int c = 0; c < C; c++) to_row[c] = (row[c] - middle[c]) * scale[c] + shift[c] + (more ? more[c] : 0);
+        for (int c = 0; c < C; c++) {
+            const float by = gate ? gate[(long)clip * C + c] : 1.0f;
+            scale[c] = gain[c] / sqrtf(variance[c] + (float)s->eps) * by;
+            shift[c] = bias[c] * by;
         }
+        apply(s, clip, from, to, x, mean, scale, shift, residual, x);
     }
 }
 
