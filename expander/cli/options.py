@@ -21,7 +21,7 @@ Space = Annotated[str, typer.Argument(help="A shipped search space or a YAML fil
 SpaceKeys = Annotated[list[str] | None, typer.Option("--set", help="Set a key of the space: key=value.")]
 DispatcherName = Annotated[
     Literal["ray", "inline"],
-    typer.Option("--dispatcher", help="Where trials run: on Ray, or one after the other in this process."),
+    typer.Option("--dispatcher", help="Where trials run: on Ray, or on this machine without Ray."),
 ]
 RayAddress = Annotated[
     str | None, typer.Option("--ray-address", help="A Ray cluster, host:port or auto; else a local Ray.")
