@@ -30,7 +30,7 @@ from expander.coordinator import Dispatcher
 from expander.errors import TrialError, UsageError
 from expander.geometry import Basis, realise
 from expander.recipe import Recipe
-from expander.trial import Completed, Epoch, Event, Failed, FailureKind, Metrics, Started, Trial, Views
+from expander.trial import TRAINER, Completed, Epoch, Event, Failed, FailureKind, Metrics, Started, Trial, Views
 from trainers.dispatch import seats
 from trainers.dispatch.attempt import NODE_DIGITS, this_place
 from trainers.dispatch.inline import InlineDispatcher
@@ -320,7 +320,7 @@ class TestRay:
         assert told["sizes"] == [2, 1]
         assert told["kinds"] == ["Started", "Epoch", "Started", "Epoch", "Epoch", "Completed"]
         assert told["losses"] == UNDISTURBED
-        assert all(each["trainer"] == "1" and each["code"] for each in told["versions"])
+        assert all(each["trainer"] == str(TRAINER) and each["code"] for each in told["versions"])
         # The copy that it imports also has another source, which names the version.
         said = r"not all machines would train the same: \S+ has trainer 2 where the coordinator has 1, code \w+ where"
         assert re.match(said, told["other"])
