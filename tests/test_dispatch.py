@@ -20,11 +20,13 @@ import pytest
 from conftest import heed_ctrl_c
 
 from expander.axis import Factors
+from expander.cli.running import trials_at_once
 from expander.coordinator import Dispatcher
 from expander.cost import MeasuredName
 from expander.errors import ExpanderError, TrialError, UsageError
 from expander.geometry import Basis, Geometry, realise
 from expander.recipe import Recipe
+from expander.space import ResourcesSection
 from expander.trial import Completed, Epoch, Event, Failed, Metrics, Started, Trial, Views
 from trainers.dispatch.inline import InlineDispatcher
 
@@ -259,6 +261,27 @@ class TestEveryDispatcher:
 
     def test_no_trials_are_no_events(self, dispatcher: Dispatcher) -> None:
         assert list(dispatcher.run([], never)) == []
+
+
+def test_without_ray_trials_run_at_once_where_that_is_asked_for(tmp_path: Path) -> None:
+    dispatcher = InlineDispatcher(rehearse, Rehearsal(), at_once=2)
+    ended = outcomes(list(dispatcher.run([trial(f"meet {tmp_path}"), trial(f"meet {tmp_path}"), trial()], never)))
+    assert [type(outcome) for outcome in ended] == [Completed] * 3
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        *[({}, 4), ({"cpus": 2}, 2), ({"cpus": 3}, 1), ({"cpus": 0.5}, 8), ({"cpus": 9}, 1)],
+        *[({"gpus_per_trial": 1}, 1), ({"workers_per_trial": 2}, 1)],
+    ],
+    ids=str,
+)
+def test_without_ray_as_many_trials_run_as_there_are_cores_for(
+    resources: dict[str, float], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
+    assert trials_at_once(ResourcesSection.model_validate(resources)) == expected
 
 
 def test_ctrl_c_ends_a_trial_in_the_middle_of_an_epoch(tmp_path: Path) -> None:

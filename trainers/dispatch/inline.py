@@ -1,14 +1,13 @@
-"""Trials one after the other, in this process: for debugging, tests and machines without Ray."""
+"""Trials on this machine without Ray: one after the other, or as many at once as there is room for."""
 
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 
 import torch
@@ -28,9 +27,9 @@ PATIENCE_SECONDS = 5
 
 
 class InlineDispatcher:
-    """Carries trials out in the order given, one at a time; `meter` measures in this process too.
+    """Carries trials out in the order given, `at_once` at a time; `meter` measures in this process too.
 
-    The training has a thread of its own, so that an epoch is with the caller the moment it is reported and Ctrl-C,
+    A training has a thread of its own, so that an epoch is with the caller the moment it is reported and Ctrl-C,
     which Python delivers to the main thread, finds that thread waiting here and not inside the training.
 
     workers: processes of a trial, started here where they are several, with `threads` threads and, where `on_gpus`, a
@@ -50,8 +49,10 @@ class InlineDispatcher:
         on_gpus: bool = False,
         apart: bool = False,
         runs: Path | None = None,
+        at_once: int = 1,
     ) -> None:
         self.meter = meter
+        self._at_once = at_once
         self._runs = runs
         self._training = training
         self._attempt: Attempt = partial(attempt, training)
@@ -79,32 +80,37 @@ class InlineDispatcher:
     ) -> Generator[Event, None, None]:
         """Train `trials` as the protocol `expander.coordinator.Dispatcher` says; there is no other node to go to."""
         waiting, witness = Waiting(trials, waits), Witness(self._runs)
-        while (seconds := waiting.seconds()) is not None:
-            if (trial := waiting.ready()) is None:
-                time.sleep(seconds)
-                continue
-            outcome = yield from self._carry_out(trial, witness)
-            if isinstance(outcome, Failed) and (wait := again(outcome)) is not None:
-                waiting.add(trial, wait)
-
-    def _carry_out(self, trial: Trial, witness: Witness) -> Generator[Event, None, Completed | Failed]:
         events: SimpleQueue[Event] = SimpleQueue()
+        under_way: dict[str, tuple[Trial, Thread]] = {}
+        try:
+            while True:
+                while len(under_way) < self._at_once and (trial := waiting.ready()) is not None:
+                    under_way[trial.id] = trial, self._begun(trial, events)
+                seconds = waiting.seconds() if len(under_way) < self._at_once else None
+                if seconds is None and not under_way:
+                    return
+                try:
+                    event = witness.see(events.get(timeout=seconds))
+                except Empty:
+                    continue
+                yield event
+                if isinstance(event, Completed | Failed):
+                    trial, thread = under_way.pop(event.trial)
+                    thread.join()
+                    if isinstance(event, Failed) and (wait := again(event)) is not None:
+                        waiting.add(trial, wait)
+        finally:
+            for _, thread in under_way.values():
+                _stop(thread)
 
+    def _begun(self, trial: Trial, events: SimpleQueue[Event]) -> Thread:
         def train() -> None:
             with suppress(SystemExit):
                 self._attempt(trial, events.put, ())
 
         thread = Thread(target=train, name=f"trial {trial.id}", daemon=True)
         thread.start()
-        try:
-            while True:
-                event = witness.see(events.get())
-                yield event
-                if isinstance(event, Completed | Failed):
-                    thread.join()
-                    return event
-        finally:
-            _stop(thread)
+        return thread
 
 
 def _stop(thread: Thread) -> None:
