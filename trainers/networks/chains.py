@@ -131,9 +131,10 @@ def shortened(shortcut: nn.Module, x: Activated, *, keep: bool = False) -> Tenso
 
 def _for_both(conv: nn.Module, norm: nn.Module, x: Tensor) -> Kernels | None:
     """What computes the channel-wise convolution with the BN that follows it, in evaluation."""
-    if not isinstance(conv, ChannelwiseConv3d) or conv.plain or not made_for(conv):
+    if not isinstance(conv, ChannelwiseConv3d) or conv.plain:
         return None
-    return running_kernels(x, norm)
+    settled = running_kernels(x, norm)  # first, as none of a traced network's weights may be looked at
+    return settled if settled and made_for(conv) else None
 
 
 def _running(norm: GroupedBatchNorm3d) -> Running:
