@@ -26,8 +26,10 @@ from trainers.networks.batchnorm import GroupedBatchNorm3d, GroupStatistics
 from trainers.networks.chains import Activated, added, filtered, normalised
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.kernels import library
+from trainers.networks.kernels.calls import FEWEST_CHANNELS, NOTHING, RELU, Running
 from trainers.networks.kernels.check import sound
 from trainers.networks.layers import DropConnect, SqueezeExcitation, drawn, plain_paths, recompute_blocks
+from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.x3d import X3D, Block
 
 TOLERANCE = 2e-6
@@ -114,6 +116,73 @@ def test_what_they_are_not_made_for_is_pytorchs():
     assert ChannelwiseConv3d(7, (3, 3, 3))(clips(1, 7, 2, 6, 6)).grad_fn.name() != "_CompiledBackward"
     double = ChannelwiseConv3d(24, (3, 3, 3)).double()
     assert double(clips(1, 24, 2, 6, 6).double()).grad_fn.name() != "_CompiledBackward"
+
+
+# The pointwise convolution
+
+PRODUCTS = [  # clips, frames, height, width; entering, leaving
+    ((2, 3, 7, 5), 24, 54),
+    ((1, 1, 1, 1), 8, 8),
+    ((1, 2, 1, 3), 54, 24),
+    ((3, 1, 1, 1), 9, 33),
+    ((1, 1, 7, 7), 25, 15),
+    ((2, 2, 5, 13), 17, 108),
+    ((1, 13, 11, 17), 71, 41),
+    ((1, 1, 4, 13), 1, 8),
+    ((1, 1, 3, 31), 200, 127),
+]
+
+
+@pytest.mark.parametrize(("shape", "entering", "leaving"), PRODUCTS, ids=str)
+def test_the_pointwise_convolution_and_its_gradients_are_exact(shape, entering, leaving, kernels):
+    x, weight = clips(shape[0], entering, *shape[1:]), torch.randn(leaving, entering, 1, 1, 1)
+    of = [x.double().requires_grad_(), weight.double().requires_grad_()]
+    wanted, residual = F.conv3d(*of), clips(shape[0], leaving, *shape[1:])
+    norm = Running(torch.randn(leaving), torch.rand(leaving) + 0.1, torch.randn(leaving), torch.randn(leaving), 1e-5)
+    of_norm = [each.double() for each in (norm.mean, norm.variance, norm.gain, norm.bias)]
+    followed = F.batch_norm(wanted, *of_norm, eps=norm.eps)
+    assert close([kernels.project(x, weight)], [wanted])
+    assert close([kernels.project_running(x, weight, norm, NOTHING)], [followed])
+    assert close([kernels.project_running(x, weight, norm, RELU, residual)], [(followed + residual).relu()])
+    for_x, for_weight = torch.autograd.grad(wanted, of, residual.double())
+    if entering >= FEWEST_CHANNELS:
+        assert close([kernels.project_input_gradient(residual, weight)], [for_x])
+        assert close([kernels.project_weight_gradient(residual, x, weight)], [for_weight])
+
+
+def test_the_pointwise_layer_takes_them_for_any_strides_of_its_input(kernels):
+    layer = PointwiseConv3d(24, 54)
+    for x in (
+        torch.randn(2, 24, 3, 9, 8),
+        torch.randn(2, 3, 24, 8, 9).permute(0, 2, 1, 4, 3),
+        clips(4, 24, 3, 9, 8)[::2],
+        clips(1, 24, 1, 9, 8),
+    ):
+        x.requires_grad_()
+        found = layer(x)
+        assert found.grad_fn.name() == "_ProductBackward"
+        exact, of = copy.deepcopy(layer).double(), x.detach().double().requires_grad_()
+        wanted, gradient = exact(of), torch.randn_like(found)
+        wanted.backward(gradient.double())
+        layer.zero_grad()
+        found.backward(gradient)
+        assert close((found, x.grad, layer.weight.grad), (wanted, of.grad, exact.weight.grad))
+
+
+def test_pointwise_convolutions_that_they_are_not_made_for_are_pytorchs():
+    x = clips(2, 24, 2, 6, 6)
+    for layer in (PointwiseConv3d(24, 32, 2), PointwiseConv3d(24, 32, bias=True), PointwiseConv3d(24, 7)):
+        assert layer(x).grad_fn.name() != "_ProductBackward"
+    assert PointwiseConv3d(24, 32)(clips(2, 24, 1, 1, 1)).grad_fn.name() != "_ProductBackward"
+    assert PointwiseConv3d(24, 32).double()(x.double()).grad_fn.name() != "_ProductBackward"
+
+
+def test_a_pointwise_convolution_carries_what_is_no_number(kernels):
+    x, weight = clips(1, 24, 1, 7, 9), torch.randn(24, 24, 1, 1, 1)
+    x[0, 5, 0, 3, 3] = float("nan")
+    norm = Running(torch.zeros(24), torch.ones(24), torch.ones(24), torch.zeros(24), 1e-5)
+    lost = kernels.project_running(x, weight, norm, RELU).isnan().all(1).flatten()
+    assert lost.nonzero().flatten().tolist() == [3 * 9 + 3]
 
 
 # BN with what follows it
@@ -274,6 +343,7 @@ def test_half_of_the_activations_are_computed_again_instead_of_held(kernels):
 def test_the_number_of_threads_does_not_change_a_bit(kernels):
     layer, x = ChannelwiseConv3d(54, (3, 3, 3)), clips(2, 54, 3, 40, 40)
     following, gradient = Following(*FOLLOWING["SE and swish"]).train(), clips(2, 54, 3, 40, 40)
+    project, of_product = PointwiseConv3d(54, 24), clips(2, 24, 3, 40, 40)
     y, of_y = clips(2, 20, 3, 60, 60), clips(2, 20, 3, 60, 60)
     results, before = [], torch.get_num_threads()
     try:
@@ -281,7 +351,16 @@ def test_the_number_of_threads_does_not_change_a_bit(kernels):
             torch.set_num_threads(threads)
             out = following(y.requires_grad_(), None)
             convolved = torch.autograd.grad(layer(x.requires_grad_()), [x, layer.weight], gradient)
-            results.append([*convolved, out, *torch.autograd.grad(out, [y, *following.norm.parameters()], of_y)])
+            product = torch.autograd.grad(project(x), [x, project.weight], of_product)
+            results.append(
+                [
+                    *convolved,
+                    *product,
+                    project(x),
+                    out,
+                    *torch.autograd.grad(out, [y, *following.norm.parameters()], of_y),
+                ]
+            )
     finally:
         torch.set_num_threads(before)
     for others in results[1:]:

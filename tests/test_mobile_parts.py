@@ -18,7 +18,8 @@ from trainers.data.damage import Ledger
 from trainers.learner import Learner
 from trainers.networks.build import build
 from trainers.networks.channelwise import ChannelwiseConv3d
-from trainers.networks.layers import PointwiseConv3d, SqueezeExcitation
+from trainers.networks.layers import SqueezeExcitation
+from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.x3d import Block
 
 SMALL = Geometry(3, 2, 24, (Stage(2, 8, 12, 8), Stage(2, 16, 24, 8)), classes=3, head_width=20)

@@ -8,9 +8,11 @@ from torch import nn
 from expander.axis import Factors
 from expander.geometry import Basis, Geometry, Stage, realise
 from expander.recipe import Recipe
+from trainers.networks import paths
 from trainers.networks.build import build
 from trainers.networks.channelwise import ChannelwiseConv3d
-from trainers.networks.layers import DropConnect, PointwiseConv3d, SqueezeExcitation, plain_paths
+from trainers.networks.layers import DropConnect, SqueezeExcitation, plain_paths
+from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.x3d import X3D, Block
 
 SMALL = Geometry(4, 2, 32, (Stage(2, 8, 12, 8), Stage(3, 16, 24, 8)), classes=3, head_width=20, stem_kernel=5)
@@ -163,14 +165,16 @@ def operators(layer, x):
     return {event.key for event in profile.key_averages()}
 
 
-def test_one_thread_and_a_small_batch_spare_the_pointwise_convolution_its_im2col():
+def test_without_kernels_one_thread_and_a_small_batch_spare_the_pointwise_convolution_its_im2col(monkeypatch):
+    monkeypatch.setattr(paths, "compiled", lambda: None)
     layer, x = PointwiseConv3d(8, 16), torch.randn(8, 8, 4, 6, 6).contiguous(memory_format=torch.channels_last_3d)
     assert not any("slow_conv3d" in name for name in operators(layer, x))
     layer.plain = True
     assert any("slow_conv3d" in name for name in operators(layer, x))
 
 
-def test_a_large_batch_leaves_the_pointwise_convolution_to_pytorch():
+def test_without_kernels_a_large_batch_leaves_the_pointwise_convolution_to_pytorch(monkeypatch):
+    monkeypatch.setattr(paths, "compiled", lambda: None)
     assert "aten::conv3d" in operators(PointwiseConv3d(8, 16), torch.randn(16, 8, 1, 6, 6))
 
 

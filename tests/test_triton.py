@@ -170,7 +170,7 @@ class Middle(nn.Module):
 
     def forward(self, x):
         parts = (self.conv, self.second, self.excitation, self.act)
-        return between(self.first, x, self.relu, *parts, keep=False).value
+        return between(nn.Identity(), self.first, Activated(x), self.relu, *parts, keep=False).value
 
 
 class Exact(Middle):

@@ -15,7 +15,8 @@ from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.fused import Normalised, Squeeze, excite, forgetting, normalise, squeezed
 from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Running
 from trainers.networks.layers import DropConnect, SqueezeExcitation
-from trainers.networks.paths import made_for, middle_kernels, norm_kernels, running_kernels
+from trainers.networks.paths import made_for, made_for_product, middle_kernels, norm_kernels, running_kernels
+from trainers.networks.pointwise import PointwiseConv3d
 
 ACTS: dict[type[nn.Module], int] = {nn.ReLU: RELU, nn.SiLU: SWISH}
 
@@ -49,6 +50,15 @@ def normalised(norm: GroupedBatchNorm3d, x: Tensor, activation: nn.Module | None
     return Activated(activation(norm(x)) if activation else norm(x))
 
 
+def projected(
+    conv: nn.Module, norm: GroupedBatchNorm3d, x: Activated, activation: nn.Module, *, keep: bool = False
+) -> Activated:
+    """activation(norm(conv(x))) of a 1x1x1 convolution. keep: as of `Activated.through`."""
+    if product := _for_product(conv, norm, activation, x.value):
+        return Activated(product.project_running(x.value, cast("Tensor", conv.weight), _running(norm), RELU))
+    return normalised(norm, x.through(conv, keep=keep), activation)
+
+
 def filtered(
     conv: nn.Module, norm: GroupedBatchNorm3d, x: Activated, excitation: nn.Module, activation: nn.Module, *, keep: bool
 ) -> Activated:
@@ -72,8 +82,9 @@ def filtered(
 
 
 def between(
+    expand: nn.Module,
     first: GroupedBatchNorm3d,
-    x: Tensor,
+    x: Activated,
     relu: nn.Module,
     conv: nn.Module,
     second: GroupedBatchNorm3d,
@@ -82,22 +93,45 @@ def between(
     *,
     keep: bool,
 ) -> Activated:
-    """activation(excitation(second(conv(relu(first(x)))))), where a GPU does it in one step of autograd. keep: as of
-    `Activated.through`."""
-    if (kernels := middle_kernels(x, first, conv, second)) is None:
-        return filtered(conv, second, normalised(first, x, relu), excitation, activation, keep=keep)
+    """activation(excitation(second(conv(relu(first(expand(x))))))); a GPU does all but expand in one step of autograd.
+    keep: as of `Activated.through`."""
+    after = (excitation, activation)
+    if product := _for_product(expand, first, relu, x.value):
+        wide = product.project_running(x.value, cast("Tensor", expand.weight), _running(first), RELU)
+        return filtered(conv, second, Activated(wide), *after, keep=keep)
+    y = x.through(expand, keep=keep)
+    if (kernels := middle_kernels(y, first, conv, second)) is None:
+        return filtered(conv, second, normalised(first, y, relu), *after, keep=keep)
     from trainers.networks.gpu.middle import Settings, middle
 
     conv = cast("ChannelwiseConv3d", conv)
     squeeze = _squeeze(excitation) if isinstance(excitation, SqueezeExcitation) else None
-    settings = Settings(_sizes(first, x), (first.eps, second.eps), conv.stride[1], ACTS[type(activation)])
+    settings = Settings(_sizes(first, y), (first.eps, second.eps), conv.stride[1], ACTS[type(activation)])
     parts = ((first.weight, first.bias), conv.weight, (second.weight, second.bias), squeeze, settings)
-    out, *moments = middle(kernels, x, *parts)
+    out, *moments = middle(kernels, y, *parts)
     with torch.no_grad():
-        for norm, of, (mean, variance) in ((first, x, moments[:2]), (second, out, moments[2:])):
+        for norm, of, (mean, variance) in ((first, y, moments[:2]), (second, out, moments[2:])):
             norm.positions = of[0, 0].numel()
             norm.enter(mean, variance)
     return Activated(out)
+
+
+def joined(
+    conv: nn.Module,
+    norm: GroupedBatchNorm3d,
+    x: Activated,
+    drop: DropConnect,
+    residual: Tensor,
+    activation: nn.Module,
+    *,
+    keep: bool,
+) -> Tensor:
+    """activation(drop(norm(conv(x))) + residual) of a 1x1x1 convolution. keep: as of `Activated.through`."""
+    product = _for_product(conv, norm, activation, x.value)
+    if product and residual.is_contiguous(memory_format=torch.channels_last_3d):
+        values = x.value, cast("Tensor", conv.weight), _running(norm)
+        return product.project_running(*values, RELU, residual)
+    return added(norm, x.through(conv, keep=keep), drop, residual, activation)
 
 
 def added(norm: GroupedBatchNorm3d, x: Tensor, drop: DropConnect, residual: Tensor, activation: nn.Module) -> Tensor:
@@ -117,7 +151,7 @@ def expanded(expansion: nn.Module, x: Activated, *, keep: bool = False) -> Activ
     """expansion(x): the identity, or a convolution, BN and an activation. keep: as of `Activated.through`."""
     if isinstance(expansion, nn.Sequential):
         conv, norm, activation = expansion
-        return normalised(cast("GroupedBatchNorm3d", norm), x.through(conv, keep=keep), activation)
+        return projected(conv, cast("GroupedBatchNorm3d", norm), x, activation, keep=keep)
     return x
 
 
@@ -135,6 +169,14 @@ def _for_both(conv: nn.Module, norm: nn.Module, x: Tensor) -> Kernels | None:
         return None
     settled = running_kernels(x, norm)  # first, as none of a traced network's weights may be looked at
     return settled if settled and made_for(conv) else None
+
+
+def _for_product(conv: nn.Module, norm: nn.Module, activation: nn.Module, x: Tensor) -> Kernels | None:
+    """What computes a 1x1x1 convolution with the BN and the ReLU that follow it, in evaluation."""
+    if not isinstance(conv, PointwiseConv3d) or conv.plain or not isinstance(activation, nn.ReLU):
+        return None
+    settled = running_kernels(x, norm)
+    return settled if settled and made_for_product(conv) else None
 
 
 def _running(norm: GroupedBatchNorm3d) -> Running:

@@ -9,18 +9,18 @@ from torch import Tensor, nn
 
 from expander.efficientnet3d import EfficientNet3D, MobileBlock
 from trainers.networks.batchnorm import GroupedBatchNorm3d
-from trainers.networks.chains import Activated, added, expanded, filtered, normalised
+from trainers.networks.chains import Activated, expanded, filtered, joined, projected
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import (
     DropConnect,
     Dropout,
-    PointwiseConv3d,
     Recomputable,
     SqueezeExcitation,
     computed,
     growing_rates,
     initialise_convolutions,
 )
+from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.stem import Stem
 
 
@@ -74,10 +74,9 @@ class InvertedBottleneck(Recomputable):
         keep = self.recompute
         wide = expanded(self.expand, x, keep=keep)
         wide = filtered(self.channelwise, self.channelwise_norm, wide, self.excitation, self.swish, keep=keep)
-        y = wide.through(self.project, keep=keep)
         if not self.residual:
-            return normalised(self.project_norm, y, self.relu).value
-        return added(self.project_norm, y, self.drop_connect, x.value, self.relu)
+            return projected(self.project, self.project_norm, wide, self.relu, keep=keep).value
+        return joined(self.project, self.project_norm, wide, self.drop_connect, x.value, self.relu, keep=keep)
 
 
 class MobileHead(nn.Module):

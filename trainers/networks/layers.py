@@ -9,32 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from trainers.networks.channelwise import ChannelwiseConv3d
-from trainers.networks.paths import pointwise_by_product
+from trainers.networks.pointwise import PointwiseConv3d
 
 T = TypeVar("T")
-
-
-class PointwiseConv3d(nn.Conv3d):
-    """1x1x1 convolution; `stride` is spatial. (N, C, T, H, W) -> (N, C', T, ceil(H / stride), ceil(W / stride)).
-
-    `plain` forces PyTorch's own convolution; the other path, a matrix product, gives the same values.
-    """
-
-    plain = False
-
-    def __init__(self, channels: int, out_channels: int, stride: int = 1, *, bias: bool = False) -> None:
-        super().__init__(channels, out_channels, 1, (1, stride, stride), bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, H, W) -> (N, C', T, H', W')."""
-        if self.plain or not pointwise_by_product(x, self.stride[1]):
-            return super().forward(x)
-        return F.linear(x.permute(0, 2, 3, 4, 1), self.weight.flatten(1), self.bias).permute(0, 4, 1, 2, 3)
 
 
 class SqueezeExcitation(nn.Module):

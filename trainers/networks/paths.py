@@ -101,8 +101,13 @@ def running_kernels(x: Tensor, norm: nn.Module) -> Kernels | None:
     return compiled()
 
 
+def pointwise_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | None:
+    """What computes a 1x1x1 convolution of `x`; None leaves it to PyTorch. A single position is all overhead."""
+    return compiled() if _suits(x) and x.shape[2:].numel() > 1 and made_for_product(conv) else None
+
+
 def pointwise_by_product(x: Tensor, stride: int) -> bool:
-    """Whether a 1x1x1 convolution of `x` is faster as a matrix product on the channels-last view.
+    """Whether a 1x1x1 convolution of `x` is faster as PyTorch's matrix product on the channels-last view.
 
     im2col is 2 to 3 times slower than the product. With more threads, or a larger batch, oneDNN's convolution is up to
     20 % faster than the product; a single position is all overhead. On a GPU cuBLAS needs no plan for a new shape.
@@ -121,6 +126,16 @@ def made_for(conv: nn.Conv3d) -> bool:
     """Whether there are kernels for such a channel-wise convolution."""
     height, width = conv.kernel_size[1:]
     return conv.stride[1] in CHANNELWISE.get((height, width), ()) and conv.weight.dtype == torch.float32
+
+
+def made_for_product(conv: nn.Conv3d) -> bool:
+    """Whether there are kernels for such a 1x1x1 convolution."""
+    return (
+        conv.stride[1] == 1
+        and conv.bias is None
+        and FEWEST_CHANNELS <= conv.out_channels <= MOST_CHANNELS
+        and conv.weight.dtype == torch.float32
+    )
 
 
 def _suits_norm(x: Tensor, norm: nn.Module) -> bool:

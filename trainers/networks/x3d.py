@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from expander.geometry import Geometry, Stage
 from trainers.networks.batchnorm import GroupedBatchNorm3d
-from trainers.networks.chains import Activated, added, between, normalised, shortened
+from trainers.networks.chains import Activated, between, joined, projected, shortened
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.layers import (
     DropConnect,
     Dropout,
-    PointwiseConv3d,
     Recomputable,
     SqueezeExcitation,
     computed,
     growing_rates,
     initialise_convolutions,
 )
+from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.stem import Stem
 
 
@@ -83,10 +83,9 @@ class Block(Recomputable):
     def _forward(self, x: Activated) -> Tensor:
         keep = self.recompute
         parts = (self.channelwise, self.channelwise_norm, self.excitation, self.swish)
-        wide = between(self.expand_norm, x.through(self.expand, keep=keep), self.relu, *parts, keep=keep)
-        y = wide.through(self.project, keep=keep)
+        wide = between(self.expand, self.expand_norm, x, self.relu, *parts, keep=keep)
         residual = shortened(self.shortcut, x, keep=keep)
-        return added(self.project_norm, y, self.drop_connect, residual, self.relu)
+        return joined(self.project, self.project_norm, wide, self.drop_connect, residual, self.relu, keep=keep)
 
 
 class Head(nn.Module):
@@ -103,7 +102,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, T, H, W) -> logits (N, classes)."""
-        pooled = normalised(self.norm, self.expand(x), self.relu).value.mean((2, 3, 4))
+        pooled = projected(self.expand, self.norm, Activated(x), self.relu).value.mean((2, 3, 4))
         logits: Tensor = self.classifier(self.dropout(self.relu(self.linear(pooled))))
         return logits
 

@@ -22,6 +22,10 @@ ELEMENTS_PER_THREAD = 16384
 KEPT_SHAPES = 1024
 # Pieces of a sum; their number may not depend on the threads.
 PIECES = 16
+# Of a piece of a pointwise weight's gradient.
+POSITIONS_OF_A_PIECE = 1024
+# Of a panel and a tile of pointwise.c: what the last ones may have beyond the channels.
+MOST_LANES, MOST_ROWS = 16, 12
 
 
 class _Shape(ctypes.Structure):
@@ -32,6 +36,11 @@ class _Shape(ctypes.Structure):
 class _Norm(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in ["clips", "positions", "channels", "groups", "act", "threads"]]
     _fields_ += [("eps", ctypes.c_double)]
+
+
+class _Product(ctypes.Structure):
+    _fields_ = [("positions", ctypes.c_long)]
+    _fields_ += [(name, ctypes.c_int) for name in ("entering", "leaving", "act", "threads")]
 
 
 POINTER, INT, DOUBLE = ctypes.c_void_p, ctypes.c_int, ctypes.c_double
@@ -46,6 +55,10 @@ SIGNATURES: dict[str, list[Any]] = {
     "norm_running": [POINTER] * 8,
     "norm_sums": [POINTER] * 13,
     "norm_input": [POINTER] * 17,
+    "pointwise_forward": [POINTER] * 5,
+    "pointwise_running": [POINTER] * 10 + [DOUBLE],
+    "pointwise_input": [POINTER] * 5,
+    "pointwise_weight": [POINTER] * 5 + [INT],
 }
 
 
@@ -119,6 +132,40 @@ class Kernels:
         scratch = torch.empty(pieces * blocks * weight[0].numel() * 16, dtype=torch.float64)
         tensors = (x, gradient, found, scratch)
         _call(self.library.channelwise_weight, [_shape(x, weight, stride)], tensors, pieces, _threads(gradient))
+        return found
+
+    def project(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The pointwise convolution of `x` by `weight` (C', C, 1, 1, 1)."""
+        out = _with_channels(x, len(weight))
+        tensors = (x, weight.contiguous(), out, _panels(x, out))
+        _call(self.library.pointwise_forward, [_product(x, len(weight))], tensors)
+        return out
+
+    def project_running(
+        self, x: Tensor, weight: Tensor, norm: Running, act: int, residual: Tensor | None = None
+    ) -> Tensor:
+        """act(BN(project(x, weight)) + residual); act is NOTHING or RELU."""
+        out = _with_channels(x, len(weight))
+        of_norm = (norm.mean, norm.variance, norm.gain, norm.bias)
+        tensors = (x, weight.contiguous(), *of_norm, residual, out, _panels(x, out))
+        _call(self.library.pointwise_running, [_product(x, len(weight), act)], tensors, norm.eps)
+        return out
+
+    def project_input_gradient(self, gradient: Tensor, weight: Tensor) -> Tensor:
+        """Of `project`, from the output's."""
+        found = _with_channels(gradient, weight.shape[1])
+        tensors = (gradient, weight.contiguous(), found, _panels(gradient, found))
+        _call(self.library.pointwise_input, [_product(gradient, weight.shape[1])], tensors)
+        return found
+
+    def project_weight_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        """Of `project`, from the output's."""
+        found = torch.empty_like(weight, memory_format=torch.contiguous_format)
+        pieces = min(PIECES, 1 + x.shape[0] * x.shape[2:].numel() // POSITIONS_OF_A_PIECE)
+        fewer, more = sorted(weight.shape[:2])
+        scratch = torch.empty(pieces * (fewer + MOST_ROWS) * (more + MOST_LANES))
+        tensors = (x, gradient, found, scratch)
+        _call(self.library.pointwise_weight, [_product(x, len(weight))], tensors, pieces)
         return found
 
     def moments(self, x: Tensor, sizes: Sequence[int], eps: float) -> Moments:
@@ -229,6 +276,15 @@ def _norm_of(of_x: torch.Size, groups: int, act: int, threads: int, eps: float) 
     return ctypes.pointer(_Norm(of_x[0], of_x[2:].numel(), of_x[1], groups, act, threads, eps))
 
 
+def _product(x: Tensor, leaving: int, act: int = NOTHING) -> Any:
+    return _product_of(x.shape, leaving, act, _threads(x))
+
+
+@lru_cache(KEPT_SHAPES)
+def _product_of(of_x: torch.Size, leaving: int, act: int, threads: int) -> Any:
+    return ctypes.pointer(_Product(of_x[0] * of_x[2:].numel(), of_x[1], leaving, act, threads))
+
+
 def _threads(x: Tensor) -> int:
     return min(torch.get_num_threads(), 1 + x.numel() // ELEMENTS_PER_THREAD)
 
@@ -239,6 +295,14 @@ def _convolved(x: Tensor, stride: int) -> Tensor:
 
 def _empty(x: Tensor, height: int, width: int) -> Tensor:
     return torch.empty((*x.shape[:3], height, width), memory_format=torch.channels_last_3d)
+
+
+def _with_channels(x: Tensor, channels: int) -> Tensor:
+    return torch.empty((x.shape[0], channels, *x.shape[2:]), memory_format=torch.channels_last_3d)
+
+
+def _panels(x: Tensor, out: Tensor) -> Tensor:
+    return torch.empty(x.shape[1] * (out.shape[1] + MOST_LANES))
 
 
 def _taps(weight: Tensor) -> Tensor:

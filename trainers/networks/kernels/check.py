@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers.networks.kernels.calls import SWISH, Kernels
+from trainers.networks.kernels.calls import RELU, SWISH, Kernels, Running
 
 # Relative L2 distance to PyTorch's in float64.
 TOLERANCE = 1e-5
@@ -21,7 +21,7 @@ def sound(kernels: Kernels) -> bool:
     # Whoever asks first may do so within inference mode, which remembers no gradients, even where they are enabled.
     with torch.random.fork_rng([]), torch.inference_mode(mode=False), torch.enable_grad():
         torch.manual_seed(0)
-        apart = {**_channelwise(kernels, 1), **_channelwise(kernels, 2), **_norm(kernels)}
+        apart = {**_channelwise(kernels, 1), **_channelwise(kernels, 2), **_norm(kernels), **_pointwise(kernels)}
     wrong = [f"{name} by {distance:.0e}" for name, distance in apart.items() if not distance < TOLERANCE]
     if wrong:
         logger.warning("PyTorch computes what compiled kernels would: they are off here, %s", ", ".join(wrong))
@@ -55,6 +55,22 @@ def _norm(kernels: Kernels) -> dict[str, float]:
     apart = {"BN": _distance(kernels.normalise(x, moments, gain, bias, SWISH), wanted)}
     names = ("BN's input's gradient", "BN's gain's gradient", "BN's bias' gradient")
     return apart | {name: _distance(*pair) for name, *pair in zip(names, found, gradients, strict=True)}
+
+
+def _pointwise(kernels: Kernels) -> dict[str, float]:
+    x, weight, gradient = _clips(2, 24, 3, 5, 7), torch.randn(54, 24, 1, 1, 1), _clips(2, 54, 3, 5, 7)
+    exact, by = x.double().requires_grad_(), weight.double().requires_grad_()
+    plain = F.conv3d(exact, by)
+    for_x, for_weight = torch.autograd.grad(plain, [exact, by], gradient.double())
+    norm = Running(torch.randn(54), torch.rand(54), torch.randn(54), torch.randn(54), 1e-5)
+    mean, variance, gain, bias = (each.double() for each in (norm.mean, norm.variance, norm.gain, norm.bias))
+    followed = (F.batch_norm(plain, mean, variance, gain, bias, eps=norm.eps) + gradient).relu()
+    return {
+        "pointwise convolution": _distance(kernels.project(x, weight), plain),
+        "pointwise convolution with BN": _distance(kernels.project_running(x, weight, norm, RELU, gradient), followed),
+        "the pointwise input's gradient": _distance(kernels.project_input_gradient(gradient, weight), for_x),
+        "the pointwise weight's gradient": _distance(kernels.project_weight_gradient(gradient, x, weight), for_weight),
+    }
 
 
 def _clips(*shape: int) -> Tensor:

@@ -1,0 +1,235 @@
+/* The 1x1x1 convolution over (positions, channels) in float32: outputs, with what follows them in evaluation, and both
+ * gradients. General libraries of matrix products are made for large matrices; these are long and narrow.
+ *
+ * Work is dealt out in pieces whose number follows from the shape alone, and each sum is taken in one order: the result
+ * is the same to the bit for any number of threads. */
+
+#include "activations.h"
+
+#include <math.h>
+#include <string.h>
+
+#define INLINE inline __attribute__((always_inline))
+#define MOST_VECTORS 4
+#define MOST_ROWS 12
+/* Rows of a tile by its vectors: as many sums as there are registers for, next to the vectors and a factor. */
+#if defined(__AVX512F__)
+#define ROWS_1 12
+#define ROWS_2 12
+#define ROWS_3 8
+#define ROWS_4 6
+#else
+#define ROWS_1 8
+#define ROWS_2 6
+#define ROWS_3 4
+#define ROWS_4 3
+#endif
+/* Rows that are taken through all panels while they are in the cache; a multiple of all of the above. */
+#define BLOCK 48
+/* Positions that are summed up in float32 before they enter another sum: both matrices' stay in the cache. */
+#define SHORT 128
+
+typedef struct {
+    long positions;
+    int entering, leaving, act, threads;
+} Product;
+
+typedef void forward_panel(const Product *, const float *, const float *, const float *, const float *, float *, long,
+                           long, long);
+typedef void weight_panel(long, const float *, long, const float *, long, float *, long);
+
+#define V 8
+#include "pointwise.h"
+#undef V
+#if defined(__AVX512F__)
+#define V 16
+#include "pointwise.h"
+#undef V
+#define LANES(channels) ((channels) < 16 ? 8 : 16)
+#define FORWARD(lanes) ((lanes) == 16 ? forward_panels16 : forward_panels8)
+#define WEIGHT(lanes) ((lanes) == 16 ? weight_panels16 : weight_panels8)
+#else
+#define LANES(channels) 8
+#define FORWARD(lanes) forward_panels8
+#define WEIGHT(lanes) weight_panels8
+#endif
+
+static const int rows_of[] = {ROWS_1, ROWS_2, ROWS_3, ROWS_4};
+
+/* How `channels` are cut into vectors: the last one begins where it ends with the channels, so it may overlap the one
+ * before it, and is half of one if that is enough. Panels are of up to four vectors each. */
+typedef struct {
+    int lanes, vectors, half, panels, channels;
+} Cut;
+
+typedef struct {
+    int vectors, half, first, last; /* channels at which its first and its last vector begin */
+} Panel;
+
+static Cut cut(int channels) {
+    const int lanes = LANES(channels);
+    const int rest = channels % lanes, vectors = channels / lanes + (rest > 0);
+    return (Cut){lanes, vectors, rest > 0 && rest <= lanes / 2, (vectors + MOST_VECTORS - 1) / MOST_VECTORS, channels};
+}
+
+static Panel panel_of(const Cut *c, int number) {
+    const int from = c->vectors * number / c->panels, to = c->vectors * (number + 1) / c->panels;
+    Panel found = {to - from, 0, from * c->lanes, (to - 1) * c->lanes};
+    if (to == c->vectors) {
+        found.half = c->half;
+        found.last = c->channels - (c->half ? c->lanes / 2 : c->lanes);
+        if (found.vectors == 1) found.first = found.last;
+    }
+    return found;
+}
+
+/* The channel at which a panel's vector begins. */
+static int at_of(const Cut *c, const Panel *p, int number) {
+    return number == p->vectors - 1 ? p->last : p->first + number * c->lanes;
+}
+
+static int width_of(const Cut *c, const Panel *p, int number) {
+    return number == p->vectors - 1 && p->half ? c->lanes / 2 : c->lanes;
+}
+
+/* One vector of a panel for `depth` values of k, each `pitch` after the one before it. */
+static void pack_vector(const float *w, long by_k, long by_n, int depth, const float *scale, float *restrict to,
+                        int width, long pitch) {
+    if (by_n == 1 && !scale) {
+        for (int k = 0; k < depth; k++, w += by_k, to += pitch) memcpy(to, w, width * sizeof(float));
+        return;
+    }
+    /* A square at a time, of which a cache line is read and written but once. */
+    for (int first = 0; first < depth; first += 16)
+        for (int n = 0; n < width; n++) {
+            const float by = scale ? scale[n] : 1.0f;
+            const int end = first + 16 < depth ? first + 16 : depth;
+            for (int k = first; k < end; k++) to[k * pitch + n] = w[n * by_n + k * by_k] * by;
+        }
+}
+
+/* w[k by_k + n by_n] scale[n] -> panels one after the other, each [k][its vectors][lanes]. scale may be null. */
+static void pack(const Cut *c, const float *w, long by_k, long by_n, int depth, const float *scale, float *to) {
+    for (int number = 0; number < c->panels; number++) {
+        const Panel p = panel_of(c, number);
+        for (int i = 0; i < p.vectors; i++) {
+            const int first = at_of(c, &p, i);
+            pack_vector(w + first * by_n, by_k, by_n, depth, scale ? scale + first : 0, to + i * c->lanes,
+                        width_of(c, &p, i), (long)p.vectors * c->lanes);
+        }
+        to += (long)depth * p.vectors * c->lanes;
+    }
+}
+
+static void multiply(const Product *s, const Cut *c, const float *x, const float *panels, const float *shift,
+                     const float *residual, float *out) {
+    const long blocks = s->positions < 2 * BLOCK ? 1 : s->positions / BLOCK;
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (long block = 0; block < blocks; block++) {
+        const long first = block * BLOCK, end = block == blocks - 1 ? s->positions : first + BLOCK;
+        const float *w = panels;
+        for (int number = 0; number < c->panels; number++) {
+            const Panel p = panel_of(c, number);
+            forward_panel *const run = FORWARD(c->lanes)[p.vectors - 1][p.half];
+            run(s, x, w, shift ? shift + p.first : 0, residual ? residual + p.first : 0, out + p.first,
+                p.last - p.first, first, end);
+            w += (long)s->entering * p.vectors * c->lanes;
+        }
+    }
+}
+
+/* out (positions, leaving) = x (positions, entering) weight (leaving, entering)^T.
+ * scratch: entering (leaving + 16) floats. */
+void pointwise_forward(const Product *s, const float *x, const float *weight, float *out, float *scratch) {
+    const Cut c = cut(s->leaving);
+    pack(&c, weight, 1, s->entering, s->entering, 0, scratch);
+    multiply(s, &c, x, scratch, 0, 0, out);
+}
+
+/* As pointwise_forward, then BN by the running statistics, plus the residual, which may be null, and act. */
+void pointwise_running(const Product *s, const float *x, const float *weight, const float *mean, const float *variance,
+                       const float *gain, const float *bias, const float *residual, float *out, float *scratch,
+                       double eps) {
+    float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+    for (int n = 0; n < s->leaving; n++) {
+        scale[n] = gain[n] / sqrtf(variance[n] + (float)eps);
+        shift[n] = bias[n] - mean[n] * scale[n];
+    }
+    const Cut c = cut(s->leaving);
+    pack(&c, weight, 1, s->entering, s->entering, scale, scratch);
+    multiply(s, &c, x, scratch, shift, residual, out);
+}
+
+/* Of x, which here leaves: out (positions, leaving) = gradient (positions, entering) weight (entering, leaving). */
+void pointwise_input(const Product *s, const float *gradient, const float *weight, float *out, float *scratch) {
+    const Cut c = cut(s->leaving);
+    pack(&c, weight, s->leaving, 1, s->entering, 0, scratch);
+    multiply(s, &c, gradient, scratch, 0, 0, out);
+}
+
+/* Floats that the sums of a panel take with `rows` factors. */
+static long room(const Cut *c, const Panel *p, int rows) {
+    const int tile = rows_of[p->vectors - 1];
+    return (long)(rows + tile - 1) / tile * tile * p->vectors * c->lanes;
+}
+
+/* Of weight: out (leaving, entering) = gradient (positions, leaving)^T x (positions, entering).
+ * scratch: pieces (fewer channels + 12) (more channels + 16) floats. */
+void pointwise_weight(const Product *s, const float *x, const float *gradient, float *out, float *scratch, int pieces) {
+    /* Vectors of that with more channels: fewer lanes are lost. */
+    const int wide = s->entering >= s->leaving;
+    const int K = wide ? s->leaving : s->entering, N = wide ? s->entering : s->leaving;
+    const float *factors = wide ? gradient : x, *vectors = wide ? x : gradient;
+    const Cut c = cut(N);
+    long size = 0;
+    for (int number = 0; number < c.panels; number++) {
+        const Panel p = panel_of(&c, number);
+        size += room(&c, &p, K);
+    }
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int piece = 0; piece < pieces; piece++) {
+        const long from = s->positions * piece / pieces, to = s->positions * (piece + 1) / pieces;
+        memset(scratch + piece * size, 0, size * sizeof(float));
+        for (long first = from; first < to; first += SHORT) {
+            const long depth = to - first < SHORT ? to - first : SHORT;
+            float *sums = scratch + piece * size;
+            for (int number = 0; number < c.panels; number++) {
+                const Panel p = panel_of(&c, number);
+                weight_panel *const run = WEIGHT(c.lanes)[p.vectors - 1][p.half];
+                run(depth, factors + first * K, K, vectors + first * N + p.first, N, sums, p.last - p.first);
+                sums += room(&c, &p, K);
+            }
+        }
+    }
+    if (pieces > 1) {
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+        for (long first = 0; first < size; first += SHORT) {
+            const int count = size - first < SHORT ? (int)(size - first) : SHORT;
+            double sum[SHORT] = {0};
+            for (int piece = 0; piece < pieces; piece++) {
+                const float *own = scratch + piece * size + first;
+                for (int i = 0; i < count; i++) sum[i] += own[i];
+            }
+            for (int i = 0; i < count; i++) scratch[first + i] = (float)sum[i];
+        }
+    }
+    const float *sums = scratch;
+    for (int number = 0; number < c.panels; number++) {
+        const Panel p = panel_of(&c, number);
+        const int tile = rows_of[p.vectors - 1];
+        for (int k = 0; k < K; k++) {
+            /* Its row among the tiles', of which the last one ends with the rows. */
+            const int whole = K / tile * tile;
+            const long row = K >= tile && k >= whole ? k - K + whole + tile : k;
+            for (int i = 0; i < p.vectors; i++) {
+                const float *own = sums + (row * p.vectors + i) * c.lanes;
+                const int at = at_of(&c, &p, i), width = width_of(&c, &p, i);
+                if (wide)
+                    memcpy(out + (long)k * N + at, own, width * sizeof(float));
+                else
+                    for (int n = 0; n < width; n++) out[(long)(at + n) * K + k] = own[n];
+            }
+        }
+        sums += room(&c, &p, K);
+    }
+}
