@@ -10,19 +10,20 @@
 #include <string.h>
 
 #define INLINE inline __attribute__((always_inline))
-#define MOST_VECTORS 4
 #define MOST_ROWS 12
 /* Rows of a tile by its vectors: as many sums as there are registers for, next to the vectors and a factor. */
 #if defined(__AVX512F__)
+#define MOST_VECTORS 4
 #define ROWS_1 12
 #define ROWS_2 12
 #define ROWS_3 8
 #define ROWS_4 6
 #else
-#define ROWS_1 8
+#define MOST_VECTORS 3
+#define ROWS_1 12
 #define ROWS_2 6
 #define ROWS_3 4
-#define ROWS_4 3
+#define ROWS_4 0
 #endif
 /* Rows that are taken through all panels while they are in the cache; a multiple of all of the above. */
 #define BLOCK 48
@@ -57,7 +58,7 @@ typedef void weight_panel(long, const float *, long, const float *, long, float 
 static const int rows_of[] = {ROWS_1, ROWS_2, ROWS_3, ROWS_4};
 
 /* How `channels` are cut into vectors: the last one begins where it ends with the channels, so it may overlap the one
- * before it, and is half of one if that is enough. Panels are of up to four vectors each. */
+ * before it, and is half of one if that is enough. Panels are of up to MOST_VECTORS each. */
 typedef struct {
     int lanes, vectors, half, panels, channels;
 } Cut;

@@ -1,6 +1,6 @@
 /* Products of small matrices for vectors of V lanes; pointwise.c includes this once for each V.
  *
- * A tile is R rows by up to four vectors, of which the last may be half of one. Its sums live in registers, as all
+ * A tile is R rows by up to MOST_VECTORS vectors, of which the last may be half of one. Its sums live in registers, as all
  * numbers that shape it are constants where these functions are inlined. */
 
 #define NAME_(a, b) a##b
@@ -125,20 +125,27 @@ PANEL(2, 0, ROWS_2)
 PANEL(2, 1, ROWS_2)
 PANEL(3, 0, ROWS_3)
 PANEL(3, 1, ROWS_3)
+#if MOST_VECTORS == 4
 PANEL(4, 0, ROWS_4)
 PANEL(4, 1, ROWS_4)
+#define FOUR(kind) {FN(kind##_panel_40), FN(kind##_panel_41)},
+#else
+#define FOUR(kind)
+#endif
 
+/* By the vectors less one, and by whether the last one is half of one. */
 #define CHOICE(kind) \
     static NAME(kind, _panel) *const FN(kind##_panels)[MOST_VECTORS][2] = { \
         {FN(kind##_panel_10), FN(kind##_panel_11)}, \
         {FN(kind##_panel_20), FN(kind##_panel_21)}, \
         {FN(kind##_panel_30), FN(kind##_panel_31)}, \
-        {FN(kind##_panel_40), FN(kind##_panel_41)}, \
+        FOUR(kind) \
     };
 CHOICE(forward)
 CHOICE(weight)
 
 #undef CHOICE
+#undef FOUR
 #undef PANEL
 #undef NAME
 #undef NAME_
