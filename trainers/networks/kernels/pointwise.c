@@ -177,8 +177,8 @@ static long room(const Cut *c, const Panel *p, int rows) {
 /* Of weight: out (leaving, entering) = gradient (positions, leaving)^T x (positions, entering).
  * scratch: pieces (fewer channels + 12) (more channels + 16) floats. */
 void pointwise_weight(const Product *s, const float *x, const float *gradient, float *out, float *scratch, int pieces) {
-    /* Vectors of that with more channels: fewer lanes are lost. */
-    const int wide = s->entering >= s->leaving;
+    /* Vectors of what enters where no lanes are lost, as the result is then in order; else of that with more channels. */
+    const int wide = s->entering >= s->leaving || s->entering % 16 == 0;
     const int K = wide ? s->leaving : s->entering, N = wide ? s->entering : s->leaving;
     const float *factors = wide ? gradient : x, *vectors = wide ? x : gradient;
     const Cut c = cut(N);
