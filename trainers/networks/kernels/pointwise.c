@@ -9,6 +9,12 @@
 #include <math.h>
 #include <string.h>
 
+/* Not in GCC before 12. */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLES
+#endif
+#endif
 #define INLINE inline __attribute__((always_inline))
 #define MOST_ROWS 12
 /* Rows of a tile by its vectors: as many sums as there are registers for, next to the vectors and a factor. */
@@ -55,6 +61,8 @@ typedef void weight_panel(long, const float *, long, const float *, long, float 
 #define WEIGHT(lanes) weight_panels8
 #endif
 
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+
 static const int rows_of[] = {ROWS_1, ROWS_2, ROWS_3, ROWS_4};
 
 /* How `channels` are cut into vectors: the last one begins where it ends with the channels, so it may overlap the one
@@ -93,32 +101,54 @@ static int width_of(const Cut *c, const Panel *p, int number) {
     return number == p->vectors - 1 && p->half ? c->lanes / 2 : c->lanes;
 }
 
-/* One vector of a panel for `depth` values of k, each `pitch` after the one before it. */
-static void pack_vector(const float *w, long by_k, long by_n, int depth, const float *scale, float *restrict to,
-                        int width, long pitch) {
-    if (by_n == 1 && !scale) {
-        for (int k = 0; k < depth; k++, w += by_k, to += pitch) memcpy(to, w, width * sizeof(float));
-        return;
-    }
-    /* A square at a time, of which a cache line is read and written but once. */
-    for (int first = 0; first < depth; first += 16)
-        for (int n = 0; n < width; n++) {
-            const float by = scale ? scale[n] : 1.0f;
-            const int end = first + 16 < depth ? first + 16 : depth;
-            for (int k = first; k < end; k++) to[k * pitch + n] = w[n * by_n + k * by_k] * by;
-        }
+/* to[k][n] = from[n][k] scale[n] of a square of four. */
+static INLINE void transpose(const float *from, long pitch_from, quad scale, float *to, long pitch_to) {
+    const quad a = *(const quad *)from, b = *(const quad *)(from + pitch_from);
+    const quad c = *(const quad *)(from + 2 * pitch_from), d = *(const quad *)(from + 3 * pitch_from);
+#if defined(SHUFFLES)
+    const quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(quad *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5) * scale;
+    *(quad *)(to + pitch_to) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7) * scale;
+    *(quad *)(to + 2 * pitch_to) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5) * scale;
+    *(quad *)(to + 3 * pitch_to) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7) * scale;
+#else
+    for (int k = 0; k < 4; k++) *(quad *)(to + k * pitch_to) = (quad){a[k], b[k], c[k], d[k]} * scale;
+#endif
 }
 
-/* w[k by_k + n by_n] scale[n] -> panels one after the other, each [k][its vectors][lanes]. scale may be null. */
-static void pack(const Cut *c, const float *w, long by_k, long by_n, int depth, const float *scale, float *to) {
+/* to[k][n] = from[n][k] scale[n] for `width` n, a multiple of four, and `depth` k; scale may be null. */
+static void pack_transposed(const float *from, int depth, const float *scale, int width, float *to, long pitch) {
+    /* A square at a time, of which a cache line is read and written but once. */
+    for (int first = 0; first < depth; first += 16) {
+        const int end = first + 16 < depth ? first + 16 : depth;
+        for (int n = 0; n < width; n += 4) {
+            const quad by = scale ? *(const quad *)(scale + n) : (quad){1, 1, 1, 1};
+            const float *rows = from + (long)n * depth;
+            int k = first;
+            for (; k + 4 <= end; k += 4) transpose(rows + k, depth, by, to + k * pitch + n, pitch);
+            for (; k < end; k++)
+                for (int i = 0; i < 4; i++) to[k * pitch + n + i] = rows[(long)i * depth + k] * by[i];
+        }
+    }
+}
+
+/* Panels one after the other, each [k][its vectors][lanes]: of w (depth, channels), or where it is `transposed`, of
+ * w (channels, depth), each channel times its scale, which may be null. */
+static void pack(const Cut *c, const float *w, int depth, int transposed, const float *scale, float *to) {
     for (int number = 0; number < c->panels; number++) {
         const Panel p = panel_of(c, number);
+        const long pitch = (long)p.vectors * c->lanes;
         for (int i = 0; i < p.vectors; i++) {
-            const int first = at_of(c, &p, i);
-            pack_vector(w + first * by_n, by_k, by_n, depth, scale ? scale + first : 0, to + i * c->lanes,
-                        width_of(c, &p, i), (long)p.vectors * c->lanes);
+            const int first = at_of(c, &p, i), width = width_of(c, &p, i);
+            float *own = to + i * c->lanes;
+            if (transposed)
+                pack_transposed(w + (long)first * depth, depth, scale ? scale + first : 0, width, own, pitch);
+            else
+                for (int k = 0; k < depth; k++)
+                    memcpy(own + k * pitch, w + (long)k * c->channels + first, width * sizeof(float));
         }
-        to += (long)depth * p.vectors * c->lanes;
+        to += depth * pitch;
     }
 }
 
@@ -143,7 +173,7 @@ static void multiply(const Product *s, const Cut *c, const float *x, const float
  * scratch: entering (leaving + 16) floats. */
 void pointwise_forward(const Product *s, const float *x, const float *weight, float *out, float *scratch) {
     const Cut c = cut(s->leaving);
-    pack(&c, weight, 1, s->entering, s->entering, 0, scratch);
+    pack(&c, weight, s->entering, 1, 0, scratch);
     multiply(s, &c, x, scratch, 0, 0, out);
 }
 
@@ -157,14 +187,14 @@ void pointwise_running(const Product *s, const float *x, const float *weight, co
         shift[n] = bias[n] - mean[n] * scale[n];
     }
     const Cut c = cut(s->leaving);
-    pack(&c, weight, 1, s->entering, s->entering, scale, scratch);
+    pack(&c, weight, s->entering, 1, scale, scratch);
     multiply(s, &c, x, scratch, shift, residual, out);
 }
 
 /* Of x, which here leaves: out (positions, leaving) = gradient (positions, entering) weight (entering, leaving). */
 void pointwise_input(const Product *s, const float *gradient, const float *weight, float *out, float *scratch) {
     const Cut c = cut(s->leaving);
-    pack(&c, weight, s->leaving, 1, s->entering, 0, scratch);
+    pack(&c, weight, s->entering, 0, 0, scratch);
     multiply(s, &c, gradient, scratch, 0, 0, out);
 }
 
