@@ -41,6 +41,7 @@ smoke: install
 # in half an hour, on a quiet machine.
 bench: install
 	$(BIN)/python benchmarks/network.py
+	$(BIN)/python benchmarks/pointwise.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/around.py
 	$(BIN)/python benchmarks/orchestration.py
