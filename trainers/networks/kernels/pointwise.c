@@ -198,10 +198,15 @@ void pointwise_input(const Product *s, const float *gradient, const float *weigh
     multiply(s, &c, gradient, scratch, 0, 0, out);
 }
 
-/* Floats that the sums of a panel take with `rows` factors. */
-static long room(const Cut *c, const Panel *p, int rows) {
-    const int tile = rows_of[p->vectors - 1];
-    return (long)(rows + tile - 1) / tile * tile * p->vectors * c->lanes;
+/* Floats that the sums of a piece's first `panels` panels take with `rows` factors. */
+static long room(const Cut *c, int panels, int rows) {
+    long found = 0;
+    for (int number = 0; number < panels; number++) {
+        const Panel p = panel_of(c, number);
+        const int tile = rows_of[p.vectors - 1];
+        found += (long)(rows + tile - 1) / tile * tile * p.vectors * c->lanes;
+    }
+    return found;
 }
 
 /* Of weight: out (leaving, entering) = gradient (positions, leaving)^T x (positions, entering).
@@ -212,25 +217,18 @@ void pointwise_weight(const Product *s, const float *x, const float *gradient, f
     const int K = wide ? s->leaving : s->entering, N = wide ? s->entering : s->leaving;
     const float *factors = wide ? gradient : x, *vectors = wide ? x : gradient;
     const Cut c = cut(N);
-    long size = 0;
-    for (int number = 0; number < c.panels; number++) {
-        const Panel p = panel_of(&c, number);
-        size += room(&c, &p, K);
-    }
+    const long size = room(&c, c.panels, K);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
-    for (int piece = 0; piece < pieces; piece++) {
+    for (int task = 0; task < pieces * c.panels; task++) {
+        const int piece = task / c.panels, number = task % c.panels;
         const long from = s->positions * piece / pieces, to = s->positions * (piece + 1) / pieces;
-        memset(scratch + piece * size, 0, size * sizeof(float));
-        for (long first = from; first < to; first += SHORT) {
-            const long depth = to - first < SHORT ? to - first : SHORT;
-            float *sums = scratch + piece * size;
-            for (int number = 0; number < c.panels; number++) {
-                const Panel p = panel_of(&c, number);
-                weight_panel *const run = WEIGHT(c.lanes)[p.vectors - 1][p.half];
-                run(depth, factors + first * K, K, vectors + first * N + p.first, N, sums, p.last - p.first);
-                sums += room(&c, &p, K);
-            }
-        }
+        const Panel p = panel_of(&c, number);
+        const long start = room(&c, number, K), end = room(&c, number + 1, K);
+        float *sums = scratch + piece * size + start;
+        memset(sums, 0, (end - start) * sizeof(float));
+        for (long first = from; first < to; first += SHORT)
+            WEIGHT(c.lanes)[p.vectors - 1][p.half](to - first < SHORT ? to - first : SHORT, factors + first * K, K,
+                                                   vectors + first * N + p.first, N, sums, p.last - p.first);
     }
     if (pieces > 1) {
 #pragma omp parallel for num_threads(s->threads) schedule(static)
@@ -244,10 +242,10 @@ void pointwise_weight(const Product *s, const float *x, const float *gradient, f
             for (int i = 0; i < count; i++) scratch[first + i] = (float)sum[i];
         }
     }
-    const float *sums = scratch;
     for (int number = 0; number < c.panels; number++) {
         const Panel p = panel_of(&c, number);
         const int tile = rows_of[p.vectors - 1];
+        const float *sums = scratch + room(&c, number, K);
         for (int k = 0; k < K; k++) {
             /* Its row among the tiles', of which the last one ends with the rows. */
             const int whole = K / tile * tile;
@@ -261,6 +259,5 @@ void pointwise_weight(const Product *s, const float *x, const float *gradient, f
                     for (int n = 0; n < width; n++) out[(long)(at + n) * K + k] = own[n];
             }
         }
-        sums += room(&c, &p, K);
     }
 }
