@@ -259,7 +259,6 @@ def made() -> Trial:
 
 
 def test_a_version_of_the_trainer_is_in_the_name_of_a_trial_but_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trials, "TRAINER", trials.FIRST_TRAINER)
     before = made()
     assert "trainer" not in before.as_dict()
     monkeypatch.setattr(trials, "TRAINER", 2)

@@ -598,7 +598,7 @@ PARAMS = space_of(
 
 
 def test_a_search_by_parameters_expands_only_what_has_parameters():
-    steps, decisions = searched(PARAMS, luck=1)  # one with an instance of either kind
+    steps, decisions = searched(PARAMS)
     assert {decision.axis for decision in decisions} <= {Axis.DEPTH, Axis.WIDTH, Axis.BOTTLENECK}
     for step in steps:
         reasons = {candidate.axis: candidate.reason for candidate in step.candidates}
