@@ -43,6 +43,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from expander.geometry import Basis, Geometry, Stage, realise
+from trainers.graphs import VARIABLE as GRAPHS
 from trainers.graphs import Graphs, graphs_for
 from trainers.networks import paths
 from trainers.networks.channelwise import ChannelwiseConv3d
@@ -75,6 +76,7 @@ def main() -> int:
         os.environ["TRITON_INTERPRET"] = "1"
         options.rounds, options.clips, options.networks = 1, 2, ["tiny"]
         _interpreted()
+    os.environ.setdefault(GRAPHS, "on")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     found = measured(options.networks, options.rounds, options.clips, device)

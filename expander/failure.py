@@ -48,7 +48,7 @@ class Verdict:
 def verdict(failures: Sequence[Failed], said: FailuresSection, nodes: frozenset[str]) -> Verdict:
     """What follows from `failures` of a trial, which count, oldest first. nodes: where it could be tried."""
     last, used = failures[-1], counted(failures)
-    of = f"{min(used, said.retries + 1)} of {said.retries + 1} attempts"
+    of = f"{min(used, said.retries + 1)} of {said.retries + 1} attempts{' that count' if used < len(failures) else ''}"
     if used > said.retries:
         return Verdict(None, f"no further attempt: {of} have failed")
     if last.kind in ELSEWHERE:
@@ -58,6 +58,8 @@ def verdict(failures: Sequence[Failed], said: FailuresSection, nodes: frozenset[
             return Verdict(None, "no further attempt: it would fail in the same way, and there is no other node")
     wait = min(MOST_SECONDS, said.backoff_seconds * 2.0 ** min(max(0, used - 1), 100))
     where = " on another node" if last.kind in ELSEWHERE else ""
+    if used == counted(failures[:-1]):
+        return Verdict(wait, "tried again, which uses up no retry")
     return Verdict(wait, f"attempt {used + 1} of {said.retries + 1}{where}")
 
 

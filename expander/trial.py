@@ -14,9 +14,9 @@ from expander.efficientnet3d import AnyGeometry, read_geometry
 from expander.recipe import Recipe
 
 # Raised whenever a trial comes to other results than before, and named here: part of what a trial is. 1: the first that
-# was recorded. 2: a crop is cut from the frame and scaled then.
+# was recorded.
 FIRST_TRAINER = 1
-TRAINER = 2
+TRAINER = 1
 
 
 @dataclass(frozen=True)

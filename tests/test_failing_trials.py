@@ -206,7 +206,7 @@ def test_a_search_whose_trials_crash_hang_and_raise_decides_as_an_undisturbed_on
     assert [(made.key, made.axis, made.trial, made.score) for made in search.decisions()] == chosen
     (crashed,) = search.attempts(FIRST[0])
     assert (crashed.kind, crashed.number, crashed.node, crashed.epoch) == ("signal", 1, this_node(), 1)
-    assert crashed.next == "attempt 2 of 2"
+    assert crashed.next == "tried again, which uses up no retry"  # it had come further
     assert crashed.due is not None
     assert "Segmentation fault" in (crashed.log or "")
 
@@ -229,8 +229,8 @@ def test_what_has_failed_for_good_is_shown_with_its_class_node_and_what_follows(
 
     given = "--store", store.url
     shown = " ".join(expander("status", "tiny", *given).stdout.split())
-    assert f"attempt 2 failed (its process was ended by a signal) on {this_node()} at" in shown
-    assert "after epoch 1; no further attempt: 2 of 2 attempts have failed; mend the cause" in shown
+    assert f"attempt 3 failed (its process was ended by a signal) on {this_node()} at" in shown
+    assert "after epoch 1; no further attempt: 2 of 2 attempts that count have failed; mend the cause" in shown
     assert "Go on with: expander retry tiny" in shown
     document = json.loads(expander("status", "tiny", *given, "--json").stdout)
     told = {c["trial"]: c["failed"] for c in document["steps"][0]["candidates"] if c["failed"]}
@@ -241,7 +241,7 @@ def test_what_has_failed_for_good_is_shown_with_its_class_node_and_what_follows(
     assert "Traceback (most recent call last)" in whole
     assert "the end of its log:" in whole
     values = json.loads(expander("status", "tiny", "--trial", FIRST[0], "--json", *given).stdout)
-    assert [attempt["number"] for attempt in values["attempts"]] == [1, 2]
+    assert [attempt["number"] for attempt in values["attempts"]] == [1, 2, 3]
     refused = expander("status", "tiny", "--trial", FIRST[2], *given, code=2).stderr
     assert f"trial {FIRST[2]} has not failed in search 'tiny': it is completed" in " ".join(refused.split())
 

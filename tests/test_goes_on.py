@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sqlite3
@@ -54,7 +55,8 @@ def test_an_epoch_that_was_saved_and_not_recorded_is_recorded_as_its_trial_goes_
     videos: Videos, expander: Expander, tmp_path: Path
 ) -> None:
     keys = [f"recipe.epochs={EPOCHS}", "recipe.batch=12", "recipe.batchnorm_group=12", "views.clips=1"]
-    keys += ["expansion.max_steps=1"]
+    # One trial at a time, so that it is known which one is killed.
+    keys += ["expansion.max_steps=1", f"resources.cpus={os.cpu_count() or 1}"]
     sets = [f"--set={key}" for key in keys]
     arguments = ["search", "smoke", "--name", "smoke", "--train", str(videos.train), "--val", str(videos.val), *sets]
     killed = subprocess.run(

@@ -228,8 +228,9 @@ def test_a_worker_that_would_train_otherwise_fails_without_training() -> None:
     assert called == []
 
 
-def test_a_team_has_the_versions_of_its_leader() -> None:
-    events = list(InlineDispatcher(rehearse, None, workers=2).run([team_trial("train")], lambda _: None))  # type: ignore[arg-type]
+def test_a_team_has_the_versions_of_its_leader(tmp_path: Path) -> None:
+    dispatcher = InlineDispatcher(rehearse, None, workers=2)  # type: ignore[arg-type]
+    events = list(dispatcher.run([team_trial(f"train {tmp_path}")], lambda _: None))
     assert [event.versions["code"] for event in events if isinstance(event, Started)] == [versions()["code"]]
 
 
@@ -259,7 +260,6 @@ def made() -> Trial:
 
 
 def test_a_version_of_the_trainer_is_in_the_name_of_a_trial_but_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trials, "TRAINER", trials.FIRST_TRAINER)
     before = made()
     assert "trainer" not in before.as_dict()
     monkeypatch.setattr(trials, "TRAINER", 2)

@@ -135,6 +135,8 @@ def test_mistakes_of_a_kinetics_csv_are_reported_with_their_lines(tmp_path):
         "line 7: v_000001_000002 has label 'b', but 'a' in line 6",
     ):
         assert words in text
+    long = mistakes(write(tmp_path, HEADER + f"a,x,7,{'9' * 5000},train,0\n"))
+    assert "line 2: time_end 999999999... has 5,000 digits; at most 9 are a time in a video" in long
     test_list = "youtube_id,time_start,time_end,split\nx,1,2,test\n"
     assert "line 1: no column label" in mistakes(write(tmp_path, test_list, name="test.csv"))
 

@@ -35,7 +35,7 @@ SPACE: dict[str, Any] = {
     "basis": {"widths": [8, 16], "blocks": [1, 1], "crop": 16, "classes": 6, "head_width": 16},
     "expansion": {"first_stride": 2, "tolerance": 0.6, "max_steps": 2, "axes": ["spatial", "depth"]},
     "limits": {"crop": 40},
-    "regimes": {"bounds": {"Small": 2e5}},
+    "regimes": {"bounds": {"Small": 2.5e5}},
     "recipe": {"epochs": 1, "batch": 12, "reference_batch": 12, "batchnorm_group": 12, "base_rate": 0.1},
     "views": {"clips": 1},
 }
@@ -138,7 +138,7 @@ def test_a_search_by_memory_keeps_what_it_measured(undisturbed: dict[str, Any]) 
         if step["kind"] == "expansion":
             assert step["bound"] == 2 * step["frontier_cost"]
     (instance,) = undisturbed["instances"]
-    assert instance["cost"] <= 1.01 * 2e5
+    assert instance["cost"] <= 1.01 * 2.5e5
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from spaces import space_of
 from typer.testing import CliRunner
 
 from expander.axis import Axis, Factors
-from expander.cli import app
+from expander.cli.commands import app
 from expander.cli.files import load_space
 from expander.cli.simulate import DEFAULT_PER_NODE, FAILURES, PREEMPTIONS
 from expander.errors import UsageError

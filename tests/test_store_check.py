@@ -41,7 +41,7 @@ from expander.cost import MeasuredName
 from expander.geometry import Geometry
 from expander.search import decide, next_step
 from expander.space import read_space
-from expander.trial import Completed, Event, Failed, Trial
+from expander.trial import TRAINER, Completed, Event, Failed, Trial
 from results.check.problem import Problem, repair
 from results.check.store import check
 from results.connect import connect
@@ -286,9 +286,9 @@ def test_a_trial_of_no_step_is_removed_unless_it_is_finished(stored: StoreFile) 
         rewrite(
             stored.url,
             "INSERT INTO trials (id, geometry, recipe, views, data, seed, trainer, epochs, enrolled_at)"
-            " VALUES (:id, :geometry, :recipe, :views, :data, :seed, 1, 2, '2026-01-01')",
+            " VALUES (:id, :geometry, :recipe, :views, :data, :seed, :trainer, 2, '2026-01-01')",
             id=trial.id,
-            **values,
+            **values | {"trainer": TRAINER},
         )
     finished, unfinished = (trial.id for trial in strange)
     rewrite(

@@ -539,7 +539,7 @@ def _train_otherwise(cluster: Any, folder: Path) -> str:
     for package in (expander, trainers):
         shutil.copytree(Path(package.__file__ or "").parent, folder / "other" / package.__name__)
     trial_py = folder / "other" / "expander" / "trial.py"
-    trial_py.write_text(trial_py.read_text().replace("\nTRAINER = 2\n", "\nTRAINER = 3\n"))
+    trial_py.write_text(trial_py.read_text().replace("\nTRAINER = 1\n", "\nTRAINER = 2\n"))
     cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(folder / "other")})
     cluster.wait_for_nodes()
     try:

@@ -24,7 +24,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-# "off" computes every pass as it is.
+# "on" captures. Not by itself, as long as no GPU has shown that a replay leaves the bits that the pass does.
 VARIABLE = "EXPANDER_GRAPHS"
 # An epoch's batches have few shapes: a full one, the last, and those with a damaged video, which are not worth a graph.
 MOST = 4
@@ -93,8 +93,8 @@ class Graphs:
 
 
 def graphs_for(device: torch.device, *, allowed: bool = True) -> Graphs:
-    """Those of CUDA on a GPU; none on a CPU, where `allowed` is false, or where they are switched off."""
-    on = device.type == "cuda" and allowed and os.environ.get(VARIABLE) != "off"
+    """Those of CUDA on a GPU, where they are switched on; none on a CPU, or where `allowed` is false."""
+    on = device.type == "cuda" and allowed and os.environ.get(VARIABLE) == "on"
     return Graphs(CudaCapture(device) if on else None)
 
 

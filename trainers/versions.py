@@ -28,12 +28,12 @@ TRAIN = (
     *(
         f"trainers/{name}.py"
         for name in (
-            *("batches", "evaluate", "gradients", "learner", "micro_batch", "precision"),
+            *("batches", "evaluate", "gradients", "graphs", "learner", "micro_batch", "precision"),
             *("schedule", "team", "train"),
         )
     ),
     *(f"trainers/data/{name}.py" for name in ("clips", "converter", "damage", "decode", "frames", "pictures")),
-    *("trainers/networks", "trainers/networks/kernels"),
+    *("trainers/networks", "trainers/networks/gpu", "trainers/networks/kernels"),
 )
 # Python, and what a compiler makes of C.
 SUFFIXES = (".py", ".c", ".h")

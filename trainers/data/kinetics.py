@@ -12,6 +12,8 @@ from trainers.data.entries import Entry, VideoFolders
 CSV_FORM = "Kinetics' csv"
 JSON_FORM = "Kinetics' json"
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
+# Of a time in seconds: six are a week and a half.
+DIGITS = 9
 
 
 def is_csv(lines: Sequence[str]) -> bool:
@@ -77,6 +79,8 @@ def _row_mistake(row: Mapping[str, str]) -> str | None:
             return f"no {column}; every row needs {', '.join(COLUMNS)}"
         if column.startswith("time") and not (value.isascii() and value.isdigit()):
             return f"{column} {value!r} is not a whole number of seconds"
+        if column.startswith("time") and len(value) > DIGITS:
+            return f"{column} {value[:DIGITS]}... has {len(value):,} digits; at most {DIGITS} are a time in a video"
     return None
 
 
