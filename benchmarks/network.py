@@ -36,6 +36,9 @@ RIVALS = ("PyTorchVideo", "PyTorchVideo tuned", "ours")
 ROUNDS = {"X2D": 21, "XS": 9, "S": 5, "M": 5}
 # The first steps build oneDNN's kernels and fill the allocator.
 WARM_UP = 2
+# Seconds before a turn. OpenMP's threads wait for more work in a loop, for milliseconds after a step: on the cores of
+# whoever is next.
+PAUSE = 0.1
 
 
 def main() -> None:
@@ -99,6 +102,7 @@ def compared(name: str, training: bool, rounds: int, threads: int, check: bool) 
 
 
 def _ask(pipe: Connection, question: str) -> dict[str, float] | float:
+    time.sleep(PAUSE)
     pipe.send(question)
     return pipe.recv()
 

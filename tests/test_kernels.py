@@ -19,14 +19,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from expander.axis import Factors
+from expander.efficientnet3d import EfficientNet3D, MobileStage
 from expander.geometry import Basis, Geometry, Stage, realise
 from trainers.measure import peak_on_cpu
-from trainers.networks import paths
+from trainers.networks import paths, pieces
 from trainers.networks.batchnorm import GroupedBatchNorm3d, GroupStatistics
-from trainers.networks.chains import Activated, added, filtered, normalised
+from trainers.networks.build import build
+from trainers.networks.chains import Activated, added, filtered, joined, normalised, projected
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.kernels import library
-from trainers.networks.kernels.calls import FEWEST_CHANNELS, NOTHING, RELU, Running
+from trainers.networks.kernels.calls import FEWEST_CHANNELS, NOTHING, RELU, SWISH, Running, Scaled
 from trainers.networks.kernels.check import sound
 from trainers.networks.layers import DropConnect, SqueezeExcitation, drawn, plain_paths, recompute_blocks
 from trainers.networks.pointwise import PointwiseConv3d
@@ -34,6 +36,8 @@ from trainers.networks.x3d import X3D, Block
 
 TOLERANCE = 2e-6
 SMALL = Geometry(4, 2, 32, (Stage(2, 8, 18, 8), Stage(3, 16, 36, 8)), classes=5, head_width=20, stem_kernel=5)
+
+MOBILE = EfficientNet3D(4, 2, 32, 8, (MobileStage(1, 1, 8, 1), MobileStage(2, 2, 16, 6)), head_width=20, classes=5)
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +189,67 @@ def test_a_pointwise_convolution_carries_what_is_no_number(kernels):
     assert lost.nonzero().flatten().tolist() == [3 * 9 + 3]
 
 
+# What evaluation alone has
+
+
+@pytest.mark.parametrize("leaving", [8, 13, 24, 40, 70])
+@pytest.mark.parametrize("shape", [(2, 3, 3, 17, 23), (1, 3, 1, 40, 40), (2, 3, 2, 1, 2)], ids=str)
+def test_the_stems_convolution_is_exact_for_any_strides_of_the_clips(shape, leaving, kernels):
+    x, weight = torch.randn(shape), torch.randn(leaving, 3, 1, 3, 3)
+    wanted = F.conv3d(x.double(), weight.double(), None, (1, 2, 2), (0, 1, 1))
+    for given in (x, x.contiguous(memory_format=torch.channels_last_3d), x.repeat(1, 1, 1, 1, 2)[..., : shape[4]]):
+        assert close([kernels.convolve_images(given, weight)], [wanted])
+
+
+@pytest.mark.parametrize("shape", [(2, 12, 3, 7, 5), (1, 30, 1, 1, 2), (3, 54, 2, 8, 9)], ids=str)
+def test_every_other_position_is_taken(shape, kernels):
+    x = clips(*shape)
+    assert torch.equal(kernels.thin(x), x[..., ::2, ::2])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_se_in_evaluation_is_a_scale_that_the_next_convolution_reads_by(shape, stride, kernels):
+    conv, norm = ChannelwiseConv3d(shape[1], (3, 3, 3), stride), GroupedBatchNorm3d(shape[1])
+    excitation, swish = SqueezeExcitation(shape[1], 8), nn.SiLU()
+    project, of_project = PointwiseConv3d(shape[1], 20), GroupedBatchNorm3d(20)
+    for each in (norm, of_project):
+        nn.init.normal_(each.weight)
+        nn.init.normal_(each.bias)
+        each.running_mean.normal_()
+        each.running_var.uniform_(0.5, 2)
+    layers = nn.Sequential(conv, norm, excitation, swish, project, of_project).eval()
+    x, residual = clips(*shape), clips(shape[0], 20, shape[2], *(-(-side // stride) for side in shape[3:]))
+    wanted = copy.deepcopy(layers).double()(x.double())
+    with torch.no_grad():
+        waiting = filtered(conv, norm, Activated(x), excitation, swish, keep=False)
+        assert waiting.waiting is not None
+        assert close([projected(project, of_project, waiting, nn.ReLU()).value], [wanted.relu()])
+        followed = joined(project, of_project, waiting, DropConnect(0), residual, nn.ReLU(), keep=False)
+        assert close([followed], [(wanted + residual).relu()])
+        assert close([waiting.through(project)], [layers[:5].double()(x.double())]), "done in its place"
+
+
+def test_swish_holds_far_from_zero(kernels):
+    x = torch.cat([torch.linspace(-86, 90, 4096), torch.tensor([-100, -1e30, 1e30, float("inf"), float("nan")])])
+    x = x.expand(1, 8, 1, 1, -1).contiguous(memory_format=torch.channels_last_3d)
+    found = kernels.scale(x.clone(), Scaled(torch.ones(1, 8), torch.zeros(1, 8), SWISH))
+    torch.testing.assert_close(found[..., :4096], F.silu(x.double()).float()[..., :4096], rtol=5e-6, atol=0)
+    assert (found / x)[..., 4096:4098].abs().max() < 1e-37, "where it is less than any number"
+    assert torch.equal(found[..., 4098:4100], x[..., 4098:4100])
+    assert found[..., 4100].isnan().all()
+
+
+@pytest.mark.parametrize("geometry", [SMALL, MOBILE], ids=["X3D", "EfficientNet3D"])
+def test_evaluation_a_few_clips_at_once_does_not_change_a_bit(geometry, kernels, monkeypatch):
+    model, batch = build(geometry).eval(), torch.randn(5, 3, geometry.frames, 32, 32)
+    with torch.no_grad():
+        wanted = model(batch)
+        for cached in (1, 200_000, 2_000_000):
+            monkeypatch.setattr(pieces, "CACHED", cached)
+            assert torch.equal(model(batch), wanted)
+
+
 # BN with what follows it
 
 
@@ -203,7 +268,8 @@ class Following(nn.Module):
     def forward(self, x, residual):
         if self.adds:
             return added(self.norm, x, self.drop, residual, self.act)
-        return filtered(nn.Identity(), self.norm, Activated(x), self.excitation, self.act, keep=False).value
+        found = filtered(nn.Identity(), self.norm, Activated(x), self.excitation, self.act, keep=False)
+        return found.through(nn.Identity(), keep=True)
 
 
 FOLLOWING = {

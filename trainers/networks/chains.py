@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers.networks.batchnorm import GroupedBatchNorm3d
 from trainers.networks.channelwise import ChannelwiseConv3d
-from trainers.networks.fused import Normalised, Squeeze, excite, forgetting, normalise, squeezed
-from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Running
+from trainers.networks.fused import Normalised, Squeeze, excite, forgetting, normalise
+from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Running, Scaled
 from trainers.networks.layers import DropConnect, SqueezeExcitation
 from trainers.networks.paths import made_for, made_for_product, middle_kernels, norm_kernels, running_kernels
 from trainers.networks.pointwise import PointwiseConv3d
@@ -22,17 +21,33 @@ ACTS: dict[type[nn.Module], int] = {nn.ReLU: RELU, nn.SiLU: SWISH}
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """BN and SE in evaluation, with the activation that follows."""
+
+    kernels: Kernels
+    by: Scaled
+
+    def done(self, x: Tensor) -> Tensor:
+        """In place of x."""
+        return self.kernels.scale(x, self.by)
+
+
+@dataclass(frozen=True)
 class Activated:
-    """What an activation leaves, and how to compute it once more; None where it is to be kept."""
+    """What an activation leaves, and how to compute it once more; None where it is to be kept.
+
+    waiting: what is yet to be done to the value, which a 1x1x1 convolution does as it reads.
+    """
 
     value: Tensor
     again: Callable[[], Tensor] | None = None
+    waiting: Waiting | None = None
 
     def through(self, layer: nn.Module, *, keep: bool = False) -> Tensor:
         """layer(value). Unless `keep`, what the backward pass needs of the value is computed again there, in a pass
         over memory: half of what a training step would hold. keep: where the whole block is computed again."""
         if keep or self.again is None or not torch.is_grad_enabled():
-            out: Tensor = layer(self.value)
+            out: Tensor = layer(self.waiting.done(self.value) if self.waiting else self.value)
             return out
         return forgetting(layer, self.value, self.again)
 
@@ -55,7 +70,9 @@ def projected(
 ) -> Activated:
     """activation(norm(conv(x))) of a 1x1x1 convolution. keep: as of `Activated.through`."""
     if product := _for_product(conv, norm, activation, x.value):
-        return Activated(product.project_running(x.value, cast("Tensor", conv.weight), _running(norm), RELU))
+        before = x.waiting.by if x.waiting else None
+        values = x.value, cast("Tensor", conv.weight), _running(norm)
+        return Activated(product.project_running(*values, RELU, before=before))
     return normalised(norm, x.through(conv, keep=keep), activation)
 
 
@@ -64,17 +81,16 @@ def filtered(
 ) -> Activated:
     """activation(excitation(norm(conv(x)))); the excitation may be the identity. keep: as of `Activated.through`."""
     act = ACTS[type(activation)]
-    if not isinstance(excitation, SqueezeExcitation) and (both := _for_both(conv, norm, x.value)):
-        values = x.value, cast("Tensor", conv.weight), cast("ChannelwiseConv3d", conv).stride[1]
-        return Activated(both.convolve_running(*values, _running(norm), act))
-    y = x.through(conv, keep=keep)
     if not isinstance(excitation, SqueezeExcitation):
-        return normalised(norm, y, activation)
-    if settled := running_kernels(y, norm):
-        means = settled.moments(y, [len(y)], norm.eps).clip_mean
-        means = F.batch_norm(means, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-        gate = squeezed(means, _squeeze(excitation))[1]
-        return Activated(settled.normalise_running(y, _running(norm), act, gate))
+        if both := _for_both(conv, norm, x.value):
+            return Activated(both.convolve_running(*_filter(conv, x.value), _running(norm), act))
+        return normalised(norm, x.through(conv, keep=keep), activation)
+    if both := _for_both(conv, norm, x.value):
+        y, means = both.convolve_averaged(*_filter(conv, x.value))
+        return Activated(
+            y, waiting=Waiting(both, both.excite_running(y, means, _running(norm), _squeeze(excitation), act))
+        )
+    y = x.through(conv, keep=keep)
     if kernels := norm_kernels(y, norm):
         parts = (norm.weight, norm.bias, _squeeze(excitation), _sizes(norm, y), norm.eps, act)
         return _entered(norm, y, excite(kernels, y, *parts))
@@ -130,7 +146,7 @@ def joined(
     product = _for_product(conv, norm, activation, x.value)
     if product and residual.is_contiguous(memory_format=torch.channels_last_3d):
         values = x.value, cast("Tensor", conv.weight), _running(norm)
-        return product.project_running(*values, RELU, residual)
+        return product.project_running(*values, RELU, residual, x.waiting.by if x.waiting else None)
     return added(norm, x.through(conv, keep=keep), drop, residual, activation)
 
 
@@ -158,8 +174,11 @@ def expanded(expansion: nn.Module, x: Activated, *, keep: bool = False) -> Activ
 def shortened(shortcut: nn.Module, x: Activated, *, keep: bool = False) -> Tensor:
     """shortcut(x): the identity, or a convolution and BN. keep: as of `Activated.through`."""
     if isinstance(shortcut, nn.Sequential):
-        conv, norm = shortcut
-        return normalised(cast("GroupedBatchNorm3d", norm), x.through(conv, keep=keep), None).value
+        conv, norm = shortcut[0], cast("GroupedBatchNorm3d", shortcut[1])
+        if product := _for_product(conv, norm, None, x.value):
+            taken = product.thin(x.value) if cast("PointwiseConv3d", conv).stride[1] == 2 else x.value
+            return product.project_running(taken, cast("Tensor", conv.weight), _running(norm), NOTHING)
+        return normalised(norm, x.through(conv, keep=keep), None).value
     return x.value
 
 
@@ -171,9 +190,14 @@ def _for_both(conv: nn.Module, norm: nn.Module, x: Tensor) -> Kernels | None:
     return settled if settled and made_for(conv) else None
 
 
-def _for_product(conv: nn.Module, norm: nn.Module, activation: nn.Module, x: Tensor) -> Kernels | None:
-    """What computes a 1x1x1 convolution with the BN and the ReLU that follow it, in evaluation."""
-    if not isinstance(conv, PointwiseConv3d) or conv.plain or not isinstance(activation, nn.ReLU):
+def _filter(conv: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, int]:
+    channelwise = cast("ChannelwiseConv3d", conv)
+    return x, channelwise.weight, channelwise.stride[1]
+
+
+def _for_product(conv: nn.Module, norm: nn.Module, activation: nn.Module | None, x: Tensor) -> Kernels | None:
+    """What computes a 1x1x1 convolution with the BN and the ReLU, if any, that follow it, in evaluation."""
+    if not isinstance(conv, PointwiseConv3d) or conv.plain or not isinstance(activation, nn.ReLU | None):
         return None
     settled = running_kernels(x, norm)
     return settled if settled and made_for_product(conv) else None

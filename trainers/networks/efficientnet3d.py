@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch
 from torch import Tensor, nn
 
 from expander.efficientnet3d import EfficientNet3D, MobileBlock
@@ -20,6 +19,7 @@ from trainers.networks.layers import (
     growing_rates,
     initialise_convolutions,
 )
+from trainers.networks.pieces import staged
 from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.stem import Stem
 
@@ -43,8 +43,7 @@ class EfficientNet3DNetwork(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
-        x = clips.contiguous(memory_format=torch.channels_last_3d)
-        logits: Tensor = self.head(self.stages(self.stem.activated(x)))
+        logits: Tensor = self.head(staged(self.stem, self.stages, clips))
         return logits
 
 

@@ -76,6 +76,12 @@ def norm_kernels(x: Tensor, norm: nn.Module) -> Kernels | GpuKernels | None:
     return compiled() if _suits(x) else None
 
 
+def in_pieces(x: Tensor) -> bool:
+    """Whether evaluation takes a few clips at once, so that what a layer leaves is in the cache when the next one reads
+    it: where each clip's result is the same, to the bit, whatever others are computed with it."""
+    return not torch.is_grad_enabled() and _float_on_cpu(x) and compiled() is not None
+
+
 def middle_kernels(x: Tensor, first: nn.Module, conv: nn.Module, second: nn.Module) -> GpuKernels | None:
     """What computes BN, ReLU, channel-wise convolution and BN of a training batch `x` in one step, on a GPU alone."""
     if not (isinstance(first, nn.BatchNorm3d) and isinstance(second, nn.BatchNorm3d) and _suits_norm(x, first)):
@@ -101,9 +107,20 @@ def running_kernels(x: Tensor, norm: nn.Module) -> Kernels | None:
     return compiled()
 
 
+def image_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | None:
+    """What computes the stem's spatial convolution of `x` in evaluation; None leaves it to PyTorch."""
+    if torch.is_grad_enabled() or (x.shape[1], conv.kernel_size, conv.stride) != (3, (1, 3, 3), (1, 2, 2)):
+        return None
+    if not _float_on_cpu(x) or conv.weight.dtype != torch.float32:
+        return None
+    return compiled() if FEWEST_CHANNELS <= conv.out_channels <= MOST_CHANNELS else None
+
+
 def pointwise_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | None:
     """What computes a 1x1x1 convolution of `x`; None leaves it to PyTorch. A single position is all overhead."""
-    return compiled() if _suits(x) and x.shape[2:].numel() > 1 and made_for_product(conv) else None
+    if conv.stride[1] != 1 or not _suits(x) or x.shape[2:].numel() == 1:
+        return None
+    return compiled() if made_for_product(conv) else None
 
 
 def pointwise_by_product(x: Tensor, stride: int) -> bool:
@@ -129,9 +146,9 @@ def made_for(conv: nn.Conv3d) -> bool:
 
 
 def made_for_product(conv: nn.Conv3d) -> bool:
-    """Whether there are kernels for such a 1x1x1 convolution."""
+    """Whether there are kernels for such a 1x1x1 convolution, of what is left of its input by its stride."""
     return (
-        conv.stride[1] == 1
+        conv.stride[1] in (1, 2)
         and conv.bias is None
         and FEWEST_CHANNELS <= conv.out_channels <= MOST_CHANNELS
         and conv.weight.dtype == torch.float32
@@ -150,13 +167,11 @@ def _suits_norm(x: Tensor, norm: nn.Module) -> bool:
 
 
 def _suits(x: Tensor) -> bool:
-    return (
-        _eager(x)
-        and x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and FEWEST_CHANNELS <= x.shape[1] <= MOST_CHANNELS
-        and not torch.is_autocast_enabled("cpu")
-    )
+    return _float_on_cpu(x) and FEWEST_CHANNELS <= x.shape[1] <= MOST_CHANNELS
+
+
+def _float_on_cpu(x: Tensor) -> bool:
+    return _eager(x) and x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def _suits_gpu(x: Tensor) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from trainers.networks.batchnorm import GroupedBatchNorm3d
-from trainers.networks.chains import Activated, normalised
+from trainers.networks.chains import Activated, filtered
 from trainers.networks.channelwise import ChannelwiseConv3d
+from trainers.networks.paths import image_kernels
 
 
 class Stem(nn.Module):
@@ -25,4 +27,8 @@ class Stem(nn.Module):
 
     def activated(self, x: Tensor) -> Activated:
         """As `forward`, for a block that keeps nothing of it."""
-        return normalised(self.norm, self.temporal(self.spatial(x)), self.relu)
+        if kernels := image_kernels(x, self.spatial):
+            y = kernels.convolve_images(x, self.spatial.weight)
+        else:
+            y = self.spatial(x.contiguous(memory_format=torch.channels_last_3d))
+        return filtered(self.temporal, self.norm, Activated(y), nn.Identity(), self.relu, keep=True)

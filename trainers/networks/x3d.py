@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 
 from expander.geometry import Geometry, Stage
@@ -21,6 +20,7 @@ from trainers.networks.layers import (
     growing_rates,
     initialise_convolutions,
 )
+from trainers.networks.pieces import staged
 from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.stem import Stem
 
@@ -46,8 +46,7 @@ class X3D(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
-        x = clips.contiguous(memory_format=torch.channels_last_3d)
-        logits: Tensor = self.head(self.stages(self.stem.activated(x)))
+        logits: Tensor = self.head(staged(self.stem, self.stages, clips))
         return logits
 
 

@@ -24,8 +24,8 @@ KEPT_SHAPES = 1024
 PIECES = 16
 # Of a piece of a pointwise weight's gradient.
 POSITIONS_OF_A_PIECE = 1024
-# Of a panel and a tile of pointwise.c: what the last ones may have beyond the channels.
-MOST_LANES, MOST_ROWS = 16, 12
+# Of a panel and a tile of pointwise.c: what the last ones may have beyond the channels; and of its blocks, positions.
+MOST_LANES, MOST_ROWS, MOST_OF_A_BLOCK = 16, 12, 96
 
 
 class _Shape(ctypes.Structure):
@@ -43,20 +43,30 @@ class _Product(ctypes.Structure):
     _fields_ += [(name, ctypes.c_int) for name in ("entering", "leaving", "act", "threads")]
 
 
-POINTER, INT, DOUBLE = ctypes.c_void_p, ctypes.c_int, ctypes.c_double
+class _Image(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in ("of_clip", "of_channel", "of_frame", "of_row", "of_column")]
+    _fields_ += [(name, ctypes.c_int) for name in ("clips", "frames", "height", "width", "leaving", "threads")]
+
+
+POINTER, INT, LONG, DOUBLE = ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_double
 # What each function of the library takes; nothing is returned.
 SIGNATURES: dict[str, list[Any]] = {
     "channelwise_forward": [POINTER] * 5 + [INT] * 2,
     "channelwise_running": [POINTER] * 9 + [DOUBLE] + [INT] * 2,
+    "channelwise_means": [POINTER] * 7 + [INT],
     "channelwise_input": [POINTER] * 5 + [INT],
     "channelwise_weight": [POINTER] * 5 + [INT] * 2,
     "norm_moments": [POINTER] * 9,
     "norm_apply": [POINTER] * 9,
-    "norm_running": [POINTER] * 8,
+    "norm_running": [POINTER] * 7,
+    "norm_scaled": [POINTER] * 4,
+    "norm_excite": [POINTER] * 12 + [INT],
     "norm_sums": [POINTER] * 13,
     "norm_input": [POINTER] * 17,
+    "image_forward": [POINTER] * 5,
+    "pointwise_thin": [POINTER] * 3,
     "pointwise_forward": [POINTER] * 5,
-    "pointwise_running": [POINTER] * 10 + [DOUBLE],
+    "pointwise_running": [POINTER] * 12 + [DOUBLE, INT, LONG],
     "pointwise_input": [POINTER] * 5,
     "pointwise_weight": [POINTER] * 5 + [INT],
 }
@@ -79,6 +89,15 @@ class Running:
     gain: Tensor
     bias: Tensor
     eps: float
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """What BN and SE come to in evaluation: act(x scale + shift), (N, C) each."""
+
+    scale: Tensor
+    shift: Tensor
+    act: int
 
 
 @dataclass(frozen=True)
@@ -115,6 +134,14 @@ class Kernels:
         _call(self.library.channelwise_running, [shape], tensors, norm.eps, act, _threads(x))
         return out
 
+    def convolve_averaged(self, x: Tensor, weight: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+        """`convolve`, and the means of each clip's channels, (N, C)."""
+        shape, out, means = _shape(x, weight, stride), _convolved(x, stride), x.new_empty(x.shape[:2])
+        row_sums = torch.empty(out.numel() // out.shape[4])
+        tensors = (x, weight.contiguous(), out, _taps(weight), means, row_sums)
+        _call(self.library.channelwise_means, [shape], tensors, _threads(x))
+        return out, means
+
     def input_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         """Of `convolve`, from the output's."""
         if stride == 1:
@@ -128,11 +155,25 @@ class Kernels:
         """Of `convolve`, from the output's."""
         found = torch.empty_like(weight, memory_format=torch.contiguous_format)
         pieces = min(PIECES, x.shape[0] * x.shape[2])
-        blocks = x.shape[1] // 16 + 2
-        scratch = torch.empty(pieces * blocks * weight[0].numel() * 16, dtype=torch.float64)
+        scratch = torch.empty(pieces * weight[0].numel() * (x.shape[1] + 16), dtype=torch.float64)
         tensors = (x, gradient, found, scratch)
         _call(self.library.channelwise_weight, [_shape(x, weight, stride)], tensors, pieces, _threads(gradient))
         return found
+
+    def convolve_images(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The 1x3x3 convolution of spatial stride 2 of clips of three channels, however they lie in memory, by `weight`
+        (C, 3, 1, 3, 3)."""
+        leaving, width = len(weight), x.shape[4]
+        out = _halved(x, leaving)
+        scratch = torch.empty(weight[0].numel() * (leaving + MOST_LANES) + 3 * x.shape[1] * (width + 2) * _threads(x))
+        _call(self.library.image_forward, [_image(x, leaving)], (x, weight.contiguous(), out, scratch))
+        return out
+
+    def thin(self, x: Tensor) -> Tensor:
+        """x[:, :, :, ::2, ::2]."""
+        out = _halved(x, x.shape[1])
+        _call(self.library.pointwise_thin, [_image(x, x.shape[1])], (x, out))
+        return out
 
     def project(self, x: Tensor, weight: Tensor) -> Tensor:
         """The pointwise convolution of `x` by `weight` (C', C, 1, 1, 1)."""
@@ -142,13 +183,22 @@ class Kernels:
         return out
 
     def project_running(
-        self, x: Tensor, weight: Tensor, norm: Running, act: int, residual: Tensor | None = None
+        self,
+        x: Tensor,
+        weight: Tensor,
+        norm: Running,
+        act: int,
+        residual: Tensor | None = None,
+        before: Scaled | None = None,
     ) -> Tensor:
-        """act(BN(project(x, weight)) + residual); act is NOTHING or RELU."""
+        """act(BN(project(x, weight)) + residual); act is NOTHING or RELU. before: what is done to x first."""
         out = _with_channels(x, len(weight))
         of_norm = (norm.mean, norm.variance, norm.gain, norm.bias)
-        tensors = (x, weight.contiguous(), *of_norm, residual, out, _panels(x, out))
-        _call(self.library.pointwise_running, [_product(x, len(weight), act)], tensors, norm.eps)
+        first = (before.scale, before.shift) if before else (None, None)
+        product, scratch = _product(x, len(weight), act), _panels(x, out, blocks=before is not None)
+        tensors = (x, weight.contiguous(), *of_norm, residual, out, *first, scratch)
+        then = (before.act if before else NOTHING, x.shape[2:].numel())
+        _call(self.library.pointwise_running, [product], tensors, norm.eps, *then)
         return out
 
     def project_input_gradient(self, gradient: Tensor, weight: Tensor) -> Tensor:
@@ -193,13 +243,26 @@ class Kernels:
         _call(self.library.norm_apply, [_norm(x, 1, act)], tensors)
         return out
 
-    def normalise_running(
-        self, x: Tensor, norm: Running, act: int, gate: Tensor | None = None, residual: Tensor | None = None
-    ) -> Tensor:
-        """As `normalise` by the running statistics, in place of `x`."""
-        tensors = (x, norm.mean, norm.variance, norm.gain, norm.bias, gate, residual)
+    def normalise_running(self, x: Tensor, norm: Running, act: int, residual: Tensor | None = None) -> Tensor:
+        """act(BN(x) + residual) by the running statistics, in place of `x`."""
+        tensors = (x, norm.mean, norm.variance, norm.gain, norm.bias, residual)
         _call(self.library.norm_running, [_norm(x, 1, act, norm.eps)], tensors)
         return x
+
+    def scale(self, x: Tensor, by: Scaled) -> Tensor:
+        """In place of `x`."""
+        _call(self.library.norm_scaled, [_norm(x, 1, by.act)], (x, by.scale, by.shift))
+        return x
+
+    def excite_running(self, x: Tensor, means: Tensor, norm: Running, squeeze: Sequence[Tensor], act: int) -> Scaled:
+        """act(SE(BN(x))) by the running statistics. means: those of x, (N, C); squeeze: SE's weight and bias of what
+        reduces, (narrow, C), and of what restores, (C, narrow)."""
+        scale, shift = x.new_empty(2, *means.shape).unbind()
+        found = Scaled(scale, shift, act)
+        of_norm = (norm.mean, norm.variance, norm.gain, norm.bias)
+        tensors = (means, *of_norm, *(each.contiguous() for each in squeeze), found.scale, found.shift)
+        _call(self.library.norm_excite, [_norm(x, 1, act, norm.eps)], tensors, len(squeeze[1]))
+        return found
 
     def sums(
         self,
@@ -285,6 +348,11 @@ def _product_of(of_x: torch.Size, leaving: int, act: int, threads: int) -> Any:
     return ctypes.pointer(_Product(of_x[0] * of_x[2:].numel(), of_x[1], leaving, act, threads))
 
 
+def _image(x: Tensor, leaving: int) -> Any:
+    clips, _, frames, height, width = x.shape
+    return ctypes.pointer(_Image(*x.stride(), clips, frames, height, width, leaving, _threads(x)))
+
+
 def _threads(x: Tensor) -> int:
     return min(torch.get_num_threads(), 1 + x.numel() // ELEMENTS_PER_THREAD)
 
@@ -297,12 +365,19 @@ def _empty(x: Tensor, height: int, width: int) -> Tensor:
     return torch.empty((*x.shape[:3], height, width), memory_format=torch.channels_last_3d)
 
 
+def _halved(x: Tensor, channels: int) -> Tensor:
+    shape = x.shape[0], channels, x.shape[2], -(-x.shape[3] // 2), -(-x.shape[4] // 2)
+    return torch.empty(shape, memory_format=torch.channels_last_3d)
+
+
 def _with_channels(x: Tensor, channels: int) -> Tensor:
     return torch.empty((x.shape[0], channels, *x.shape[2:]), memory_format=torch.channels_last_3d)
 
 
-def _panels(x: Tensor, out: Tensor) -> Tensor:
-    return torch.empty(x.shape[1] * (out.shape[1] + MOST_LANES))
+def _panels(x: Tensor, out: Tensor, *, blocks: bool = False) -> Tensor:
+    """Room for the weights; blocks: and for a block of x in each thread."""
+    rows = MOST_OF_A_BLOCK * _threads(x) if blocks else 0
+    return torch.empty(x.shape[1] * (out.shape[1] + MOST_LANES + rows))
 
 
 def _taps(weight: Tensor) -> Tensor:

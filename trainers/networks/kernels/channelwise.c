@@ -7,15 +7,24 @@
 #include "activations.h"
 
 #include <math.h>
+#include <string.h>
 
 #define INLINE inline __attribute__((always_inline))
 #define TILE 8
+/* Bytes of inputs that stay in a core's own cache, with room for what else there is. */
+#define CACHED (384L << 10)
 /* Positions that are summed up in float32 before they enter a sum in double. */
 #define ROWS_POSITIONS 256
 
 typedef struct {
     int clips, frames, height, width, out_height, out_width, channels, kt, kh, kw, stride;
 } Shape;
+
+/* Of blocks of 16 and of 8 channels that do not overlap: room for sums of as many channels. */
+static INLINE int padded(int channels) {
+    const int rest = channels % 16;
+    return channels - rest + (rest == 0 ? 0 : rest > 8 ? 16 : 8);
+}
 
 #define V 16
 #include "channelwise.h"
@@ -24,22 +33,44 @@ typedef struct {
 #include "channelwise.h"
 #undef V
 
-/* Blocks of 16 channels and of 8; the last one may overlap the one before it, and writes the same there. */
-static int blocks(int channels) { return channels / 16 + (channels % 16 > 0) + (channels < 16 && channels > 8); }
+typedef void Tiles(const Shape *, const float *, const float *, float *, int, int, int, int, int);
 
-static int block(int channels, int number, int *first) {
-    const int whole = channels / 16, rest = channels % 16;
-    if (number < whole) {
-        *first = 16 * number;
-        return 16;
+/* What computes a tile: `wide` for blocks of 16 channels from the first on, then `rest` for blocks of 16 or of 8, of
+ * which the last ends with the channels: it may overlap the one before it, and writes the same there. */
+typedef struct {
+    Tiles *wide, *rest[2];
+    int count, first[2];
+} Plan;
+
+static Plan plan(int channels, Tiles *by16, Tiles *by8) {
+    Plan found = {by16, {0, 0}, channels / 16, {0, 0}};
+    const int rest = channels % 16;
+    if (found.count == 0) {
+        found.rest[0] = by8;
+        found.rest[1] = channels > 8 ? by8 : 0;
+        found.first[1] = channels - 8;
+    } else if (rest) {
+        found.rest[0] = rest > 8 ? by16 : by8;
+        found.first[0] = channels - (rest > 8 ? 16 : 8);
     }
-    if (whole == 0) {
-        *first = number == 0 ? 0 : channels - 8;
-        return 8;
+    return found;
+}
+
+/* All channels of the row's tiles, one tile after the other: a tile's positions are read from memory once. ahead: what is
+ * read soon, `floats` of it. */
+static INLINE void along_row(const Shape *s, const Plan *by, int positions, const float *x, const float *taps,
+                             float *out, long step, int frame, int row, const float *ahead, long floats) {
+    const int tiles = (positions + TILE - 1) / TILE;
+    for (int n = 0; n < tiles; n++) {
+        for (long at = floats * n / tiles; at < floats * (n + 1) / tiles; at += 16) __builtin_prefetch(ahead + at, 0, 2);
+        const int tile = (int)((long)positions * n / tiles), width = (int)((long)positions * (n + 1) / tiles) - tile;
+        float *to = out + tile * step;
+        if (by->count) by->wide(s, x, taps, to, frame, row, tile, width, by->count);
+        for (int i = 0; i < 2 && by->rest[i]; i++) {
+            const int c = by->first[i];
+            by->rest[i](s, x + c, taps + c, to + c, frame, row, tile, width, 1);
+        }
     }
-    const int width = rest > 8 ? 16 : 8;
-    *first = channels - width;
-    return width;
 }
 
 /* weight (channels, kt, kh, kw) -> [kt][kh][kw][channels], or each axis reversed. */
@@ -48,43 +79,68 @@ static void pack(const float *weight, float *taps, int channels, int count, int 
         for (int i = 0; i < count; i++) taps[(long)i * channels + c] = weight[(long)c * count + (reversed ? count - 1 - i : i)];
 }
 
-typedef void Row(const Shape *, const float *, const float *, float *, int, int);
-
-/* What follows an output: act(out scale + shift). */
+/* What is done to a row of the result while it is in the cache: act(out scale + shift), each for `together` positions, or,
+ * where there are `sums`, these are the row's, for each channel (clips, frames, rows, channels). */
 typedef struct {
     const float *scale, *shift;
-    int act;
+    int act, together;
+    float *sums;
 } Finish;
 
-static void finish_row(const Finish *f, float *row, int width, int channels) {
+static void finish_row(const Finish *f, float *row, int width, int channels, long number) {
+    if (f->sums) {
+        float *restrict sums = f->sums + number * channels;
+        memset(sums, 0, channels * sizeof(float));
+        for (int at = 0; at < width; at++, row += channels)
+            for (int c = 0; c < channels; c++) sums[c] += row[c];
+        return;
+    }
     const float *restrict scale = f->scale, *restrict shift = f->shift;
-    for (int at = 0; at < width; at++, row += channels) FOR_EACH(f->act, channels, row[c] * scale[c] + shift[c], row)
+    for (int at = 0; at < width; at += f->together, row += f->together * channels) {
+        const int count = (width - at < f->together ? width - at : f->together) * channels;
+        FOR_EACH(f->act, count, row[c] * scale[c] + shift[c], row)
+    }
 }
 
-static void over_rows(const Shape *s, const float *from, long from_clip, const float *taps, float *to, int rows,
-                      int to_width, Row *row16, Row *row8, const Finish *finish, int threads) {
-    const long all = (long)s->clips * s->frames * rows, to_row = (long)to_width * s->channels;
-    const int parts = blocks(s->channels);
+/* Rows that are taken through all frames together, so that the frames that an output needs are in the cache. */
+static int rows_together(const Shape *s, int rows, int threads) {
+    const long row = 4L * s->channels * (s->width > s->out_width ? s->width : s->out_width) * s->stride;
+    long most = CACHED / (row * s->kt) - s->kh / 2 * 2;
+    const long shared = (long)rows * s->clips / (4 * threads);
+    if (most > shared) most = shared;
+    return most < 1 ? 1 : most > rows ? rows : (int)most;
+}
+
+/* positions: of a row that are computed at once, `step` floats of the result apart. image: floats of a frame of x. */
+static void over_rows(const Shape *s, const float *from, long image, const float *taps, float *to, int rows,
+                      int positions, long step, long to_row, const Plan *by, const Finish *finish, int threads) {
+    const int together = rows_together(s, rows, threads), parts = (rows + together - 1) / together;
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (long at = 0; at < all; at++) {
-        const int row = (int)(at % rows);
-        const long image = at / rows;
-        const float *x = from + image / s->frames * from_clip;
-        for (int number = 0; number < parts; number++) {
-            int first;
-            Row *const run = block(s->channels, number, &first) == 16 ? row16 : row8;
-            run(s, x + first, taps + first, to + at * to_row + first, (int)(image % s->frames), row);
+    for (int task = 0; task < s->clips * parts; task++) {
+        const int clip = task / parts, part = task % parts;
+        const int first = (int)((long)rows * part / parts), last = (int)((long)rows * (part + 1) / parts);
+        const float *x = from + (long)clip * s->frames * image;
+        for (int frame = 0; frame < s->frames; frame++) {
+            /* The next frame's share is read from memory while this one's is computed. */
+            const int next = frame + s->kt / 2 + 1;
+            const float *ahead = x + (next < s->frames ? next : frame) * image;
+            for (int row = first; row < last; row++) {
+                const long number = ((long)clip * s->frames + frame) * rows + row;
+                const long soon = image * row / rows, floats = next < s->frames ? image * (row + 1) / rows - soon : 0;
+                float *out = to + number * to_row;
+                along_row(s, by, positions, x, taps, out, step, frame, row, ahead + soon, floats);
+                if (finish) finish_row(finish, out, (int)(to_row / s->channels), s->channels, number);
+            }
         }
-        /* While the row is in the cache. */
-        if (finish) finish_row(finish, to + at * to_row, to_width, s->channels);
     }
 }
 
 static void forward(const Shape *s, const float *x, const float *weight, float *out, float *taps, int reversed,
                     const Finish *finish, int threads) {
+    const Plan by = plan(s->channels, forward_tiles16, forward_tiles8);
     pack(weight, taps, s->channels, s->kt * s->kh * s->kw, reversed);
-    over_rows(s, x, (long)s->frames * s->height * s->width * s->channels, taps, out, s->out_height, s->out_width,
-              forward_row16, forward_row8, finish, threads);
+    over_rows(s, x, (long)s->height * s->width * s->channels, taps, out, s->out_height, s->out_width,
+              s->channels, (long)s->out_width * s->channels, &by, finish, threads);
 }
 
 /* scratch: kt kh kw channels floats. reversed: with the weight's axes reversed, which at stride 1 turns the output's
@@ -103,43 +159,96 @@ void channelwise_running(const Shape *s, const float *x, const float *weight, fl
         scale[c] = gain[c] / sqrtf(variance[c] + (float)eps);
         shift[c] = bias[c] - mean[c] * scale[c];
     }
-    const Finish finish = {scale, shift, act};
+    const int together = rows_in_one(s->channels);
+    repeat(scale, s->channels, together);
+    repeat(shift, s->channels, together);
+    const Finish finish = {scale, shift, act, together, 0};
     forward(s, x, weight, out, scratch, 0, &finish, threads);
+}
+
+/* As channelwise_forward, and the mean of each clip's channels, (clips, channels).
+ * row_sums: clips frames out_height channels floats. */
+void channelwise_means(const Shape *s, const float *x, const float *weight, float *out, float *scratch, float *means,
+                       float *row_sums, int threads) {
+    const Finish finish = {0, 0, 0, 1, row_sums};
+    forward(s, x, weight, out, scratch, 0, &finish, threads);
+    const int C = s->channels, rows = s->frames * s->out_height;
+    for (int clip = 0; clip < s->clips; clip++) {
+        double total[MOST_CHANNELS] = {0};
+        for (int row = 0; row < rows; row++)
+            for (int c = 0; c < C; c++) total[c] += row_sums[((long)clip * rows + row) * C + c];
+        for (int c = 0; c < C; c++) means[(long)clip * C + c] = (float)(total[c] / ((double)rows * s->out_width));
+    }
 }
 
 /* The input's gradient at stride 2 with kernels of kt x 3 x 3. */
 void channelwise_input(const Shape *s, const float *gradient, const float *weight, float *out, float *scratch,
                        int threads) {
+    const Plan by = plan(s->channels, input_tiles16, input_tiles8);
     pack(weight, scratch, s->channels, s->kt * s->kh * s->kw, 0);
-    over_rows(s, gradient, (long)s->frames * s->out_height * s->out_width * s->channels, scratch, out, s->height,
-              s->width, input_row16, input_row8, 0, threads);
+    over_rows(s, gradient, (long)s->out_height * s->out_width * s->channels, scratch, out, s->height, s->out_width,
+              2L * s->channels, (long)s->width * s->channels, &by, 0, threads);
 }
 
-/* out (channels, kt, kh, kw). scratch: pieces blocks(channels) kt kh kw 16 doubles. */
+/* As along_row, for the weight's gradient: the sums of each block are by themselves. */
+static INLINE void weight_row(const Shape *s, const Plan *by, const float *x, const float *gradient, float *sums,
+                              int frame, int row) {
+    const int tiles = (s->out_width + TILE - 1) / TILE;
+    for (int n = 0; n < tiles; n++) {
+        const int tile = (int)((long)s->out_width * n / tiles);
+        const int width = (int)((long)s->out_width * (n + 1) / tiles) - tile;
+        const float *g = gradient + (long)tile * s->channels;
+        if (by->count) by->wide(s, x, g, sums, frame, row, tile, width, by->count);
+        for (int i = 0; i < 2 && by->rest[i]; i++) {
+            const int c = by->first[i];
+            by->rest[i](s, x + c, g + c, sums + 16 * by->count + 8 * i, frame, row, tile, width, 1);
+        }
+    }
+}
+
+/* Adds to total [kt][kh][kw][padded channels] the sums over the output's frames first .. last - 1, numbered over the batch. */
+static void weight_frames(const Shape *s, const Plan *by, const float *x, const float *gradient, double *total,
+                          float *sums, long first, long last) {
+    const int C = s->channels, count = s->kh * s->kw * padded(C), most = ROWS_POSITIONS / s->out_width + 1;
+    for (long at = first; at < last; at++) {
+        const int t = (int)(at % s->frames);
+        const float *xs = x + at / s->frames * s->frames * s->height * s->width * C;
+        const float *gs = gradient + at * s->out_height * s->out_width * C;
+        for (int from = 0; from < s->out_height; from += most) {
+            const int to = from + most < s->out_height ? from + most : s->out_height;
+            for (int dt = 0; dt < s->kt; dt++) {
+                const int frame = t + dt - s->kt / 2;
+                if (frame < 0 || frame >= s->frames) continue;
+                memset(sums, 0, count * sizeof(float));
+                for (int row = from; row < to; row++)
+                    weight_row(s, by, xs, gs + (long)row * s->out_width * C, sums, frame, row);
+                double *restrict own = total + (long)dt * count;
+                for (int i = 0; i < count; i++) own[i] += sums[i];
+            }
+        }
+    }
+}
+
+/* out (channels, kt, kh, kw). scratch: pieces kt kh kw (channels + 16) doubles. */
 void channelwise_weight(const Shape *s, const float *x, const float *gradient, float *out, double *scratch, int pieces,
                         int threads) {
-    const int parts = blocks(s->channels), count = s->kt * s->kh * s->kw;
+    const Plan by = plan(s->channels, weight_tiles16, weight_tiles8);
+    const int count = s->kt * s->kh * s->kw, C = s->channels, P = padded(C);
     const long frames = (long)s->clips * s->frames;
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (long at = 0; at < (long)pieces * parts; at++) {
-        const long piece = at / parts;
-        const long from = frames * piece / pieces, to = frames * (piece + 1) / pieces;
-        int first;
-        double *const own = scratch + at * count * 16;
-        if (block(s->channels, (int)(at % parts), &first) == 16)
-            weight_frames16(s, x + first, gradient + first, own, from, to);
-        else
-            weight_frames8(s, x + first, gradient + first, own, from, to);
+    for (int piece = 0; piece < pieces; piece++) {
+        double *const own = scratch + (long)piece * count * P;
+        float sums[9 * (MOST_CHANNELS + 16)];
+        memset(own, 0, (long)count * P * sizeof(double));
+        weight_frames(s, &by, x, gradient, own, sums, frames * piece / pieces, frames * (piece + 1) / pieces);
     }
-    for (int number = 0; number < parts; number++) {
-        int first;
-        const int width = block(s->channels, number, &first);
-        for (int c = 0; c < width; c++)
-            for (int i = 0; i < count; i++) {
-                double sum = 0;
-                for (int piece = 0; piece < pieces; piece++)
-                    sum += scratch[((long)piece * parts + number) * count * 16 + i * width + c];
-                out[(long)(first + c) * count + i] = (float)sum;
-            }
+    for (int c = 0; c < C; c++) {
+        /* The last block's sums are of whole blocks; those before it overlap with nothing. */
+        const int at = c < (by.count ? 16 * by.count : 8) ? c : P - C + c;
+        for (int i = 0; i < count; i++) {
+            double sum = 0;
+            for (int piece = 0; piece < pieces; piece++) sum += scratch[((long)piece * count + i) * P + at];
+            out[(long)c * count + i] = (float)sum;
+        }
     }
 }

@@ -11,7 +11,7 @@
 
 typedef float vec __attribute__((vector_size(V * 4), aligned(4), may_alias));
 
-/* One tile of the output: taps is [kt][kh][kw][channels]. */
+/* One tile of the output: taps is [kt][kh][kw][channels], out the tile's first position. */
 static INLINE void FN(forward_tile)(const Shape *s, const float *x, const float *taps, float *out, int frame, int row,
                                     int tile, int width, int left, int right, int stride, int kw) {
     vec total[TILE];
@@ -77,8 +77,8 @@ static INLINE void FN(input_tile)(const Shape *s, const float *gradient, const f
     }
 }
 
-/* Adds the share of one tile to the kh x kw sums of the weight's gradient. */
-static INLINE void FN(weight_tile)(const Shape *s, const float *x, const float *gradient, vec *sums, int frame,
+/* Adds the share of one tile to the sums of the weight's gradient, [kh][kw][padded channels]. */
+static INLINE void FN(weight_tile)(const Shape *s, const float *x, const float *gradient, float *sums, int frame,
                                    int row, int tile, int width, int left, int right, int stride, int kw) {
     vec g[TILE];
     const int reach = kw / 2;
@@ -90,58 +90,49 @@ static INLINE void FN(weight_tile)(const Shape *s, const float *x, const float *
         const float *in = x + ((long)(frame * s->height + h) * s->width + tile * stride) * s->channels;
 #pragma GCC unroll 3
         for (int dw = 0; dw < kw; dw++) {
-            vec sum = sums[dh * kw + dw];
+            vec *const own = (vec *)(sums + (long)(dh * kw + dw) * padded(s->channels));
+            vec sum = *own;
 #pragma GCC unroll 8
             for (int i = 0; i < width; i++) {
                 const int at = i * stride + dw - reach;
                 if ((left && at < 0) || (right && at > (width - 1) * stride)) continue;
                 sum += g[i] * *(const vec *)(in + (long)at * s->channels);
             }
-            sums[dh * kw + dw] = sum;
+            *own = sum;
         }
     }
 }
 
 #define CASES(call) \
     switch (width) { \
-        case 1: call(1); break; \
-        case 2: call(2); break; \
-        case 3: call(3); break; \
-        case 4: call(4); break; \
-        case 5: call(5); break; \
-        case 6: call(6); break; \
-        case 7: call(7); break; \
-        default: call(8); \
+        case 1: { call(1); break; } \
+        case 2: { call(2); break; } \
+        case 3: { call(3); break; } \
+        case 4: { call(4); break; } \
+        case 5: { call(5); break; } \
+        case 6: { call(6); break; } \
+        case 7: { call(7); break; } \
+        default: { call(8); } \
     }
 
-/* One row of the output, for V channels from `x`, `taps` and `out` on. */
-#define ROW(stride, kw) \
-    static void FN(NAME(forward_row_##stride, kw))(const Shape *s, const float *x, const float *taps, float *out, \
-                                                   int frame, int row) { \
-        const int tiles = (s->out_width + TILE - 1) / TILE; \
-        for (int n = 0; n < tiles; n++) { \
-            const int tile = (int)((long)s->out_width * n / tiles); \
-            const int width = (int)((long)s->out_width * (n + 1) / tiles) - tile; \
-            const int left = tile == 0, right = (tile + width - 1) * stride + kw / 2 >= s->width; \
-            float *o = out + (long)tile * s->channels; \
-            CASES(FORWARD_##stride##kw) \
-        } \
+/* A tile for `count` times V channels, one after the other, while its positions are in the cache. */
+#define TILES(stride, kw) \
+    static void FN(NAME(forward_tiles_##stride, kw))(const Shape *s, const float *x, const float *taps, float *out, \
+                                                     int frame, int row, int tile, int width, int count) { \
+        CASES(FORWARD_##stride##kw) \
     } \
-    static void FN(NAME(weight_row_##stride, kw))(const Shape *s, const float *x, const float *gradient, vec *sums, \
-                                                  int frame, int row) { \
-        const int tiles = (s->out_width + TILE - 1) / TILE; \
-        for (int n = 0; n < tiles; n++) { \
-            const int tile = (int)((long)s->out_width * n / tiles); \
-            const int width = (int)((long)s->out_width * (n + 1) / tiles) - tile; \
-            const int left = tile == 0, right = (tile + width - 1) * stride + kw / 2 >= s->width; \
-            const float *g = gradient + (long)tile * s->channels; \
-            CASES(WEIGHT_##stride##kw) \
-        } \
+    static void FN(NAME(weight_tiles_##stride, kw))(const Shape *s, const float *x, const float *gradient, \
+                                                    float *sums, int frame, int row, int tile, int width, int count) { \
+        CASES(WEIGHT_##stride##kw) \
     }
 
-#define F_(W, L, R, S, K) FN(forward_tile)(s, x, taps, o, frame, row, tile, W, L, R, S, K)
-#define G_(W, L, R, S, K) FN(weight_tile)(s, x, g, sums, frame, row, tile, W, L, R, S, K)
+#define EACH_BLOCK for (int c = 0; c < count * V; c += V)
+#define F_(W, L, R, S, K) \
+    EACH_BLOCK FN(forward_tile)(s, x + c, taps + c, out + c, frame, row, tile, W, L, R, S, K)
+#define G_(W, L, R, S, K) \
+    EACH_BLOCK FN(weight_tile)(s, x + c, gradient + c, sums + c, frame, row, tile, W, L, R, S, K)
 #define BY_SIDE(T, W, S, K) \
+    const int left = tile == 0, right = (tile + W - 1) * S + K / 2 >= s->width; \
     if (left) { if (right) T(W, 1, 1, S, K); else T(W, 1, 0, S, K); } \
     else { if (right) T(W, 0, 1, S, K); else T(W, 0, 0, S, K); }
 #define FORWARD_13(W) BY_SIDE(F_, W, 1, 3)
@@ -150,64 +141,36 @@ static INLINE void FN(weight_tile)(const Shape *s, const float *x, const float *
 #define WEIGHT_13(W) BY_SIDE(G_, W, 1, 3)
 #define WEIGHT_23(W) BY_SIDE(G_, W, 2, 3)
 #define WEIGHT_11(W) G_(W, 0, 0, 1, 1)
-ROW(1, 3)
-ROW(2, 3)
-ROW(1, 1)
+TILES(1, 3)
+TILES(2, 3)
+TILES(1, 1)
 
-static void FN(input_row)(const Shape *s, const float *gradient, const float *taps, float *out, int frame, int row) {
-    const int tiles = (s->out_width + TILE - 1) / TILE;
-    for (int n = 0; n < tiles; n++) {
-        const int tile = (int)((long)s->out_width * n / tiles);
-        const int width = (int)((long)s->out_width * (n + 1) / tiles) - tile;
-        const int right = tile + width == s->out_width, odd = right && s->width % 2;
-        float *o = out + (long)(2 * tile) * s->channels;
-#define I_(W, R, O) FN(input_tile)(s, gradient, taps, o, frame, row, tile, W, R, O)
+static void FN(input_tiles)(const Shape *s, const float *gradient, const float *taps, float *out, int frame, int row,
+                            int tile, int width, int count) {
+    const int right = tile + width == s->out_width, odd = right && s->width % 2;
+#define I_(W, R, O) EACH_BLOCK FN(input_tile)(s, gradient + c, taps + c, out + c, frame, row, tile, W, R, O)
 #define INPUT(W) if (odd) I_(W, 1, 1); else if (right) I_(W, 1, 0); else I_(W, 0, 0)
-        CASES(INPUT)
-    }
+    CASES(INPUT)
 }
 
-static void FN(forward_row)(const Shape *s, const float *x, const float *taps, float *out, int frame, int row) {
+static void FN(forward_tiles)(const Shape *s, const float *x, const float *taps, float *out, int frame, int row,
+                              int tile, int width, int count) {
     if (s->kw == 1)
-        FN(forward_row_11)(s, x, taps, out, frame, row);
+        FN(forward_tiles_11)(s, x, taps, out, frame, row, tile, width, count);
     else if (s->stride == 1)
-        FN(forward_row_13)(s, x, taps, out, frame, row);
+        FN(forward_tiles_13)(s, x, taps, out, frame, row, tile, width, count);
     else
-        FN(forward_row_23)(s, x, taps, out, frame, row);
+        FN(forward_tiles_23)(s, x, taps, out, frame, row, tile, width, count);
 }
 
-/* The sums of V channels over output frames first .. last - 1, numbered over the batch: double [kt][kh][kw][V]. */
-static void FN(weight_frames)(const Shape *s, const float *x, const float *gradient, double *total, long first,
-                              long last) {
-    const int taps = s->kh * s->kw;
-    const int most = ROWS_POSITIONS / s->out_width + 1;
-    for (int i = 0; i < s->kt * taps * V; i++) total[i] = 0;
-    for (long at = first; at < last; at++) {
-        const int clip = (int)(at / s->frames), t = (int)(at % s->frames);
-        const float *xs = x + (long)clip * s->frames * s->height * s->width * s->channels;
-        const float *gs = gradient + at * s->out_height * s->out_width * s->channels;
-        for (int dt = 0; dt < s->kt; dt++) {
-            const int frame = t + dt - s->kt / 2;
-            if (frame < 0 || frame >= s->frames) continue;
-            double *own = total + dt * taps * V;
-            for (int from = 0; from < s->out_height; from += most) {
-                const int to = from + most < s->out_height ? from + most : s->out_height;
-                vec sums[9];
-                for (int i = 0; i < taps; i++) sums[i] = (vec){0};
-                for (int row = from; row < to; row++) {
-                    const float *g = gs + (long)row * s->out_width * s->channels;
-                    if (s->kw == 1)
-                        FN(weight_row_11)(s, xs, g, sums, frame, row);
-                    else if (s->stride == 1)
-                        FN(weight_row_13)(s, xs, g, sums, frame, row);
-                    else
-                        FN(weight_row_23)(s, xs, g, sums, frame, row);
-                }
-                for (int i = 0; i < taps; i++)
-                    for (int c = 0; c < V; c++) own[i * V + c] += sums[i][c];
-            }
-        }
-    }
+static void FN(weight_tiles)(const Shape *s, const float *x, const float *gradient, float *sums, int frame, int row,
+                             int tile, int width, int count) {
+    if (s->kw == 1)
+        FN(weight_tiles_11)(s, x, gradient, sums, frame, row, tile, width, count);
+    else if (s->stride == 1)
+        FN(weight_tiles_13)(s, x, gradient, sums, frame, row, tile, width, count);
+    else
+        FN(weight_tiles_23)(s, x, gradient, sums, frame, row, tile, width, count);
 }
 
 #undef NAME
@@ -215,7 +178,8 @@ static void FN(weight_frames)(const Shape *s, const float *x, const float *gradi
 #undef vec
 #undef FN
 #undef CASES
-#undef ROW
+#undef TILES
+#undef EACH_BLOCK
 #undef F_
 #undef G_
 #undef I_

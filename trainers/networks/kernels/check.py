@@ -21,7 +21,8 @@ def sound(kernels: Kernels) -> bool:
     # Whoever asks first may do so within inference mode, which remembers no gradients, even where they are enabled.
     with torch.random.fork_rng([]), torch.inference_mode(mode=False), torch.enable_grad():
         torch.manual_seed(0)
-        apart = {**_channelwise(kernels, 1), **_channelwise(kernels, 2), **_norm(kernels), **_pointwise(kernels)}
+        parts = (_channelwise(kernels, 1), _channelwise(kernels, 2), _norm(kernels), _pointwise(kernels))
+        apart = {name: distance for part in (*parts, _evaluation(kernels)) for name, distance in part.items()}
     wrong = [f"{name} by {distance:.0e}" for name, distance in apart.items() if not distance < TOLERANCE]
     if wrong:
         logger.warning("PyTorch computes what compiled kernels would: they are off here, %s", ", ".join(wrong))
@@ -70,6 +71,25 @@ def _pointwise(kernels: Kernels) -> dict[str, float]:
         "pointwise convolution with BN": _distance(kernels.project_running(x, weight, norm, RELU, gradient), followed),
         "the pointwise input's gradient": _distance(kernels.project_input_gradient(gradient, weight), for_x),
         "the pointwise weight's gradient": _distance(kernels.project_weight_gradient(gradient, x, weight), for_weight),
+    }
+
+
+def _evaluation(kernels: Kernels) -> dict[str, float]:
+    images, weight = torch.randn(2, 3, 2, 11, 14), torch.randn(24, 3, 1, 3, 3)
+    x, by = _clips(2, 24, 3, 11, 14), torch.randn(24, 1, 3, 3, 3)
+    norm = Running(torch.randn(24), torch.rand(24) + 0.1, torch.randn(24), torch.randn(24), 1e-5)
+    squeeze = torch.randn(8, 24), torch.randn(8), torch.randn(24, 8), torch.randn(24)
+    out, means = kernels.convolve_averaged(x, by, 2)
+    found = kernels.scale(out.clone(), kernels.excite_running(out, means, norm, squeeze, SWISH))
+    reduce, reduce_bias, restore, restore_bias = (each.double() for each in squeeze)
+    mean, variance, gain, bias = (each.double() for each in (norm.mean, norm.variance, norm.gain, norm.bias))
+    y = F.conv3d(x.double(), by.double(), None, (1, 2, 2), 1, 1, 24)
+    y = F.batch_norm(y, mean, variance, gain, bias, eps=norm.eps)
+    gate = F.linear(F.linear(y.mean((2, 3, 4)), reduce, reduce_bias).relu(), restore, restore_bias).sigmoid()
+    wanted = F.conv3d(images.double(), weight.double(), None, (1, 2, 2), (0, 1, 1))
+    return {
+        "the stem's convolution": _distance(kernels.convolve_images(images, weight), wanted),
+        "SE": _distance(found, F.silu(y * gate[..., None, None, None])),
     }
 
 

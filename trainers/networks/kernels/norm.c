@@ -27,48 +27,62 @@ static void bounds(const Norm *s, int piece, int *from, int *to) {
     *to = (int)((long)s->positions * (piece + 1) / pieces);
 }
 
-/* Of one clip: z = (x - center) scale + shift. */
-static void coefficients(const Norm *s, int clip, const float *inverse, const float *gain, const float *bias,
-                         const float *gate, float *scale, float *shift) {
+/* Of one clip: z = (x - middle) scale + shift, for a row of `rows` positions. */
+static void coefficients(const Norm *s, int clip, int rows, const float *center, const float *inverse,
+                         const float *gain, const float *bias, const float *gate, float *middle, float *scale,
+                         float *shift) {
     const long at = (long)clip * s->channels;
     for (int c = 0; c < s->channels; c++) {
         const float by = gate ? gate[at + c] : 1.0f;
+        middle[c] = center[at + c];
         scale[c] = inverse[at + c] * gain[c] * by;
         shift[c] = bias[c] * by;
     }
+    repeat(middle, s->channels, rows);
+    repeat(scale, s->channels, rows);
+    repeat(shift, s->channels, rows);
+}
+
+/* Numbers of the row of `rows` positions that begins at position p, of those before `last`. */
+static inline int count_of(const Norm *s, int rows, int p, int last) {
+    return (last - p < rows ? last - p : rows) * s->channels;
 }
 
 /* Of each group its mean and unbiased variance (groups, channels); of each clip its own mean, and center and inverse,
  * (clips, channels) each. sizes: clips of each group. scratch: clips pieces 2 channels doubles. */
 void norm_moments(const Norm *s, const int *sizes, const float *x, float *group_mean, float *group_variance,
                   float *clip_mean, float *center, float *inverse, double *scratch) {
-    const int C = s->channels, pieces = pieces_of(s);
+    const int C = s->channels, pieces = pieces_of(s), rows = rows_in_one(C);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int task = 0; task < s->clips * pieces; task++) {
         const float *clip = x + (long)(task / pieces) * s->positions * C;
         double *restrict sum = scratch + (long)task * 2 * C, *restrict square = sum + C;
-        float part[MOST_CHANNELS], parts[MOST_CHANNELS];
+        /* Around the clip's first position: the variance is then no difference of large numbers. */
+        float middle[MOST_CHANNELS], part[MOST_CHANNELS], parts[MOST_CHANNELS];
         int from, to;
         bounds(s, task % pieces, &from, &to);
+        memcpy(middle, clip, C * sizeof(float));
+        repeat(middle, C, rows);
         memset(sum, 0, 2 * C * sizeof(double));
         for (int first = from; first < to; first += SHORT) {
             const int last = first + SHORT < to ? first + SHORT : to;
-            memset(part, 0, C * sizeof(float));
-            memset(parts, 0, C * sizeof(float));
-            for (int p = first; p < last; p++) {
+            memset(part, 0, rows * C * sizeof(float));
+            memset(parts, 0, rows * C * sizeof(float));
+            for (int p = first; p < last; p += rows) {
                 const float *restrict row = clip + (long)p * C;
-                /* Around the clip's first position: the variance is then no difference of large numbers. */
+                const int count = count_of(s, rows, p, last);
 #pragma omp simd
-                for (int c = 0; c < C; c++) {
-                    const float apart = row[c] - clip[c];
+                for (int c = 0; c < count; c++) {
+                    const float apart = row[c] - middle[c];
                     part[c] += apart;
                     parts[c] += apart * apart;
                 }
             }
-            for (int c = 0; c < C; c++) {
-                sum[c] += part[c];
-                square[c] += parts[c];
-            }
+            for (int r = 0; r < rows; r++)
+                for (int c = 0; c < C; c++) {
+                    sum[c] += part[r * C + c];
+                    square[c] += parts[r * C + c];
+                }
         }
     }
     const double P = s->positions;
@@ -108,17 +122,19 @@ void norm_moments(const Norm *s, const int *sizes, const float *x, float *group_
     }
 }
 
-/* out = act((x - middle) scale + shift + residual) for the positions from .. to - 1 of a clip; out may be x. */
-static void apply(const Norm *s, int clip, int from, int to, const float *x, const float *restrict middle,
+/* out = act((x - middle) scale + shift + residual) for the positions from .. to - 1 of a clip, a row of `rows` of them
+ * at once; out may be x. */
+static void apply(const Norm *s, int clip, int rows, int from, int to, const float *x, const float *restrict middle,
                   const float *restrict scale, const float *restrict shift, const float *residual, float *out) {
-    for (int p = from; p < to; p++) {
+    for (int p = from; p < to; p += rows) {
         const long at = ((long)clip * s->positions + p) * s->channels;
+        const int count = count_of(s, rows, p, to);
         const float *row = x + at, *more = residual + at;
         float *to_row = out + at;
         if (residual) {
-            FOR_EACH(s->act, s->channels, (row[c] - middle[c]) * scale[c] + shift[c] + more[c], to_row)
+            FOR_EACH(s->act, count, (row[c] - middle[c]) * scale[c] + shift[c] + more[c], to_row)
         } else {
-            FOR_EACH(s->act, s->channels, (row[c] - middle[c]) * scale[c] + shift[c], to_row)
+            FOR_EACH(s->act, count, (row[c] - middle[c]) * scale[c] + shift[c], to_row)
         }
     }
 }
@@ -126,41 +142,95 @@ static void apply(const Norm *s, int clip, int from, int to, const float *x, con
 /* By the statistics of groups. gate and residual may be null. */
 void norm_apply(const Norm *s, const float *x, const float *center, const float *inverse, const float *gain,
                 const float *bias, const float *gate, const float *residual, float *out) {
-    const int pieces = pieces_of(s);
+    const int pieces = pieces_of(s), rows = rows_in_one(s->channels);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int task = 0; task < s->clips * pieces; task++) {
         const int clip = task / pieces;
-        float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+        float middle[MOST_CHANNELS], scale[MOST_CHANNELS], shift[MOST_CHANNELS];
         int from, to;
         bounds(s, task % pieces, &from, &to);
-        coefficients(s, clip, inverse, gain, bias, gate, scale, shift);
-        apply(s, clip, from, to, x, center + (long)clip * s->channels, scale, shift, residual, out);
+        coefficients(s, clip, rows, center, inverse, gain, bias, gate, middle, scale, shift);
+        apply(s, clip, rows, from, to, x, middle, scale, shift, residual, out);
     }
 }
 
-/* In place, by the running statistics. gate and residual may be null. */
+/* In place, by the running statistics. residual may be null. */
 void norm_running(const Norm *s, float *x, const float *mean, const float *variance, const float *gain,
-                  const float *bias, const float *gate, const float *residual) {
-    const int C = s->channels, pieces = pieces_of(s);
+                  const float *bias, const float *residual) {
+    const int C = s->channels, pieces = pieces_of(s), rows = rows_in_one(C);
+    float middle[MOST_CHANNELS], scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+    for (int c = 0; c < C; c++) {
+        middle[c] = mean[c];
+        scale[c] = gain[c] / sqrtf(variance[c] + (float)s->eps);
+        shift[c] = bias[c];
+    }
+    repeat(middle, C, rows);
+    repeat(scale, C, rows);
+    repeat(shift, C, rows);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int task = 0; task < s->clips * pieces; task++) {
-        const int clip = task / pieces;
-        float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
         int from, to;
         bounds(s, task % pieces, &from, &to);
-        for (int c = 0; c < C; c++) {
-            const float by = gate ? gate[(long)clip * C + c] : 1.0f;
-            scale[c] = gain[c] / sqrtf(variance[c] + (float)s->eps) * by;
-            shift[c] = bias[c] * by;
-        }
-        apply(s, clip, from, to, x, mean, scale, shift, residual, x);
+        apply(s, task / pieces, rows, from, to, x, middle, scale, shift, residual, x);
     }
 }
 
-/* For every channel c of a position: `found` is the gradient of z, from that of out; `then` uses it. Loaded whether it
+/* In place: act(x scale + shift), (clips, channels) each. */
+void norm_scaled(const Norm *s, float *x, const float *scale, const float *shift) {
+    const int C = s->channels, pieces = pieces_of(s);
+    const float nothing[MOST_CHANNELS] = {0};
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int task = 0; task < s->clips * pieces; task++) {
+        const long at = (long)(task / pieces) * C;
+        int from, to;
+        bounds(s, task % pieces, &from, &to);
+        apply(s, task / pieces, 1, from, to, x, nothing, scale + at, shift + at, 0, x);
+    }
+}
+
+/* BN by the running statistics and then SE, as one scale and one shift of each clip's channels: (clips, channels) each,
+ * from the means of the clips. reduce (narrow, channels), restore (channels, narrow). */
+void norm_excite(const Norm *s, const float *clip_mean, const float *mean, const float *variance, const float *gain,
+                 const float *bias, const float *reduce, const float *reduce_bias, const float *restore,
+                 const float *restore_bias, float *scales, float *shifts, int narrow) {
+    const int C = s->channels;
+    float scale[MOST_CHANNELS], shift[MOST_CHANNELS], of_mean[MOST_CHANNELS], few[MOST_CHANNELS];
+    for (int c = 0; c < C; c++) {
+        scale[c] = gain[c] / sqrtf(variance[c] + (float)s->eps);
+        shift[c] = bias[c] - mean[c] * scale[c];
+    }
+    for (int clip = 0; clip < s->clips; clip++) {
+        const float *restrict means = clip_mean + (long)clip * C;
+        float *restrict to_scale = scales + (long)clip * C, *restrict to_shift = shifts + (long)clip * C;
+        for (int c = 0; c < C; c++) of_mean[c] = means[c] * scale[c] + shift[c];
+        for (int n = 0; n < narrow; n++) {
+            const float *restrict row = reduce + (long)n * C;
+            float sum = 0;
+#pragma omp simd reduction(+ : sum)
+            for (int c = 0; c < C; c++) sum += row[c] * of_mean[c];
+            sum += reduce_bias[n];
+            few[n] = sum < 0 ? 0 : sum; /* what is no number stays so */
+        }
+        for (int c = 0; c < C; c++) {
+            const float *restrict row = restore + (long)c * narrow;
+            float sum = 0;
+#pragma omp simd reduction(+ : sum)
+            for (int n = 0; n < narrow; n++) sum += row[n] * few[n];
+            to_shift[c] = sum + restore_bias[c];
+        }
+#pragma omp simd
+        for (int c = 0; c < C; c++) {
+            const float gate = sigmoid(to_shift[c]);
+            to_scale[c] = scale[c] * gate;
+            to_shift[c] = shift[c] * gate;
+        }
+    }
+}
+
+/* For every number c of a row: `found` is the gradient of z, from that of out; `then` uses it. Loaded whether it
  * is used or not, else the loop is not turned into vectors. */
 #define EACH(found, then) \
-    _Pragma("omp simd") for (int c = 0; c < C; c++) { \
+    _Pragma("omp simd") for (int c = 0; c < count; c++) { \
         const float g = gradients[c], apart = row[c] - middle[c]; \
         const float dz = found; \
         then \
@@ -186,23 +256,24 @@ static inline float swish_gradient(float z, float gradient) {
 void norm_sums(const Norm *s, const float *gradient, const float *x, const float *out, const float *center,
                const float *inverse, const float *gain, const float *bias, const float *gate, float *kept,
                float *sums, float *products, double *scratch) {
-    const int C = s->channels, pieces = pieces_of(s);
+    const int C = s->channels, pieces = pieces_of(s), rows = rows_in_one(C);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int task = 0; task < s->clips * pieces; task++) {
         const int clip = task / pieces;
         double *restrict sum = scratch + (long)task * 2 * C, *restrict product = sum + C;
-        float scale[MOST_CHANNELS], shift[MOST_CHANNELS], part[MOST_CHANNELS], parts[MOST_CHANNELS];
-        const float *restrict middle = center + (long)clip * C;
+        float middle[MOST_CHANNELS], scale[MOST_CHANNELS], shift[MOST_CHANNELS], part[MOST_CHANNELS],
+            parts[MOST_CHANNELS];
         int from, to;
         bounds(s, task % pieces, &from, &to);
-        coefficients(s, clip, inverse, gain, bias, gate, scale, shift);
+        coefficients(s, clip, rows, center, inverse, gain, bias, gate, middle, scale, shift);
         memset(sum, 0, 2 * C * sizeof(double));
         for (int first = from; first < to; first += SHORT) {
             const int last = first + SHORT < to ? first + SHORT : to;
-            memset(part, 0, C * sizeof(float));
-            memset(parts, 0, C * sizeof(float));
-            for (int p = first; p < last; p++) {
+            memset(part, 0, rows * C * sizeof(float));
+            memset(parts, 0, rows * C * sizeof(float));
+            for (int p = first; p < last; p += rows) {
                 const long at = ((long)clip * s->positions + p) * C;
+                const int count = count_of(s, rows, p, last);
                 const float *row = x + at, *gradients = gradient + at, *outs = out ? out + at : 0;
                 if (kept) {
                     float *keep = kept + at;
@@ -211,10 +282,11 @@ void norm_sums(const Norm *s, const float *gradient, const float *x, const float
                     BY_ACT(s->act, outs, part[c] += dz; parts[c] += dz * apart;)
                 }
             }
-            for (int c = 0; c < C; c++) {
-                sum[c] += part[c];
-                product[c] += parts[c];
-            }
+            for (int r = 0; r < rows; r++)
+                for (int c = 0; c < C; c++) {
+                    sum[c] += part[r * C + c];
+                    product[c] += parts[r * C + c];
+                }
         }
     }
     for (int clip = 0; clip < s->clips; clip++)
@@ -235,7 +307,7 @@ void norm_input(const Norm *s, const int *sizes, const float *gradient, const fl
                 const float *center, const float *inverse, const float *gain, const float *bias, const float *gate,
                 const float *sums, const float *products, const float *for_mean, float *for_x, float *for_gain,
                 float *for_bias, float *scratch) {
-    const int C = s->channels, pieces = pieces_of(s);
+    const int C = s->channels, pieces = pieces_of(s), rows = rows_in_one(C);
     const double P = s->positions;
     float *constant = scratch, *linear = scratch + (long)s->clips * C;
     for (int c = 0; c < C; c++) {
@@ -267,14 +339,18 @@ void norm_input(const Norm *s, const int *sizes, const float *gradient, const fl
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int task = 0; task < s->clips * pieces; task++) {
         const int clip = task / pieces;
-        float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
-        const float *restrict middle = center + (long)clip * C, *restrict plus = constant + (long)clip * C;
-        const float *restrict by = linear + (long)clip * C;
+        float middle[MOST_CHANNELS], scale[MOST_CHANNELS], shift[MOST_CHANNELS], plus[MOST_CHANNELS],
+            by[MOST_CHANNELS];
         int from, to;
         bounds(s, task % pieces, &from, &to);
-        coefficients(s, clip, inverse, gain, bias, gate, scale, shift);
-        for (int p = from; p < to; p++) {
+        coefficients(s, clip, rows, center, inverse, gain, bias, gate, middle, scale, shift);
+        memcpy(plus, constant + (long)clip * C, C * sizeof(float));
+        memcpy(by, linear + (long)clip * C, C * sizeof(float));
+        repeat(plus, C, rows);
+        repeat(by, C, rows);
+        for (int p = from; p < to; p += rows) {
             const long at = ((long)clip * s->positions + p) * C;
+            const int count = count_of(s, rows, p, to);
             const float *row = x + at, *gradients = gradient + at, *outs = 0;
             float *to_row = for_x + at;
             BY_ACT(s->act, outs, to_row[c] = dz * scale[c] + apart * by[c] + plus[c];)

@@ -7,6 +7,7 @@
 #include "activations.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 /* Not in GCC before 12. */
@@ -41,8 +42,23 @@ typedef struct {
     int entering, leaving, act, threads;
 } Product;
 
+/* What is yet to be done to x as it is read: act(x scale + shift), (clips, entering) each. */
+typedef struct {
+    const float *scale, *shift;
+    long positions; /* of a clip */
+    int act;
+    float *scratch; /* threads 2 BLOCK entering */
+} Before;
+
+/* of_...: floats from one to the next. */
+typedef struct {
+    long of_clip, of_channel, of_frame, of_row, of_column;
+    int clips, frames, height, width, leaving, threads;
+} Image;
+
 typedef void forward_panel(const Product *, const float *, const float *, const float *, const float *, float *, long,
-                           long, long);
+                           long);
+typedef void image_panel(const Product *, const float *, long, const float *, float *, long, long);
 typedef void weight_panel(long, const float *, long, const float *, long, float *, long);
 
 #define V 8
@@ -54,10 +70,12 @@ typedef void weight_panel(long, const float *, long, const float *, long, float 
 #undef V
 #define LANES(channels) ((channels) < 16 ? 8 : 16)
 #define FORWARD(lanes) ((lanes) == 16 ? forward_panels16 : forward_panels8)
+#define IMAGES(lanes) ((lanes) == 16 ? image_panels16 : image_panels8)
 #define WEIGHT(lanes) ((lanes) == 16 ? weight_panels16 : weight_panels8)
 #else
 #define LANES(channels) 8
 #define FORWARD(lanes) forward_panels8
+#define IMAGES(lanes) image_panels8
 #define WEIGHT(lanes) weight_panels8
 #endif
 
@@ -152,19 +170,67 @@ static void pack(const Cut *c, const float *w, int depth, int transposed, const 
     }
 }
 
-static void multiply(const Product *s, const Cut *c, const float *x, const float *panels, const float *shift,
-                     const float *residual, float *out) {
-    const long blocks = s->positions < 2 * BLOCK ? 1 : s->positions / BLOCK;
-#pragma omp parallel for num_threads(s->threads) schedule(static)
-    for (long block = 0; block < blocks; block++) {
-        const long first = block * BLOCK, end = block == blocks - 1 ? s->positions : first + BLOCK;
-        const float *w = panels;
-        for (int number = 0; number < c->panels; number++) {
-            const Panel p = panel_of(c, number);
-            forward_panel *const run = FORWARD(c->lanes)[p.vectors - 1][p.half];
-            run(s, x, w, shift ? shift + p.first : 0, residual ? residual + p.first : 0, out + p.first,
-                p.last - p.first, first, end);
-            w += (long)s->entering * p.vectors * c->lanes;
+/* Of a thread: what `before` says of the clip at hand, as often as there are positions in a row. */
+typedef struct {
+    long clip;
+    int together;
+    float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+} Held;
+
+static void hold(Held *h, const Before *b, long clip, int channels) {
+    memcpy(h->scale, b->scale + clip * channels, channels * sizeof(float));
+    memcpy(h->shift, b->shift + clip * channels, channels * sizeof(float));
+    repeat(h->scale, channels, h->together);
+    repeat(h->shift, channels, h->together);
+    h->clip = clip;
+}
+
+/* `rows` rows of x from `first` on, done to as `b` says. */
+static const float *prepared(const Product *s, const Before *b, Held *h, const float *x, long first, long rows) {
+    const int K = s->entering;
+    float *const found = b->scratch + (long)omp_get_thread_num() * 2 * BLOCK * K;
+    for (long r = 0; r < rows;) {
+        const long clip = (first + r) / b->positions, left = (clip + 1) * b->positions - first;
+        const long end = left < rows ? left : rows;
+        if (clip != h->clip) hold(h, b, clip, K);
+        for (; r < end; r += h->together) {
+            const int count = (int)(end - r < h->together ? end - r : h->together) * K;
+            const float *restrict row = x + (first + r) * K;
+            float *restrict to = found + r * K;
+            FOR_EACH(b->act, count, row[c] * h->scale[c] + h->shift[c], to)
+        }
+        r = end;
+    }
+    return found;
+}
+
+/* Into the cache. Where rows are longer than this the processor does not foresee it: a tile is of several rows at once. */
+#define LONG_ROW 64
+static INLINE void fetch(const float *from, long floats, const float *end) {
+    for (long at = 0; at < floats && from + at < end; at += 16) __builtin_prefetch(from + at, 0, 2);
+}
+
+/* before, shift and residual may be null. */
+static void multiply(const Product *s, const Cut *c, const float *x, const float *panels, const Before *before,
+                     const float *shift, const float *residual, float *out) {
+    const long blocks = s->positions < 2 * BLOCK ? 1 : s->positions / BLOCK, K = s->entering, N = s->leaving;
+#pragma omp parallel num_threads(s->threads)
+    {
+        Held held = {.clip = -1, .together = rows_in_one(s->entering)};
+#pragma omp for schedule(static)
+        for (long block = 0; block < blocks; block++) {
+            const long first = block * BLOCK, rows = block == blocks - 1 ? s->positions - first : BLOCK;
+            if (K >= LONG_ROW) fetch(x + (first + BLOCK) * K, BLOCK * K, x + s->positions * K);
+            if (residual && N >= LONG_ROW)
+                fetch(residual + (first + BLOCK) * N, BLOCK * N, residual + s->positions * N);
+            const float *from = before ? prepared(s, before, &held, x, first, rows) : x + first * K, *w = panels;
+            for (int number = 0; number < c->panels; number++) {
+                const Panel p = panel_of(c, number);
+                forward_panel *const run = FORWARD(c->lanes)[p.vectors - 1][p.half];
+                run(s, from, w, shift ? shift + p.first : 0, residual ? residual + first * N + p.first : 0,
+                    out + first * N + p.first, p.last - p.first, rows);
+                w += K * p.vectors * c->lanes;
+            }
         }
     }
 }
@@ -174,28 +240,85 @@ static void multiply(const Product *s, const Cut *c, const float *x, const float
 void pointwise_forward(const Product *s, const float *x, const float *weight, float *out, float *scratch) {
     const Cut c = cut(s->leaving);
     pack(&c, weight, s->entering, 1, 0, scratch);
-    multiply(s, &c, x, scratch, 0, 0, out);
+    multiply(s, &c, x, scratch, 0, 0, 0, out);
 }
 
-/* As pointwise_forward, then BN by the running statistics, plus the residual, which may be null, and act. */
+/* As pointwise_forward, then BN by the running statistics, plus the residual, which may be null, and act. before_scale and
+ * before_shift (clips, entering), which may be null: act(x scale + shift) of x first, a clip being of `positions`.
+ * scratch: entering (leaving + 16) floats, then 2 BLOCK entering for each thread where there is something to do first. */
 void pointwise_running(const Product *s, const float *x, const float *weight, const float *mean, const float *variance,
-                       const float *gain, const float *bias, const float *residual, float *out, float *scratch,
-                       double eps) {
+                       const float *gain, const float *bias, const float *residual, float *out,
+                       const float *before_scale, const float *before_shift, float *scratch, double eps,
+                       int before_act, long positions) {
     float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
     for (int n = 0; n < s->leaving; n++) {
         scale[n] = gain[n] / sqrtf(variance[n] + (float)eps);
         shift[n] = bias[n] - mean[n] * scale[n];
     }
     const Cut c = cut(s->leaving);
+    const Before before = {before_scale, before_shift, positions, before_act,
+                           scratch + (long)s->entering * (s->leaving + 16)};
     pack(&c, weight, s->entering, 1, scale, scratch);
-    multiply(s, &c, x, scratch, shift, residual, out);
+    multiply(s, &c, x, scratch, before_scale ? &before : 0, shift, residual, out);
+}
+
+/* Every other position of every other row: x (images, height, width, channels) -> out (images, height', width', channels). */
+void pointwise_thin(const Image *s, const float *x, float *out) {
+    const int out_height = (s->height + 1) / 2, out_width = (s->width + 1) / 2, C = s->leaving;
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (long row = 0; row < (long)s->clips * s->frames * out_height; row++) {
+        const long from_row = row / out_height * s->height + row % out_height * 2;
+        for (int at = 0; at < out_width; at++)
+            memcpy(out + (row * out_width + at) * C, x + (from_row * s->width + 2 * at) * C, C * sizeof(float));
+    }
+}
+
+/* One row of an image, with a zero before it and one after it. */
+static void framed(const float *from, long step, int width, float *to) {
+    to[0] = to[width + 1] = 0;
+    if (step == 1)
+        memcpy(to + 1, from, width * sizeof(float));
+    else
+        for (int i = 0; i < width; i++) to[1 + i] = from[i * step];
+}
+
+/* The 1x3x3 convolution of stride 2 of clips with three channels: out (clips, frames, out_height, out_width, leaving).
+ * weight (leaving, 27). scratch: 27 (leaving + 16) floats, then 9 (width + 2) for each thread. */
+void image_forward(const Image *s, const float *x, const float *weight, float *out, float *scratch) {
+    const int out_height = (s->height + 1) / 2, out_width = (s->width + 1) / 2;
+    const Product product = {out_width, 27, s->leaving, NOTHING, s->threads};
+    const Cut c = cut(s->leaving);
+    const long pitch = s->width + 2;
+    float *const framed_rows = scratch + 27L * (s->leaving + 16);
+    pack(&c, weight, 27, 1, 0, scratch);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (long row = 0; row < (long)s->clips * s->frames * out_height; row++) {
+        const long image = row / out_height, at = row % out_height;
+        const float *from = x + image / s->frames * s->of_clip + image % s->frames * s->of_frame;
+        float *own = framed_rows + 9 * pitch * omp_get_thread_num(), *to = out + row * out_width * s->leaving;
+        for (int channel = 0; channel < 3; channel++)
+            for (int dh = 0; dh < 3; dh++) {
+                const long h = 2 * at + dh - 1;
+                float *one = own + (channel * 3 + dh) * pitch;
+                if (h < 0 || h >= s->height)
+                    memset(one, 0, pitch * sizeof(float));
+                else
+                    framed(from + channel * s->of_channel + h * s->of_row, s->of_column, s->width, one);
+            }
+        const float *w = scratch;
+        for (int number = 0; number < c.panels; number++) {
+            const Panel p = panel_of(&c, number);
+            IMAGES(c.lanes)[p.vectors - 1][p.half](&product, own, pitch, w, to + p.first, p.last - p.first, out_width);
+            w += 27L * p.vectors * c.lanes;
+        }
+    }
 }
 
 /* Of x, which here leaves: out (positions, leaving) = gradient (positions, entering) weight (entering, leaving). */
 void pointwise_input(const Product *s, const float *gradient, const float *weight, float *out, float *scratch) {
     const Cut c = cut(s->leaving);
     pack(&c, weight, s->entering, 0, 0, scratch);
-    multiply(s, &c, gradient, scratch, 0, 0, out);
+    multiply(s, &c, gradient, scratch, 0, 0, 0, out);
 }
 
 /* Floats that the sums of a piece's first `panels` panels take with `rows` factors. */

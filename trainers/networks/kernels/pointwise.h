@@ -35,10 +35,11 @@ static INLINE void FN(sum)(long depth, const float *x, long row, long step, cons
     }
 }
 
-/* One tile of out = act(x w + shift + residual): x and out at the tile's first row, w a panel, out and shift at the
- * panel's first channel. */
-static INLINE void FN(forward_tile)(const Product *s, const float *x, const float *w, const float *shift,
-                                    const float *residual, float *out, long last, int rows, int full, int half) {
+/* One tile of out = act(x w + shift + residual): w a panel, out and shift at the panel's first channel; rows of x are `row`
+ * floats apart, and of `parts` parts of `depth` floats, which are `apart` floats apart. */
+static INLINE void FN(forward_tile)(const Product *s, const float *x, long row, int parts, long apart, long depth,
+                                    const float *w, const float *shift, const float *residual, float *out, long last,
+                                    int rows, int full, int half) {
     vec total[MOST_ROWS][MOST_VECTORS];
     half_vec rest[MOST_ROWS];
 #pragma GCC unroll 16
@@ -47,7 +48,9 @@ static INLINE void FN(forward_tile)(const Product *s, const float *x, const floa
         for (int i = 0; i < full; i++) total[r][i] = (vec){0};
         rest[r] = (half_vec){0};
     }
-    FN(sum)(s->entering, x, s->entering, 1, w, (full + half) * V, (full + half - 1) * V, total, rest, rows, full, half);
+    for (int part = 0; part < parts; part++)
+        FN(sum)(depth, x + part * apart, row, 1, w + part * depth * (full + half) * V, (full + half) * V,
+                (full + half - 1) * V, total, rest, rows, full, half);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
         const long to = (long)r * s->leaving;
@@ -90,22 +93,47 @@ static INLINE void FN(weight_tile)(long depth, const float *x, long xs, const fl
     }
 }
 
-/* Rows first .. end - 1 of one panel. The last tile overlaps the one before it, and writes the same there. */
+/* `rows` rows of one panel. The last tile overlaps the one before it, and writes the same there. */
+#define ROWS_OF(R, each) \
+    for (long at = 0; at < rows; at += R) { \
+        if (at + R > rows && rows >= R) at = rows - R; \
+        if (at + R <= rows) \
+            each(at, R); \
+        else \
+            for (long one = at; one < rows; one++) each(one, 1); \
+    }
+#define PRODUCT(vectors, half, at, count) \
+    FN(forward_tile)(s, x + (at) * K, K, 1, 0, K, w, shift, residual ? residual + (at) * N : 0, out + (at) * N, last, \
+                     count, vectors - half, half)
+#define IMAGE(vectors, half, at, count) \
+    FN(forward_tile)(s, x + (at) * 2, 2, 9, apart, 3, w, 0, 0, out + (at) * N, last, count, vectors - half, half)
+#define PRODUCT_10(at, count) PRODUCT(1, 0, at, count)
+#define IMAGE_10(at, count) IMAGE(1, 0, at, count)
+#define PRODUCT_11(at, count) PRODUCT(1, 1, at, count)
+#define IMAGE_11(at, count) IMAGE(1, 1, at, count)
+#define PRODUCT_20(at, count) PRODUCT(2, 0, at, count)
+#define IMAGE_20(at, count) IMAGE(2, 0, at, count)
+#define PRODUCT_21(at, count) PRODUCT(2, 1, at, count)
+#define IMAGE_21(at, count) IMAGE(2, 1, at, count)
+#define PRODUCT_30(at, count) PRODUCT(3, 0, at, count)
+#define IMAGE_30(at, count) IMAGE(3, 0, at, count)
+#define PRODUCT_31(at, count) PRODUCT(3, 1, at, count)
+#define IMAGE_31(at, count) IMAGE(3, 1, at, count)
+#define PRODUCT_40(at, count) PRODUCT(4, 0, at, count)
+#define IMAGE_40(at, count) IMAGE(4, 0, at, count)
+#define PRODUCT_41(at, count) PRODUCT(4, 1, at, count)
+#define IMAGE_41(at, count) IMAGE(4, 1, at, count)
 #define PANEL(vectors, half, R) \
     static void FN(NAME(forward_panel_##vectors, half))(const Product *s, const float *x, const float *w, \
                                                         const float *shift, const float *residual, float *out, \
-                                                        long last, long first, long end) { \
+                                                        long last, long rows) { \
         const long K = s->entering, N = s->leaving; \
-        for (long at = first; at < end; at += R) { \
-            if (at + R > end && end - first >= R) at = end - R; \
-            if (at + R <= end) \
-                FN(forward_tile)(s, x + at * K, w, shift, residual ? residual + at * N : 0, out + at * N, last, R, \
-                                 vectors - half, half); \
-            else \
-                for (long one = at; one < end; one++) \
-                    FN(forward_tile)(s, x + one * K, w, shift, residual ? residual + one * N : 0, out + one * N, last, \
-                                     1, vectors - half, half); \
-        } \
+        ROWS_OF(R, PRODUCT_##vectors##half) \
+    } \
+    static void FN(NAME(image_panel_##vectors, half))(const Product *s, const float *x, long apart, const float *w, \
+                                                      float *out, long last, long rows) { \
+        const long N = s->leaving; \
+        ROWS_OF(R, IMAGE_##vectors##half) \
     } \
     static void FN(NAME(weight_panel_##vectors, half))(long depth, const float *x, long xs, const float *w, long ws, \
                                                        float *sums, long last) { \
@@ -142,11 +170,31 @@ PANEL(4, 1, ROWS_4)
         FOUR(kind) \
     };
 CHOICE(forward)
+CHOICE(image)
 CHOICE(weight)
 
 #undef CHOICE
 #undef FOUR
 #undef PANEL
+#undef ROWS_OF
+#undef PRODUCT
+#undef IMAGE
+#undef PRODUCT_10
+#undef IMAGE_10
+#undef PRODUCT_11
+#undef IMAGE_11
+#undef PRODUCT_20
+#undef IMAGE_20
+#undef PRODUCT_21
+#undef IMAGE_21
+#undef PRODUCT_30
+#undef IMAGE_30
+#undef PRODUCT_31
+#undef IMAGE_31
+#undef PRODUCT_40
+#undef IMAGE_40
+#undef PRODUCT_41
+#undef IMAGE_41
 #undef NAME
 #undef NAME_
 #undef FN
