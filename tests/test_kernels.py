@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import os
 import shutil
@@ -19,12 +20,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from expander.axis import Factors
-from expander.efficientnet3d import EfficientNet3D, MobileStage
 from expander.geometry import Basis, Geometry, Stage, realise
 from trainers.measure import peak_on_cpu
-from trainers.networks import paths, pieces
+from trainers.networks import paths
 from trainers.networks.batchnorm import GroupedBatchNorm3d, GroupStatistics
-from trainers.networks.build import build
 from trainers.networks.chains import Activated, added, filtered, joined, normalised, projected
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.kernels import library
@@ -36,8 +35,6 @@ from trainers.networks.x3d import X3D, Block
 
 TOLERANCE = 2e-6
 SMALL = Geometry(4, 2, 32, (Stage(2, 8, 18, 8), Stage(3, 16, 36, 8)), classes=5, head_width=20, stem_kernel=5)
-
-MOBILE = EfficientNet3D(4, 2, 32, 8, (MobileStage(1, 1, 8, 1), MobileStage(2, 2, 16, 6)), head_width=20, classes=5)
 
 
 @pytest.fixture(autouse=True)
@@ -240,14 +237,34 @@ def test_swish_holds_far_from_zero(kernels):
     assert found[..., 4100].isnan().all()
 
 
-@pytest.mark.parametrize("geometry", [SMALL, MOBILE], ids=["X3D", "EfficientNet3D"])
-def test_evaluation_a_few_clips_at_once_does_not_change_a_bit(geometry, kernels, monkeypatch):
-    model, batch = build(geometry).eval(), torch.randn(5, 3, geometry.frames, 32, 32)
-    with torch.no_grad():
-        wanted = model(batch)
-        for cached in (1, 200_000, 2_000_000):
-            monkeypatch.setattr(pieces, "CACHED", cached)
-            assert torch.equal(model(batch), wanted)
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (1, 3, 3), (5, 3, 3)], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "inner"),
+    [((2, 24, 3, 9, 11), 54), ((1, 24, 4, 40, 40), 54), ((2, 24, 1, 30, 7), 108), ((1, 8, 5, 1, 6), 13)],
+    ids=str,
+)
+def test_what_expands_is_the_same_to_the_bit_where_no_more_of_it_is_held_than_the_cache_has_room_for(
+    shape, inner, kernel, kernels
+):
+    x, expand, weight = clips(*shape), torch.randn(inner, shape[1], 1, 1, 1), torch.randn(inner, 1, *kernel)
+    first, second = (Running(*(torch.rand(inner) + 0.1 for _ in range(4)), 1e-5) for _ in range(2))
+    wide, before = kernels.project_running(x, expand, first, RELU), torch.get_num_threads()
+    try:
+        for stride, threads in itertools.product((1, 2), (1, 2, 3)):
+            torch.set_num_threads(threads)
+            found = kernels.widen_running(x, expand, first, weight, stride, second, SWISH)
+            assert torch.equal(found, kernels.convolve_running(wide, weight, stride, second, SWISH))
+            found = kernels.widen_averaged(x, expand, first, weight, stride)
+            wanted = kernels.convolve_averaged(wide, weight, stride)
+            assert all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("held", [0, 1 << 40], ids=["held by rows", "held whole"])
+def test_evaluation_is_that_of_float64_however_much_is_held(held, kernels, monkeypatch):
+    monkeypatch.setattr(paths, "CORE_CACHE", held)
+    test_evaluation_is_that_of_float64_and_leaves_the_network_alone(SMALL, kernels)
 
 
 # BN with what follows it

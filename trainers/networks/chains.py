@@ -14,7 +14,14 @@ from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.fused import Normalised, Squeeze, excite, forgetting, normalise
 from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Running, Scaled
 from trainers.networks.layers import DropConnect, SqueezeExcitation
-from trainers.networks.paths import made_for, made_for_product, middle_kernels, norm_kernels, running_kernels
+from trainers.networks.paths import (
+    made_for,
+    made_for_product,
+    middle_kernels,
+    norm_kernels,
+    running_kernels,
+    worth_holding,
+)
 from trainers.networks.pointwise import PointwiseConv3d
 
 ACTS: dict[type[nn.Module], int] = {nn.ReLU: RELU, nn.SiLU: SWISH}
@@ -113,6 +120,8 @@ def between(
     keep: as of `Activated.through`."""
     after = (excitation, activation)
     if product := _for_product(expand, first, relu, x.value):
+        if _for_both(conv, second, x.value) and worth_holding(x.value, cast("nn.Conv3d", expand)):
+            return _widened(product, cast("Tensor", expand.weight), _running(first), x.value, conv, second, *after)
         wide = product.project_running(x.value, cast("Tensor", expand.weight), _running(first), RELU)
         return filtered(conv, second, Activated(wide), *after, keep=keep)
     y = x.through(expand, keep=keep)
@@ -130,6 +139,25 @@ def between(
             norm.positions = of[0, 0].numel()
             norm.enter(mean, variance)
     return Activated(out)
+
+
+def _widened(
+    kernels: Kernels,
+    expand: Tensor,
+    first: Running,
+    x: Tensor,
+    conv: nn.Module,
+    second: GroupedBatchNorm3d,
+    excitation: nn.Module,
+    activation: nn.Module,
+) -> Activated:
+    """`between` in evaluation, where what expands is more than the cache has room for."""
+    act, (_, weight, stride) = ACTS[type(activation)], _filter(conv, x)
+    if not isinstance(excitation, SqueezeExcitation):
+        return Activated(kernels.widen_running(x, expand, first, weight, stride, _running(second), act))
+    y, means = kernels.widen_averaged(x, expand, first, weight, stride)
+    scaled = kernels.excite_running(y, means, _running(second), _squeeze(excitation), act)
+    return Activated(y, waiting=Waiting(kernels, scaled))
 
 
 def joined(

@@ -19,7 +19,6 @@ from trainers.networks.layers import (
     growing_rates,
     initialise_convolutions,
 )
-from trainers.networks.pieces import staged
 from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.stem import Stem
 
@@ -43,7 +42,7 @@ class EfficientNet3DNetwork(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
-        logits: Tensor = self.head(staged(self.stem, self.stages, clips))
+        logits: Tensor = self.head(self.stages(self.stem.activated(clips)))
         return logits
 
 

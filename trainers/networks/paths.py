@@ -32,6 +32,10 @@ CHANNELWISE = {(3, 3): (1, 2), (1, 1): (1,)}
 GPU = "cuda"
 GPU_TYPES = (torch.float32, torch.bfloat16, torch.float16)
 MOST_FRAMES_OF_A_TAP = 5
+# Frames that the compiled ones read for one of the output, at most.
+MOST_TAPS = 31
+# Bytes that a core has for itself, about.
+CORE_CACHE = 1 << 20
 MOST_GROUPED_CLIPS = 256
 
 logger = logging.getLogger(__name__)
@@ -74,12 +78,6 @@ def norm_kernels(x: Tensor, norm: nn.Module) -> Kernels | GpuKernels | None:
     if _suits_gpu(x) and len(x) <= MOST_GROUPED_CLIPS and (chosen := gpu()):
         return chosen.norm(x)  # type: ignore[no-any-return]
     return compiled() if _suits(x) else None
-
-
-def in_pieces(x: Tensor) -> bool:
-    """Whether evaluation takes a few clips at once, so that what a layer leaves is in the cache when the next one reads
-    it: where each clip's result is the same, to the bit, whatever others are computed with it."""
-    return not torch.is_grad_enabled() and _float_on_cpu(x) and compiled() is not None
 
 
 def middle_kernels(x: Tensor, first: nn.Module, conv: nn.Module, second: nn.Module) -> GpuKernels | None:
@@ -139,10 +137,19 @@ def pointwise_by_product(x: Tensor, stride: int) -> bool:
     return im2col or x.shape[2:].numel() == 1
 
 
+def worth_holding(x: Tensor, expand: nn.Conv3d) -> bool:
+    """Whether what a pointwise convolution makes of a clip is more than a core's cache has room for."""
+    return 4 * expand.out_channels * x.shape[2:].numel() > CORE_CACHE
+
+
 def made_for(conv: nn.Conv3d) -> bool:
     """Whether there are kernels for such a channel-wise convolution."""
-    height, width = conv.kernel_size[1:]
-    return conv.stride[1] in CHANNELWISE.get((height, width), ()) and conv.weight.dtype == torch.float32
+    frames, height, width = conv.kernel_size
+    return (
+        frames <= MOST_TAPS
+        and conv.stride[1] in CHANNELWISE.get((height, width), ())
+        and conv.weight.dtype == torch.float32
+    )
 
 
 def made_for_product(conv: nn.Conv3d) -> bool:

@@ -20,7 +20,6 @@ from trainers.networks.layers import (
     growing_rates,
     initialise_convolutions,
 )
-from trainers.networks.pieces import staged
 from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.stem import Stem
 
@@ -46,7 +45,7 @@ class X3D(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
-        logits: Tensor = self.head(staged(self.stem, self.stages, clips))
+        logits: Tensor = self.head(self.stages(self.stem.activated(clips)))
         return logits
 
 

@@ -43,6 +43,11 @@ class _Product(ctypes.Structure):
     _fields_ += [(name, ctypes.c_int) for name in ("entering", "leaving", "act", "threads")]
 
 
+class _Running(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in ("mean", "variance", "gain", "bias")]
+    _fields_ += [("eps", ctypes.c_double)]
+
+
 class _Image(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("of_clip", "of_channel", "of_frame", "of_row", "of_column")]
     _fields_ += [(name, ctypes.c_int) for name in ("clips", "frames", "height", "width", "leaving", "threads")]
@@ -52,10 +57,12 @@ POINTER, INT, LONG, DOUBLE = ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctype
 # What each function of the library takes; nothing is returned.
 SIGNATURES: dict[str, list[Any]] = {
     "channelwise_forward": [POINTER] * 5 + [INT] * 2,
-    "channelwise_running": [POINTER] * 9 + [DOUBLE] + [INT] * 2,
+    "channelwise_running": [POINTER] * 6 + [INT] * 2,
     "channelwise_means": [POINTER] * 7 + [INT],
     "channelwise_input": [POINTER] * 5 + [INT],
     "channelwise_weight": [POINTER] * 5 + [INT] * 2,
+    "widened_running": [POINTER] * 9 + [INT],
+    "widened_means": [POINTER] * 10,
     "norm_moments": [POINTER] * 9,
     "norm_apply": [POINTER] * 9,
     "norm_running": [POINTER] * 7,
@@ -77,6 +84,7 @@ def typed(library: ctypes.CDLL) -> ctypes.CDLL:
     for name, signature in SIGNATURES.items():
         kernel = getattr(library, name)
         kernel.argtypes, kernel.restype = signature, None
+    library.widened_room.argtypes, library.widened_room.restype = [POINTER, INT, INT], LONG
     return library
 
 
@@ -129,9 +137,10 @@ class Kernels:
 
     def convolve_running(self, x: Tensor, weight: Tensor, stride: int, norm: Running, act: int) -> Tensor:
         """act(BN(convolve(x, weight, stride)))."""
-        shape, out = _shape(x, weight, stride), _convolved(x, stride)
-        tensors = (x, weight.contiguous(), out, _taps(weight), norm.mean, norm.variance, norm.gain, norm.bias)
-        _call(self.library.channelwise_running, [shape], tensors, norm.eps, act, _threads(x))
+        out = _convolved(x, stride)
+        tensors = (x, weight.contiguous(), out, _taps(weight))
+        given = [_shape(x, weight, stride), _running(norm)]
+        _call(self.library.channelwise_running, given, tensors, act, _threads(x))
         return out
 
     def convolve_averaged(self, x: Tensor, weight: Tensor, stride: int) -> tuple[Tensor, Tensor]:
@@ -141,6 +150,36 @@ class Kernels:
         tensors = (x, weight.contiguous(), out, _taps(weight), means, row_sums)
         _call(self.library.channelwise_means, [shape], tensors, _threads(x))
         return out, means
+
+    def widen_running(
+        self, x: Tensor, expand: Tensor, first: Running, weight: Tensor, stride: int, norm: Running, act: int
+    ) -> Tensor:
+        """convolve_running(relu(BN(project(x, expand)))), of which no more is held at once than the cache has room for."""
+        wide = (x.shape[0], len(expand), *x.shape[2:])
+        out, tensors, given = self._widened(x, wide, expand, first, weight, stride)
+        _call(self.library.widened_running, [*given, _running(norm)], tensors, act)
+        return out
+
+    def widen_averaged(
+        self, x: Tensor, expand: Tensor, first: Running, weight: Tensor, stride: int
+    ) -> tuple[Tensor, Tensor]:
+        """convolve_averaged(relu(BN(project(x, expand)))), as `widen_running`."""
+        wide = (x.shape[0], len(expand), *x.shape[2:])
+        out, tensors, given = self._widened(x, wide, expand, first, weight, stride)
+        means = x.new_empty(wide[:2])
+        row_sums = torch.empty(out.numel() // out.shape[4])
+        _call(self.library.widened_means, given, (*tensors, means, row_sums))
+        return out, means
+
+    def _widened(
+        self, x: Tensor, wide: tuple[int, ...], expand: Tensor, first: Running, weight: Tensor, stride: int
+    ) -> tuple[Tensor, tuple[Tensor, ...], list[Any]]:
+        product, shape = _product(x, wide[1], RELU), _shape_of(torch.Size(wide), weight.shape, stride)
+        out = torch.empty(
+            (*wide[:3], -(-wide[3] // stride), -(-wide[4] // stride)), memory_format=torch.channels_last_3d
+        )
+        scratch = torch.empty(self.library.widened_room(shape, x.shape[1], _threads(x)))
+        return out, (x, expand.contiguous(), weight.contiguous(), out, scratch), [shape, product, _running(first)]
 
     def input_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         """Of `convolve`, from the output's."""
@@ -317,6 +356,11 @@ def _call(kernel: Callable[..., None], before: Sequence[Any], tensors: Sequence[
 @cache
 def _sizes(sizes: tuple[int, ...]) -> ctypes.Array[ctypes.c_int]:
     return (ctypes.c_int * len(sizes))(*sizes)
+
+
+def _running(norm: Running) -> Any:
+    addresses = (each.data_ptr() for each in (norm.mean, norm.variance, norm.gain, norm.bias))
+    return ctypes.pointer(_Running(*addresses, norm.eps))
 
 
 def _shape(x: Tensor, weight: Tensor, stride: int) -> Any:

@@ -4,15 +4,21 @@
  * Work is dealt out in pieces whose number follows from the shape alone, and sums are added up in their order: the
  * result is the same to the bit for any number of threads. */
 
+#include "product.h"
+
 #include "activations.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #define INLINE inline __attribute__((always_inline))
 #define TILE 8
 /* Bytes of inputs that stay in a core's own cache, with room for what else there is. */
 #define CACHED (384L << 10)
+#define HELD (640L << 10)
+/* Frames that a convolution reads for one of the output, at most. */
+#define MOST_TAPS 31
 /* Positions that are summed up in float32 before they enter a sum in double. */
 #define ROWS_POSITIONS 256
 
@@ -26,6 +32,13 @@ static INLINE int padded(int channels) {
     return channels - rest + (rest == 0 ? 0 : rest > 8 ? 16 : 8);
 }
 
+/* Of an input the frames that one of the output is computed from, one for each tap; null where there is none. They begin
+ * with row `above`. */
+typedef struct {
+    const float *of[MOST_TAPS];
+    int above;
+} Frames;
+
 #define V 16
 #include "channelwise.h"
 #undef V
@@ -33,42 +46,42 @@ static INLINE int padded(int channels) {
 #include "channelwise.h"
 #undef V
 
-typedef void Tiles(const Shape *, const float *, const float *, float *, int, int, int, int, int);
+typedef void Tiles(const Shape *, const Frames *, int, const float *, float *, int, int, int, int);
+typedef void WeightTiles(const Shape *, const float *, const float *, float *, int, int, int, int, int);
 
-/* What computes a tile: `wide` for blocks of 16 channels from the first on, then `rest` for blocks of 16 or of 8, of
- * which the last ends with the channels: it may overlap the one before it, and writes the same there. */
+/* How channels are cut: `wide` blocks of 16 from the first on, then `rests` of 16 or of 8, of which the last ends with the
+ * channels: it may overlap the one before it, and writes the same there. */
 typedef struct {
-    Tiles *wide, *rest[2];
-    int count, first[2];
+    int wide, rests, first[2], lanes[2];
 } Plan;
 
-static Plan plan(int channels, Tiles *by16, Tiles *by8) {
-    Plan found = {by16, {0, 0}, channels / 16, {0, 0}};
+static Plan plan(int channels) {
+    Plan found = {channels / 16, 0, {0, 0}, {8, 8}};
     const int rest = channels % 16;
-    if (found.count == 0) {
-        found.rest[0] = by8;
-        found.rest[1] = channels > 8 ? by8 : 0;
+    if (found.wide == 0) {
+        found.rests = channels > 8 ? 2 : 1;
         found.first[1] = channels - 8;
     } else if (rest) {
-        found.rest[0] = rest > 8 ? by16 : by8;
-        found.first[0] = channels - (rest > 8 ? 16 : 8);
+        found.rests = 1;
+        found.lanes[0] = rest > 8 ? 16 : 8;
+        found.first[0] = channels - found.lanes[0];
     }
     return found;
 }
 
 /* All channels of the row's tiles, one tile after the other: a tile's positions are read from memory once. ahead: what is
  * read soon, `floats` of it. */
-static INLINE void along_row(const Shape *s, const Plan *by, int positions, const float *x, const float *taps,
-                             float *out, long step, int frame, int row, const float *ahead, long floats) {
+static INLINE void along_row(const Shape *s, const Plan *by, Tiles *by16, Tiles *by8, int positions, const Frames *x,
+                             const float *taps, float *out, long step, int row, const float *ahead, long floats) {
     const int tiles = (positions + TILE - 1) / TILE;
     for (int n = 0; n < tiles; n++) {
         for (long at = floats * n / tiles; at < floats * (n + 1) / tiles; at += 16) __builtin_prefetch(ahead + at, 0, 2);
         const int tile = (int)((long)positions * n / tiles), width = (int)((long)positions * (n + 1) / tiles) - tile;
         float *to = out + tile * step;
-        if (by->count) by->wide(s, x, taps, to, frame, row, tile, width, by->count);
-        for (int i = 0; i < 2 && by->rest[i]; i++) {
+        if (by->wide) by16(s, x, 0, taps, to, row, tile, width, by->wide);
+        for (int i = 0; i < by->rests; i++) {
             const int c = by->first[i];
-            by->rest[i](s, x + c, taps + c, to + c, frame, row, tile, width, 1);
+            (by->lanes[i] == 16 ? by16 : by8)(s, x, c, taps + c, to + c, row, tile, width, 1);
         }
     }
 }
@@ -111,16 +124,29 @@ static int rows_together(const Shape *s, int rows, int threads) {
     return most < 1 ? 1 : most > rows ? rows : (int)most;
 }
 
+/* The frames that output `frame` is computed from, of those that begin at `x`, `image` floats apart, or, where a ring of
+ * them is held, at frame % held. */
+static INLINE Frames frames_of(const Shape *s, const float *x, long image, int frame, int held, int above) {
+    Frames found = {.above = above};
+    for (int dt = 0; dt < s->kt; dt++) {
+        const int t = frame + dt - s->kt / 2;
+        found.of[dt] = t < 0 || t >= s->frames ? 0 : x + (held ? t % held : t) * image;
+    }
+    return found;
+}
+
 /* positions: of a row that are computed at once, `step` floats of the result apart. image: floats of a frame of x. */
-static void over_rows(const Shape *s, const float *from, long image, const float *taps, float *to, int rows,
-                      int positions, long step, long to_row, const Plan *by, const Finish *finish, int threads) {
+static void over_rows(const Shape *s, Tiles *by16, Tiles *by8, const float *from, long image, const float *taps,
+                      float *to, int rows, int positions, long step, long to_row, const Finish *finish, int threads) {
     const int together = rows_together(s, rows, threads), parts = (rows + together - 1) / together;
+    const Plan by = plan(s->channels);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int task = 0; task < s->clips * parts; task++) {
         const int clip = task / parts, part = task % parts;
         const int first = (int)((long)rows * part / parts), last = (int)((long)rows * (part + 1) / parts);
         const float *x = from + (long)clip * s->frames * image;
         for (int frame = 0; frame < s->frames; frame++) {
+            const Frames frames = frames_of(s, x, image, frame, 0, 0);
             /* The next frame's share is read from memory while this one's is computed. */
             const int next = frame + s->kt / 2 + 1;
             const float *ahead = x + (next < s->frames ? next : frame) * image;
@@ -128,7 +154,7 @@ static void over_rows(const Shape *s, const float *from, long image, const float
                 const long number = ((long)clip * s->frames + frame) * rows + row;
                 const long soon = image * row / rows, floats = next < s->frames ? image * (row + 1) / rows - soon : 0;
                 float *out = to + number * to_row;
-                along_row(s, by, positions, x, taps, out, step, frame, row, ahead + soon, floats);
+                along_row(s, &by, by16, by8, positions, &frames, taps, out, step, row, ahead + soon, floats);
                 if (finish) finish_row(finish, out, (int)(to_row / s->channels), s->channels, number);
             }
         }
@@ -137,10 +163,9 @@ static void over_rows(const Shape *s, const float *from, long image, const float
 
 static void forward(const Shape *s, const float *x, const float *weight, float *out, float *taps, int reversed,
                     const Finish *finish, int threads) {
-    const Plan by = plan(s->channels, forward_tiles16, forward_tiles8);
     pack(weight, taps, s->channels, s->kt * s->kh * s->kw, reversed);
-    over_rows(s, x, (long)s->height * s->width * s->channels, taps, out, s->out_height, s->out_width,
-              s->channels, (long)s->out_width * s->channels, &by, finish, threads);
+    over_rows(s, forward_tiles16, forward_tiles8, x, (long)s->height * s->width * s->channels, taps, out, s->out_height,
+              s->out_width, s->channels, (long)s->out_width * s->channels, finish, threads);
 }
 
 /* scratch: kt kh kw channels floats. reversed: with the weight's axes reversed, which at stride 1 turns the output's
@@ -150,28 +175,23 @@ void channelwise_forward(const Shape *s, const float *x, const float *weight, fl
     forward(s, x, weight, out, scratch, reversed, 0, threads);
 }
 
-/* As channelwise_forward, with BN by the running statistics and act. */
-void channelwise_running(const Shape *s, const float *x, const float *weight, float *out, float *scratch,
-                         const float *mean, const float *variance, const float *gain, const float *bias, double eps,
-                         int act, int threads) {
-    float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
-    for (int c = 0; c < s->channels; c++) {
-        scale[c] = gain[c] / sqrtf(variance[c] + (float)eps);
-        shift[c] = bias[c] - mean[c] * scale[c];
+/* BN by running statistics: (channels) each. */
+typedef struct {
+    const float *mean, *variance, *gain, *bias;
+    double eps;
+} Running;
+
+/* As a scale and a shift, for a row of `together` positions. */
+static void settle(const Running *r, int channels, int together, float *scale, float *shift) {
+    for (int c = 0; c < channels; c++) {
+        scale[c] = r->gain[c] / sqrtf(r->variance[c] + (float)r->eps);
+        shift[c] = r->bias[c] - r->mean[c] * scale[c];
     }
-    const int together = rows_in_one(s->channels);
-    repeat(scale, s->channels, together);
-    repeat(shift, s->channels, together);
-    const Finish finish = {scale, shift, act, together, 0};
-    forward(s, x, weight, out, scratch, 0, &finish, threads);
+    repeat(scale, channels, together);
+    repeat(shift, channels, together);
 }
 
-/* As channelwise_forward, and the mean of each clip's channels, (clips, channels).
- * row_sums: clips frames out_height channels floats. */
-void channelwise_means(const Shape *s, const float *x, const float *weight, float *out, float *scratch, float *means,
-                       float *row_sums, int threads) {
-    const Finish finish = {0, 0, 0, 1, row_sums};
-    forward(s, x, weight, out, scratch, 0, &finish, threads);
+static void means_of(const Shape *s, const float *row_sums, float *means) {
     const int C = s->channels, rows = s->frames * s->out_height;
     for (int clip = 0; clip < s->clips; clip++) {
         double total[MOST_CHANNELS] = {0};
@@ -181,13 +201,105 @@ void channelwise_means(const Shape *s, const float *x, const float *weight, floa
     }
 }
 
+/* As channelwise_forward, with BN by the running statistics and act. */
+void channelwise_running(const Shape *s, const Running *norm, const float *x, const float *weight, float *out,
+                         float *scratch, int act, int threads) {
+    float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+    const Finish finish = {scale, shift, act, rows_in_one(s->channels), 0};
+    settle(norm, s->channels, finish.together, scale, shift);
+    forward(s, x, weight, out, scratch, 0, &finish, threads);
+}
+
+/* As channelwise_forward, and the mean of each clip's channels, (clips, channels).
+ * row_sums: clips frames out_height channels floats. */
+void channelwise_means(const Shape *s, const float *x, const float *weight, float *out, float *scratch, float *means,
+                       float *row_sums, int threads) {
+    const Finish finish = {0, 0, 0, 1, row_sums};
+    forward(s, x, weight, out, scratch, 0, &finish, threads);
+    means_of(s, row_sums, means);
+}
+
+/* Rows of the result of which a thread holds the input's rows that they need, in kt frames. */
+static int strip_rows(const Shape *s, int threads) {
+    const long row = 4L * s->channels * s->width * s->kt;
+    long most = (HELD / row - s->kh) / s->stride + 1, shared = (long)s->clips * s->out_height / threads;
+    if (most > shared) most = shared;
+    return most < 1 ? 1 : most > s->out_height ? s->out_height : (int)most;
+}
+
+static long ring_floats(const Shape *s, int threads) {
+    return (long)s->kt * ((strip_rows(s, threads) - 1) * s->stride + s->kh) * s->width * s->channels;
+}
+
+/* Floats of scratch that what follows takes. */
+long widened_room(const Shape *s, int entering, int threads) {
+    return (long)entering * (s->channels + 16) + (long)s->kt * s->kh * s->kw * s->channels +
+           threads * ring_floats(s, threads);
+}
+
+/* The channel-wise convolution of act(BN(x w)), of which each thread holds no more than some rows of kt frames, so that it
+ * never leaves the cache. x (clips, frames, height, width, entering). */
+static void widened(const Shape *s, const Product *p, const Running *first_norm, const float *x, const float *expand,
+                    const float *weight, float *out, float *scratch, const Finish *finish) {
+    const int C = s->channels, K = p->entering, H = s->height, W = s->width, threads = p->threads;
+    const Cut c = cut(C);
+    const Plan by = plan(C);
+    float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+    float *const panels = scratch, *const taps = panels + (long)K * (C + 16);
+    float *const rings = taps + (long)s->kt * s->kh * s->kw * C;
+    settle(first_norm, C, 1, scale, shift);
+    pack_panels(&c, expand, K, 1, scale, panels);
+    pack(weight, taps, C, s->kt * s->kh * s->kw, 0);
+    const int strip = strip_rows(s, threads), parts = (s->out_height + strip - 1) / strip;
+    const long ring = ring_floats(s, threads), image = ring / s->kt, to_row = (long)s->out_width * C;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int task = 0; task < s->clips * parts; task++) {
+        const int clip = task / parts, part = task % parts;
+        const int first = (int)((long)s->out_height * part / parts), last = (int)((long)s->out_height * (part + 1) / parts);
+        int above = first * s->stride - s->kh / 2, below = (last - 1) * s->stride + s->kh / 2 + 1;
+        above = above < 0 ? 0 : above;
+        below = below > H ? H : below;
+        float *const own = rings + omp_get_thread_num() * ring;
+        for (int t = 0; t < s->frames + s->kt / 2; t++) {
+            if (t < s->frames)
+                product_of_rows(p, &c, x + (((long)clip * s->frames + t) * H + above) * W * K, panels, shift,
+                                own + t % s->kt * image, (long)(below - above) * W);
+            const int frame = t - s->kt / 2;
+            if (frame < 0) continue;
+            const Frames frames = frames_of(s, own, image, frame, s->kt, above);
+            for (int row = first; row < last; row++) {
+                const long number = ((long)clip * s->frames + frame) * s->out_height + row;
+                float *to = out + number * to_row;
+                along_row(s, &by, forward_tiles16, forward_tiles8, s->out_width, &frames, taps, to, C, row, x, 0);
+                finish_row(finish, to, s->out_width, C, number);
+            }
+        }
+    }
+}
+
+/* act(BN(...)) of `widened`. */
+void widened_running(const Shape *s, const Product *p, const Running *first_norm, const Running *norm, const float *x,
+                     const float *expand, const float *weight, float *out, float *scratch, int act) {
+    float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+    const Finish finish = {scale, shift, act, rows_in_one(s->channels), 0};
+    settle(norm, s->channels, finish.together, scale, shift);
+    widened(s, p, first_norm, x, expand, weight, out, scratch, &finish);
+}
+
+/* `widened`, and its means and row_sums as channelwise_means. */
+void widened_means(const Shape *s, const Product *p, const Running *first_norm, const float *x, const float *expand,
+                   const float *weight, float *out, float *scratch, float *means, float *row_sums) {
+    const Finish finish = {0, 0, 0, 1, row_sums};
+    widened(s, p, first_norm, x, expand, weight, out, scratch, &finish);
+    means_of(s, row_sums, means);
+}
+
 /* The input's gradient at stride 2 with kernels of kt x 3 x 3. */
 void channelwise_input(const Shape *s, const float *gradient, const float *weight, float *out, float *scratch,
                        int threads) {
-    const Plan by = plan(s->channels, input_tiles16, input_tiles8);
     pack(weight, scratch, s->channels, s->kt * s->kh * s->kw, 0);
-    over_rows(s, gradient, (long)s->out_height * s->out_width * s->channels, scratch, out, s->height, s->out_width,
-              2L * s->channels, (long)s->width * s->channels, &by, 0, threads);
+    over_rows(s, input_tiles16, input_tiles8, gradient, (long)s->out_height * s->out_width * s->channels, scratch, out,
+              s->height, s->out_width, 2L * s->channels, (long)s->width * s->channels, 0, threads);
 }
 
 /* As along_row, for the weight's gradient: the sums of each block are by themselves. */
@@ -198,10 +310,11 @@ static INLINE void weight_row(const Shape *s, const Plan *by, const float *x, co
         const int tile = (int)((long)s->out_width * n / tiles);
         const int width = (int)((long)s->out_width * (n + 1) / tiles) - tile;
         const float *g = gradient + (long)tile * s->channels;
-        if (by->count) by->wide(s, x, g, sums, frame, row, tile, width, by->count);
-        for (int i = 0; i < 2 && by->rest[i]; i++) {
+        if (by->wide) weight_tiles16(s, x, g, sums, frame, row, tile, width, by->wide);
+        for (int i = 0; i < by->rests; i++) {
             const int c = by->first[i];
-            by->rest[i](s, x + c, g + c, sums + 16 * by->count + 8 * i, frame, row, tile, width, 1);
+            WeightTiles *const run = by->lanes[i] == 16 ? weight_tiles16 : weight_tiles8;
+            run(s, x + c, g + c, sums + 16 * by->wide + 8 * i, frame, row, tile, width, 1);
         }
     }
 }
@@ -232,7 +345,7 @@ static void weight_frames(const Shape *s, const Plan *by, const float *x, const 
 /* out (channels, kt, kh, kw). scratch: pieces kt kh kw (channels + 16) doubles. */
 void channelwise_weight(const Shape *s, const float *x, const float *gradient, float *out, double *scratch, int pieces,
                         int threads) {
-    const Plan by = plan(s->channels, weight_tiles16, weight_tiles8);
+    const Plan by = plan(s->channels);
     const int count = s->kt * s->kh * s->kw, C = s->channels, P = padded(C);
     const long frames = (long)s->clips * s->frames;
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -244,7 +357,7 @@ void channelwise_weight(const Shape *s, const float *x, const float *gradient, f
     }
     for (int c = 0; c < C; c++) {
         /* The last block's sums are of whole blocks; those before it overlap with nothing. */
-        const int at = c < (by.count ? 16 * by.count : 8) ? c : P - C + c;
+        const int at = c < (by.wide ? 16 * by.wide : 8) ? c : P - C + c;
         for (int i = 0; i < count; i++) {
             double sum = 0;
             for (int piece = 0; piece < pieces; piece++) sum += scratch[((long)piece * count + i) * P + at];

@@ -12,19 +12,18 @@
 typedef float vec __attribute__((vector_size(V * 4), aligned(4), may_alias));
 
 /* One tile of the output: taps is [kt][kh][kw][channels], out the tile's first position. */
-static INLINE void FN(forward_tile)(const Shape *s, const float *x, const float *taps, float *out, int frame, int row,
+static INLINE void FN(forward_tile)(const Shape *s, const Frames *x, int c, const float *taps, float *out, int row,
                                     int tile, int width, int left, int right, int stride, int kw) {
     vec total[TILE];
 #pragma GCC unroll 8
     for (int i = 0; i < width; i++) total[i] = (vec){0};
     const int reach = kw / 2;
     for (int dt = 0; dt < s->kt; dt++) {
-        const int t = frame + dt - s->kt / 2;
-        if (t < 0 || t >= s->frames) continue;
+        if (!x->of[dt]) continue;
         for (int dh = 0; dh < s->kh; dh++) {
             const int h = row * stride + dh - s->kh / 2;
             if (h < 0 || h >= s->height) continue;
-            const float *in = x + ((long)(t * s->height + h) * s->width + tile * stride) * s->channels;
+            const float *in = x->of[dt] + c + ((long)(h - x->above) * s->width + tile * stride) * s->channels;
             const float *tap = taps + (long)((dt * s->kh + dh) * kw) * s->channels;
 #pragma GCC unroll 3
             for (int dw = 0; dw < kw; dw++) {
@@ -44,18 +43,18 @@ static INLINE void FN(forward_tile)(const Shape *s, const float *x, const float 
 
 /* Inputs 2 tile .. 2 (tile + width) - 1 of one row of the input's gradient at stride 2. `right`: there is no output
  * after the tile; `odd`: nor a last odd input. */
-static INLINE void FN(input_tile)(const Shape *s, const float *gradient, const float *taps, float *out, int frame,
+static INLINE void FN(input_tile)(const Shape *s, const Frames *gradient, int c, const float *taps, float *out,
                                   int row, int tile, int width, int right, int odd) {
     vec even[TILE], between[TILE];
 #pragma GCC unroll 8
     for (int i = 0; i < width; i++) even[i] = between[i] = (vec){0};
     for (int dt = 0; dt < s->kt; dt++) {
-        const int t = frame + s->kt / 2 - dt;
-        if (t < 0 || t >= s->frames) continue;
+        const float *frame = gradient->of[s->kt - 1 - dt];
+        if (!frame) continue;
         for (int dh = 0; dh < 3; dh++) {
             const int h2 = row + 1 - dh;
             if (h2 < 0 || h2 % 2 || h2 / 2 >= s->out_height) continue;
-            const float *in = gradient + ((long)(t * s->out_height + h2 / 2) * s->out_width + tile) * s->channels;
+            const float *in = frame + c + ((long)(h2 / 2) * s->out_width + tile) * s->channels;
             const float *tap = taps + (long)(dt * 3 + dh) * 3 * s->channels;
             const vec before = *(const vec *)tap, middle = *(const vec *)(tap + s->channels);
             const vec after = *(const vec *)(tap + 2 * s->channels);
@@ -117,8 +116,8 @@ static INLINE void FN(weight_tile)(const Shape *s, const float *x, const float *
 
 /* A tile for `count` times V channels, one after the other, while its positions are in the cache. */
 #define TILES(stride, kw) \
-    static void FN(NAME(forward_tiles_##stride, kw))(const Shape *s, const float *x, const float *taps, float *out, \
-                                                     int frame, int row, int tile, int width, int count) { \
+    static void FN(NAME(forward_tiles_##stride, kw))(const Shape *s, const Frames *x, int from, const float *taps, \
+                                                     float *out, int row, int tile, int width, int count) { \
         CASES(FORWARD_##stride##kw) \
     } \
     static void FN(NAME(weight_tiles_##stride, kw))(const Shape *s, const float *x, const float *gradient, \
@@ -128,7 +127,7 @@ static INLINE void FN(weight_tile)(const Shape *s, const float *x, const float *
 
 #define EACH_BLOCK for (int c = 0; c < count * V; c += V)
 #define F_(W, L, R, S, K) \
-    EACH_BLOCK FN(forward_tile)(s, x + c, taps + c, out + c, frame, row, tile, W, L, R, S, K)
+    EACH_BLOCK FN(forward_tile)(s, x, from + c, taps + c, out + c, row, tile, W, L, R, S, K)
 #define G_(W, L, R, S, K) \
     EACH_BLOCK FN(weight_tile)(s, x + c, gradient + c, sums + c, frame, row, tile, W, L, R, S, K)
 #define BY_SIDE(T, W, S, K) \
@@ -145,22 +144,22 @@ TILES(1, 3)
 TILES(2, 3)
 TILES(1, 1)
 
-static void FN(input_tiles)(const Shape *s, const float *gradient, const float *taps, float *out, int frame, int row,
+static void FN(input_tiles)(const Shape *s, const Frames *gradient, int from, const float *taps, float *out, int row,
                             int tile, int width, int count) {
     const int right = tile + width == s->out_width, odd = right && s->width % 2;
-#define I_(W, R, O) EACH_BLOCK FN(input_tile)(s, gradient + c, taps + c, out + c, frame, row, tile, W, R, O)
+#define I_(W, R, O) EACH_BLOCK FN(input_tile)(s, gradient, from + c, taps + c, out + c, row, tile, W, R, O)
 #define INPUT(W) if (odd) I_(W, 1, 1); else if (right) I_(W, 1, 0); else I_(W, 0, 0)
     CASES(INPUT)
 }
 
-static void FN(forward_tiles)(const Shape *s, const float *x, const float *taps, float *out, int frame, int row,
+static void FN(forward_tiles)(const Shape *s, const Frames *x, int from, const float *taps, float *out, int row,
                               int tile, int width, int count) {
     if (s->kw == 1)
-        FN(forward_tiles_11)(s, x, taps, out, frame, row, tile, width, count);
+        FN(forward_tiles_11)(s, x, from, taps, out, row, tile, width, count);
     else if (s->stride == 1)
-        FN(forward_tiles_13)(s, x, taps, out, frame, row, tile, width, count);
+        FN(forward_tiles_13)(s, x, from, taps, out, row, tile, width, count);
     else
-        FN(forward_tiles_23)(s, x, taps, out, frame, row, tile, width, count);
+        FN(forward_tiles_23)(s, x, from, taps, out, row, tile, width, count);
 }
 
 static void FN(weight_tiles)(const Shape *s, const float *x, const float *gradient, float *sums, int frame, int row,

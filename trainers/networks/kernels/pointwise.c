@@ -4,6 +4,8 @@
  * Work is dealt out in pieces whose number follows from the shape alone, and each sum is taken in one order: the result
  * is the same to the bit for any number of threads. */
 
+#include "product.h"
+
 #include "activations.h"
 
 #include <math.h>
@@ -36,11 +38,6 @@
 #define BLOCK 48
 /* Positions that are summed up in float32 before they enter another sum: both matrices' stay in the cache. */
 #define SHORT 128
-
-typedef struct {
-    long positions;
-    int entering, leaving, act, threads;
-} Product;
 
 /* What is yet to be done to x as it is read: act(x scale + shift), (clips, entering) each. */
 typedef struct {
@@ -83,17 +80,11 @@ typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 static const int rows_of[] = {ROWS_1, ROWS_2, ROWS_3, ROWS_4};
 
-/* How `channels` are cut into vectors: the last one begins where it ends with the channels, so it may overlap the one
- * before it, and is half of one if that is enough. Panels are of up to MOST_VECTORS each. */
-typedef struct {
-    int lanes, vectors, half, panels, channels;
-} Cut;
-
 typedef struct {
     int vectors, half, first, last; /* channels at which its first and its last vector begin */
 } Panel;
 
-static Cut cut(int channels) {
+Cut cut(int channels) {
     const int lanes = LANES(channels);
     const int rest = channels % lanes, vectors = channels / lanes + (rest > 0);
     return (Cut){lanes, vectors, rest > 0 && rest <= lanes / 2, (vectors + MOST_VECTORS - 1) / MOST_VECTORS, channels};
@@ -151,9 +142,7 @@ static void pack_transposed(const float *from, int depth, const float *scale, in
     }
 }
 
-/* Panels one after the other, each [k][its vectors][lanes]: of w (depth, channels), or where it is `transposed`, of
- * w (channels, depth), each channel times its scale, which may be null. */
-static void pack(const Cut *c, const float *w, int depth, int transposed, const float *scale, float *to) {
+void pack_panels(const Cut *c, const float *w, int depth, int transposed, const float *scale, float *to) {
     for (int number = 0; number < c->panels; number++) {
         const Panel p = panel_of(c, number);
         const long pitch = (long)p.vectors * c->lanes;
@@ -210,6 +199,25 @@ static INLINE void fetch(const float *from, long floats, const float *end) {
     for (long at = 0; at < floats && from + at < end; at += 16) __builtin_prefetch(from + at, 0, 2);
 }
 
+static void block_of_rows(const Product *s, const Cut *c, const float *x, const float *panels, const float *shift,
+                          const float *residual, float *out, long rows) {
+    for (int number = 0; number < c->panels; number++) {
+        const Panel p = panel_of(c, number);
+        forward_panel *const run = FORWARD(c->lanes)[p.vectors - 1][p.half];
+        run(s, x, panels, shift ? shift + p.first : 0, residual ? residual + p.first : 0, out + p.first,
+            p.last - p.first, rows);
+        panels += (long)s->entering * p.vectors * c->lanes;
+    }
+}
+
+void product_of_rows(const Product *s, const Cut *c, const float *x, const float *panels, const float *shift, float *out,
+                     long rows) {
+    for (long first = 0; first < rows; first += BLOCK) {
+        const long count = rows - first < BLOCK ? rows - first : BLOCK;
+        block_of_rows(s, c, x + first * s->entering, panels, shift, 0, out + first * s->leaving, count);
+    }
+}
+
 /* before, shift and residual may be null. */
 static void multiply(const Product *s, const Cut *c, const float *x, const float *panels, const Before *before,
                      const float *shift, const float *residual, float *out) {
@@ -223,14 +231,8 @@ static void multiply(const Product *s, const Cut *c, const float *x, const float
             if (K >= LONG_ROW) fetch(x + (first + BLOCK) * K, BLOCK * K, x + s->positions * K);
             if (residual && N >= LONG_ROW)
                 fetch(residual + (first + BLOCK) * N, BLOCK * N, residual + s->positions * N);
-            const float *from = before ? prepared(s, before, &held, x, first, rows) : x + first * K, *w = panels;
-            for (int number = 0; number < c->panels; number++) {
-                const Panel p = panel_of(c, number);
-                forward_panel *const run = FORWARD(c->lanes)[p.vectors - 1][p.half];
-                run(s, from, w, shift ? shift + p.first : 0, residual ? residual + first * N + p.first : 0,
-                    out + first * N + p.first, p.last - p.first, rows);
-                w += K * p.vectors * c->lanes;
-            }
+            const float *from = before ? prepared(s, before, &held, x, first, rows) : x + first * K;
+            block_of_rows(s, c, from, panels, shift, residual ? residual + first * N : 0, out + first * N, rows);
         }
     }
 }
@@ -239,7 +241,7 @@ static void multiply(const Product *s, const Cut *c, const float *x, const float
  * scratch: entering (leaving + 16) floats. */
 void pointwise_forward(const Product *s, const float *x, const float *weight, float *out, float *scratch) {
     const Cut c = cut(s->leaving);
-    pack(&c, weight, s->entering, 1, 0, scratch);
+    pack_panels(&c, weight, s->entering, 1, 0, scratch);
     multiply(s, &c, x, scratch, 0, 0, 0, out);
 }
 
@@ -258,7 +260,7 @@ void pointwise_running(const Product *s, const float *x, const float *weight, co
     const Cut c = cut(s->leaving);
     const Before before = {before_scale, before_shift, positions, before_act,
                            scratch + (long)s->entering * (s->leaving + 16)};
-    pack(&c, weight, s->entering, 1, scale, scratch);
+    pack_panels(&c, weight, s->entering, 1, scale, scratch);
     multiply(s, &c, x, scratch, before_scale ? &before : 0, shift, residual, out);
 }
 
@@ -290,7 +292,7 @@ void image_forward(const Image *s, const float *x, const float *weight, float *o
     const Cut c = cut(s->leaving);
     const long pitch = s->width + 2;
     float *const framed_rows = scratch + 27L * (s->leaving + 16);
-    pack(&c, weight, 27, 1, 0, scratch);
+    pack_panels(&c, weight, 27, 1, 0, scratch);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (long row = 0; row < (long)s->clips * s->frames * out_height; row++) {
         const long image = row / out_height, at = row % out_height;
@@ -317,7 +319,7 @@ void image_forward(const Image *s, const float *x, const float *weight, float *o
 /* Of x, which here leaves: out (positions, leaving) = gradient (positions, entering) weight (entering, leaving). */
 void pointwise_input(const Product *s, const float *gradient, const float *weight, float *out, float *scratch) {
     const Cut c = cut(s->leaving);
-    pack(&c, weight, s->entering, 0, 0, scratch);
+    pack_panels(&c, weight, s->entering, 0, 0, scratch);
     multiply(s, &c, gradient, scratch, 0, 0, 0, out);
 }
 
