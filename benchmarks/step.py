@@ -164,7 +164,7 @@ def ours(folder: Path, space: Path, train: Path, val: Path, dispatcher: str) -> 
     folder.mkdir()
     began = time.perf_counter()
     prepared = folder / "prepared"
-    run("data", "prepare", train, val, "--out", prepared, "--space", space, "--keyframes", 1)
+    run("data", "prepare", train, val, "--out", prepared, "--space", space)
     between = time.perf_counter()
     url = f"sqlite:///{folder / 'store.db'}"
     manifests = ["--train", prepared / train.name, "--val", prepared / val.name]
