@@ -27,7 +27,7 @@ from trainers.networks.batchnorm import GroupedBatchNorm3d, GroupStatistics
 from trainers.networks.chains import Activated, added, filtered, joined, normalised, projected
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.kernels import library
-from trainers.networks.kernels.calls import FEWEST_CHANNELS, NOTHING, RELU, SWISH, Running, Scaled
+from trainers.networks.kernels.calls import FEWEST_CHANNELS, NOTHING, RELU, SWISH, Running, Scaled, Widening
 from trainers.networks.kernels.check import sound
 from trainers.networks.layers import DropConnect, SqueezeExcitation, drawn, plain_paths, recompute_blocks
 from trainers.networks.pointwise import PointwiseConv3d
@@ -248,13 +248,14 @@ def test_what_expands_is_the_same_to_the_bit_where_no_more_of_it_is_held_than_th
 ):
     x, expand, weight = clips(*shape), torch.randn(inner, shape[1], 1, 1, 1), torch.randn(inner, 1, *kernel)
     first, second = (Running(*(torch.rand(inner) + 0.1 for _ in range(4)), 1e-5) for _ in range(2))
-    wide, before = kernels.project_running(x, expand, first, RELU), torch.get_num_threads()
+    wide, widening = kernels.project_running(x, expand, first, RELU), Widening(expand, first)
+    before = torch.get_num_threads()
     try:
         for stride, threads in itertools.product((1, 2), (1, 2, 3)):
             torch.set_num_threads(threads)
-            found = kernels.widen_running(x, expand, first, weight, stride, second, SWISH)
+            found = kernels.convolve_running(x, weight, stride, second, SWISH, widening)
             assert torch.equal(found, kernels.convolve_running(wide, weight, stride, second, SWISH))
-            found = kernels.widen_averaged(x, expand, first, weight, stride)
+            found = kernels.convolve_averaged(x, weight, stride, widening)
             wanted = kernels.convolve_averaged(wide, weight, stride)
             assert all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
     finally:

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from trainers.networks.batchnorm import GroupedBatchNorm3d
 from trainers.networks.channelwise import ChannelwiseConv3d
 from trainers.networks.fused import Normalised, Squeeze, excite, forgetting, normalise
-from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Running, Scaled
+from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Running, Scaled, Widening
 from trainers.networks.layers import DropConnect, SqueezeExcitation
 from trainers.networks.paths import (
     made_for,
     made_for_product,
     middle_kernels,
+    more_than_a_cache,
     norm_kernels,
     running_kernels,
-    worth_holding,
 )
 from trainers.networks.pointwise import PointwiseConv3d
 
@@ -84,20 +84,30 @@ def projected(
 
 
 def filtered(
-    conv: nn.Module, norm: GroupedBatchNorm3d, x: Activated, excitation: nn.Module, activation: nn.Module, *, keep: bool
+    conv: nn.Module,
+    norm: GroupedBatchNorm3d,
+    x: Activated,
+    excitation: nn.Module,
+    activation: nn.Module,
+    *,
+    keep: bool,
+    widening: Widening | None = None,
 ) -> Activated:
-    """activation(excitation(norm(conv(x)))); the excitation may be the identity. keep: as of `Activated.through`."""
+    """activation(excitation(norm(conv(x)))); the excitation may be the identity. keep: as of `Activated.through`.
+
+    widening: what is to be done to x first, where the kernels do all of it.
+    """
     act = ACTS[type(activation)]
-    if not isinstance(excitation, SqueezeExcitation):
-        if both := _for_both(conv, norm, x.value):
-            return Activated(both.convolve_running(*_filter(conv, x.value), _running(norm), act))
-        return normalised(norm, x.through(conv, keep=keep), activation)
     if both := _for_both(conv, norm, x.value):
-        y, means = both.convolve_averaged(*_filter(conv, x.value))
-        return Activated(
-            y, waiting=Waiting(both, both.excite_running(y, means, _running(norm), _squeeze(excitation), act))
-        )
+        channelwise, running = cast("ChannelwiseConv3d", conv), _running(norm)
+        given = x.value, channelwise.weight, channelwise.stride[1]
+        if not isinstance(excitation, SqueezeExcitation):
+            return Activated(both.convolve_running(*given, running, act, widening))
+        y, means = both.convolve_averaged(*given, widening)
+        return Activated(y, waiting=Waiting(both, both.excite_running(y, means, running, _squeeze(excitation), act)))
     y = x.through(conv, keep=keep)
+    if not isinstance(excitation, SqueezeExcitation):
+        return normalised(norm, y, activation)
     if kernels := norm_kernels(y, norm):
         parts = (norm.weight, norm.bias, _squeeze(excitation), _sizes(norm, y), norm.eps, act)
         return _entered(norm, y, excite(kernels, y, *parts))
@@ -120,9 +130,10 @@ def between(
     keep: as of `Activated.through`."""
     after = (excitation, activation)
     if product := _for_product(expand, first, relu, x.value):
-        if _for_both(conv, second, x.value) and worth_holding(x.value, cast("nn.Conv3d", expand)):
-            return _widened(product, cast("Tensor", expand.weight), _running(first), x.value, conv, second, *after)
-        wide = product.project_running(x.value, cast("Tensor", expand.weight), _running(first), RELU)
+        weight = cast("Tensor", expand.weight)
+        if _for_both(conv, second, x.value) and more_than_a_cache(x.value, len(weight)):
+            return filtered(conv, second, x, *after, keep=keep, widening=Widening(weight, _running(first)))
+        wide = product.project_running(x.value, weight, _running(first), RELU)
         return filtered(conv, second, Activated(wide), *after, keep=keep)
     y = x.through(expand, keep=keep)
     if (kernels := middle_kernels(y, first, conv, second)) is None:
@@ -139,25 +150,6 @@ def between(
             norm.positions = of[0, 0].numel()
             norm.enter(mean, variance)
     return Activated(out)
-
-
-def _widened(
-    kernels: Kernels,
-    expand: Tensor,
-    first: Running,
-    x: Tensor,
-    conv: nn.Module,
-    second: GroupedBatchNorm3d,
-    excitation: nn.Module,
-    activation: nn.Module,
-) -> Activated:
-    """`between` in evaluation, where what expands is more than the cache has room for."""
-    act, (_, weight, stride) = ACTS[type(activation)], _filter(conv, x)
-    if not isinstance(excitation, SqueezeExcitation):
-        return Activated(kernels.widen_running(x, expand, first, weight, stride, _running(second), act))
-    y, means = kernels.widen_averaged(x, expand, first, weight, stride)
-    scaled = kernels.excite_running(y, means, _running(second), _squeeze(excitation), act)
-    return Activated(y, waiting=Waiting(kernels, scaled))
 
 
 def joined(
@@ -216,11 +208,6 @@ def _for_both(conv: nn.Module, norm: nn.Module, x: Tensor) -> Kernels | None:
         return None
     settled = running_kernels(x, norm)  # first, as none of a traced network's weights may be looked at
     return settled if settled and made_for(conv) else None
-
-
-def _filter(conv: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, int]:
-    channelwise = cast("ChannelwiseConv3d", conv)
-    return x, channelwise.weight, channelwise.stride[1]
 
 
 def _for_product(conv: nn.Module, norm: nn.Module, activation: nn.Module | None, x: Tensor) -> Kernels | None:

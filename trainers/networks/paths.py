@@ -137,9 +137,9 @@ def pointwise_by_product(x: Tensor, stride: int) -> bool:
     return im2col or x.shape[2:].numel() == 1
 
 
-def worth_holding(x: Tensor, expand: nn.Conv3d) -> bool:
-    """Whether what a pointwise convolution makes of a clip is more than a core's cache has room for."""
-    return 4 * expand.out_channels * x.shape[2:].numel() > CORE_CACHE
+def more_than_a_cache(x: Tensor, channels: int) -> bool:
+    """Whether a clip of `x` with so many channels is more than a core's cache has room for."""
+    return 4 * channels * x.shape[2:].numel() > CORE_CACHE
 
 
 def made_for(conv: nn.Conv3d) -> bool:

@@ -100,6 +100,15 @@ class Running:
 
 
 @dataclass(frozen=True)
+class Widening:
+    """relu(BN(x)) of the pointwise convolution by weight (C', C, 1, 1, 1), of which no more is held at once than
+    what a core's cache has room for."""
+
+    weight: Tensor
+    norm: Running
+
+
+@dataclass(frozen=True)
 class Scaled:
     """What BN and SE come to in evaluation: act(x scale + shift), (N, C) each."""
 
@@ -135,51 +144,54 @@ class Kernels:
         _call(self.library.channelwise_forward, [shape], tensors, int(reverse), _threads(x))
         return out
 
-    def convolve_running(self, x: Tensor, weight: Tensor, stride: int, norm: Running, act: int) -> Tensor:
-        """act(BN(convolve(x, weight, stride)))."""
-        out = _convolved(x, stride)
-        tensors = (x, weight.contiguous(), out, _taps(weight))
-        given = [_shape(x, weight, stride), _running(norm)]
-        _call(self.library.channelwise_running, given, tensors, act, _threads(x))
-        return out
-
-    def convolve_averaged(self, x: Tensor, weight: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-        """`convolve`, and the means of each clip's channels, (N, C)."""
-        shape, out, means = _shape(x, weight, stride), _convolved(x, stride), x.new_empty(x.shape[:2])
-        row_sums = torch.empty(out.numel() // out.shape[4])
-        tensors = (x, weight.contiguous(), out, _taps(weight), means, row_sums)
-        _call(self.library.channelwise_means, [shape], tensors, _threads(x))
-        return out, means
-
-    def widen_running(
-        self, x: Tensor, expand: Tensor, first: Running, weight: Tensor, stride: int, norm: Running, act: int
+    def convolve_running(
+        self, x: Tensor, weight: Tensor, stride: int, norm: Running, act: int, widening: Widening | None = None
     ) -> Tensor:
-        """convolve_running(relu(BN(project(x, expand)))), of which no more is held at once than the cache has room for."""
-        wide = (x.shape[0], len(expand), *x.shape[2:])
-        out, tensors, given = self._widened(x, wide, expand, first, weight, stride)
+        """act(BN(convolve(x, weight, stride))), of `x` as `widening` leaves it."""
+        if widening is None:
+            out = _convolved(x, stride)
+            given = [_shape(x, weight, stride), _running(norm)]
+            _call(
+                self.library.channelwise_running,
+                given,
+                (x, weight.contiguous(), out, _taps(weight)),
+                act,
+                _threads(x),
+            )
+            return out
+        given, out, scratch = self._widened(x, widening, weight, stride)
+        tensors = (x, widening.weight.contiguous(), weight.contiguous(), out, scratch)
         _call(self.library.widened_running, [*given, _running(norm)], tensors, act)
         return out
 
-    def widen_averaged(
-        self, x: Tensor, expand: Tensor, first: Running, weight: Tensor, stride: int
+    def convolve_averaged(
+        self, x: Tensor, weight: Tensor, stride: int, widening: Widening | None = None
     ) -> tuple[Tensor, Tensor]:
-        """convolve_averaged(relu(BN(project(x, expand)))), as `widen_running`."""
-        wide = (x.shape[0], len(expand), *x.shape[2:])
-        out, tensors, given = self._widened(x, wide, expand, first, weight, stride)
-        means = x.new_empty(wide[:2])
-        row_sums = torch.empty(out.numel() // out.shape[4])
-        _call(self.library.widened_means, given, (*tensors, means, row_sums))
+        """`convolve`, of `x` as `widening` leaves it, and the means of each clip's channels, (N, C)."""
+        means = x.new_empty(len(x), len(weight))
+        if widening is None:
+            out = _convolved(x, stride)
+            of_means = (means, _row_sums(out))
+            _call(
+                self.library.channelwise_means,
+                [_shape(x, weight, stride)],
+                (x, weight.contiguous(), out, _taps(weight), *of_means),
+                _threads(x),
+            )
+            return out, means
+        given, out, scratch = self._widened(x, widening, weight, stride)
+        tensors = (x, widening.weight.contiguous(), weight.contiguous(), out, scratch, means, _row_sums(out))
+        _call(self.library.widened_means, given, tensors)
         return out, means
 
-    def _widened(
-        self, x: Tensor, wide: tuple[int, ...], expand: Tensor, first: Running, weight: Tensor, stride: int
-    ) -> tuple[Tensor, tuple[Tensor, ...], list[Any]]:
-        product, shape = _product(x, wide[1], RELU), _shape_of(torch.Size(wide), weight.shape, stride)
-        out = torch.empty(
-            (*wide[:3], -(-wide[3] // stride), -(-wide[4] // stride)), memory_format=torch.channels_last_3d
-        )
+    def _widened(self, x: Tensor, widening: Widening, weight: Tensor, stride: int) -> tuple[list[Any], Tensor, Tensor]:
+        """What describes the work, and room for the result and for what is held of it."""
+        wide = torch.Size((x.shape[0], len(weight), *x.shape[2:]))
+        shape = _shape_of(wide, weight.shape, stride)
         scratch = torch.empty(self.library.widened_room(shape, x.shape[1], _threads(x)))
-        return out, (x, expand.contiguous(), weight.contiguous(), out, scratch), [shape, product, _running(first)]
+        sides = -(-wide[3] // stride), -(-wide[4] // stride)
+        out = torch.empty((*wide[:3], *sides), memory_format=torch.channels_last_3d)
+        return [shape, _product(x, wide[1], RELU), _running(widening.norm)], out, scratch
 
     def input_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         """Of `convolve`, from the output's."""
@@ -426,6 +438,10 @@ def _panels(x: Tensor, out: Tensor, *, blocks: bool = False) -> Tensor:
 
 def _taps(weight: Tensor) -> Tensor:
     return torch.empty(weight.numel())
+
+
+def _row_sums(out: Tensor) -> Tensor:
+    return torch.empty(out.numel() // out.shape[4])
 
 
 def _pieces(x: Tensor) -> Tensor:
