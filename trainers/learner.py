@@ -277,7 +277,10 @@ class _Sums:
 
 
 def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD with momentum; weight decay on everything but BN's gain and bias. The rate is set at each step."""
+    """SGD with momentum; weight decay on everything but BN's gain and bias. The rate is set at each step.
+
+    On a CPU all parameters in one call: one by one, PyTorch takes three times as long for X2D's.
+    """
     norms = [p for module in model.modules() if isinstance(module, nn.BatchNorm3d) for p in module.parameters()]
     undecayed = {id(parameter) for parameter in norms}
     decayed = [parameter for parameter in model.parameters() if id(parameter) not in undecayed]
@@ -285,4 +288,5 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         {"params": decayed, "weight_decay": recipe.weight_decay},
         {"params": norms, "weight_decay": 0.0},
     ]
-    return torch.optim.SGD(parameters, lr=0.0, momentum=recipe.momentum)
+    fused = True if next(model.parameters()).device.type == "cpu" else None
+    return torch.optim.SGD(parameters, lr=0.0, momentum=recipe.momentum, fused=fused)
