@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -106,16 +107,49 @@ class TrainingClips(Dataset[Clip | Damaged]):
             short = self.recipe.short_videos
             begin = random_start(reader.index, self.geometry, start, short)
             numbers = clip_frames(reader.index, self.geometry, begin, short)
-            pixels = np.empty((len(numbers), crop, crop, 3), dtype=np.uint8)
-            for number, frame in reader.frames(numbers):
-                # One place for all frames, in shares, as a frame may differ from the others in size.
-                height, width = shape_of(frame)
-                box = min(height, width, max(1, round_half_up(crop * min(height, width) / side)))
-                y, x = (int(at * (size - box + 1)) for at, size in zip((top, left), (height, width), strict=True))
-                pixels[numbers == number] = scaled(reader.picture(frame, (y, x, box, box)), crop, crop)
+            shown, places = np.unique(numbers, return_inverse=True)
+            crops = _Crops(len(shown), crop, side, top, left)
+            for place, (_, frame) in enumerate(reader.frames(shown)):
+                crops.take(place, frame, reader)
             times = tuple(reader.index.times[numbers].tolist())
-        clip = torch.from_numpy(pixels)
+        clip = torch.from_numpy(crops.scaled()[places])
         return (mirrored(clip) if self.recipe.flip and mirror < 0.5 else clip), times
+
+
+class _Crops:
+    """A square cut from each frame of a clip, and scaled to `crop` pixels when all are there.
+
+    The square is what a crop takes of a shorter side of `side`. One place (top, left) for all frames, in shares of what
+    is left beside it, as a frame may differ from the others in size.
+    """
+
+    def __init__(self, count: int, crop: int, side: int, top: float, left: float) -> None:
+        self._count, self._crop, self._side, self._place = count, crop, side, (top, left)
+        self._cut: NDArray[np.uint8] | None = None
+        # Of the rare frames that differ in size from the first.
+        self._others: dict[int, NDArray[np.uint8]] = {}
+
+    def take(self, place: int, frame: av.VideoFrame, reader: AnyReader) -> None:
+        """Cut frame `place` of the clip. Raises DamagedVideo."""
+        height, width = shape_of(frame)
+        shorter = min(height, width)
+        box = min(shorter, max(1, round_half_up(self._crop * shorter / self._side)))
+        y, x = (int(at * (size - box + 1)) for at, size in zip(self._place, (height, width), strict=True))
+        part = reader.picture(frame, (y, x, box, box))
+        if self._cut is None:
+            self._cut = np.empty((self._count, box, box, 3), np.uint8)
+        if box == self._cut.shape[1]:
+            self._cut[place] = part
+        else:
+            self._others[place] = scaled(part[None], self._crop, self._crop)[0]
+
+    def scaled(self) -> NDArray[np.uint8]:
+        """(T, crop, crop, 3)."""
+        assert self._cut is not None
+        clip = scaled(self._cut, self._crop, self._crop)
+        for place, picture in self._others.items():
+            clip[place] = picture
+        return clip
 
 
 class TestViews(Dataset[ViewedVideo | Damaged]):
