@@ -30,6 +30,8 @@ MEAN = 0.45
 STD = 0.225
 # About 20 MB of indexes of ten-second videos.
 INDEXES_KEPT = 4096
+# Frames of a training clip that are scaled together: what a processor's cache holds of them.
+CROPS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,49 +109,57 @@ class TrainingClips(Dataset[Clip | Damaged]):
             short = self.recipe.short_videos
             begin = random_start(reader.index, self.geometry, start, short)
             numbers = clip_frames(reader.index, self.geometry, begin, short)
-            shown, places = np.unique(numbers, return_inverse=True)
-            crops = _Crops(len(shown), crop, side, top, left)
-            for place, (_, frame) in enumerate(reader.frames(shown)):
-                crops.take(place, frame, reader)
+            shown = sorted(set(numbers.tolist()))
+            crops = _Crops(len(shown), crop, side, (top, left), self.recipe.flip and mirror < 0.5)
+            for _, frame in reader.frames(shown):
+                crops.take(frame, reader)
             times = tuple(reader.index.times[numbers].tolist())
-        clip = torch.from_numpy(crops.scaled()[places])
-        return (mirrored(clip) if self.recipe.flip and mirror < 0.5 else clip), times
+        clip = crops.finish()
+        if shown != numbers.tolist():
+            clip = clip[[shown.index(number) for number in numbers.tolist()]]
+        return torch.from_numpy(clip), times
 
 
 class _Crops:
-    """A square cut from each frame of a clip, and scaled to `crop` pixels when all are there.
+    """A square of each frame of a clip, scaled to `crop` pixels a side: what a crop takes of a shorter side of `side`.
 
-    The square is what a crop takes of a shorter side of `side`. One place (top, left) for all frames, in shares of what
-    is left beside it, as a frame may differ from the others in size.
+    place: its upper left corner, one for all frames, in shares of what is left beside it, as a frame may differ from
+    the others in size. mirror: from right to left.
     """
 
-    def __init__(self, count: int, crop: int, side: int, top: float, left: float) -> None:
-        self._count, self._crop, self._side, self._place = count, crop, side, (top, left)
-        self._cut: NDArray[np.uint8] | None = None
-        # Of the rare frames that differ in size from the first.
-        self._others: dict[int, NDArray[np.uint8]] = {}
+    def __init__(self, count: int, crop: int, side: int, place: tuple[float, float], mirror: bool) -> None:
+        self._crop, self._side, self._place, self._mirror = crop, side, place, mirror
+        self._pixels = np.empty((count, crop, crop, 3), np.uint8)
+        self._done = 0
+        # Squares that are cut and not yet scaled, of one size.
+        self._cut = np.empty((CROPS_AT_ONCE, 0, 0, 3), np.uint8)
+        self._waiting = 0
 
-    def take(self, place: int, frame: av.VideoFrame, reader: AnyReader) -> None:
-        """Cut frame `place` of the clip. Raises DamagedVideo."""
+    def take(self, frame: av.VideoFrame, reader: AnyReader) -> None:
+        """Cut the square of the next frame. Raises DamagedVideo."""
         height, width = shape_of(frame)
         shorter = min(height, width)
         box = min(shorter, max(1, round_half_up(self._crop * shorter / self._side)))
         y, x = (int(at * (size - box + 1)) for at, size in zip(self._place, (height, width), strict=True))
         part = reader.picture(frame, (y, x, box, box))
-        if self._cut is None:
-            self._cut = np.empty((self._count, box, box, 3), np.uint8)
-        if box == self._cut.shape[1]:
-            self._cut[place] = part
-        else:
-            self._others[place] = scaled(part[None], self._crop, self._crop)[0]
+        if self._waiting == CROPS_AT_ONCE or box != self._cut.shape[1]:
+            self._scale()
+        if box != self._cut.shape[1]:
+            self._cut = np.empty((CROPS_AT_ONCE, box, box, 3), np.uint8)
+        self._cut[self._waiting] = part
+        self._waiting += 1
 
-    def scaled(self) -> NDArray[np.uint8]:
+    def finish(self) -> NDArray[np.uint8]:
         """(T, crop, crop, 3)."""
-        assert self._cut is not None
-        clip = scaled(self._cut, self._crop, self._crop)
-        for place, picture in self._others.items():
-            clip[place] = picture
-        return clip
+        self._scale()
+        return self._pixels
+
+    def _scale(self) -> None:
+        if self._waiting:
+            small = scaled(self._cut[: self._waiting], self._crop, self._crop)
+            target = self._pixels[self._done : self._done + self._waiting]
+            target[:] = mirrored(torch.from_numpy(small)).numpy() if self._mirror else small
+            self._done, self._waiting = self._done + self._waiting, 0
 
 
 class TestViews(Dataset[ViewedVideo | Damaged]):
