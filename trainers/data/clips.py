@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from trainers.data.video_index import TOLERANCE, VideoIndex
 # Of each channel, over pixels in [0, 1].
 MEAN = 0.45
 STD = 0.225
-# About 20 MB of indexes of ten-second videos.
+# About 50 MB of indexes of ten-second videos.
 INDEXES_KEPT = 4096
 # Frames of a training clip that are scaled together: what a processor's cache holds of them.
 CROPS_AT_ONCE = 4
@@ -299,11 +300,15 @@ class Indexes:
         self._seconds = seconds
         self._kept: OrderedDict[Path, VideoIndex] = OrderedDict()
 
-    def reader(self, path: Path) -> AnyReader:
+    @contextmanager
+    def reader(self, path: Path) -> Iterator[AnyReader]:
         """An open reader of the video; raises DamagedVideo."""
-        reader = open_video(path, self._kept.get(path), self._seconds)
-        self._kept[path] = reader.index
-        self._kept.move_to_end(path)
-        if len(self._kept) > INDEXES_KEPT:
-            self._kept.popitem(last=False)
-        return reader
+        with open_video(path, self._kept.get(path), self._seconds) as reader:
+            try:
+                yield reader
+            finally:
+                # A reader learns of its video as it reads.
+                self._kept[path] = reader.index
+                self._kept.move_to_end(path)
+                if len(self._kept) > INDEXES_KEPT:
+                    self._kept.popitem(last=False)

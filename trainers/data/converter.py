@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 # Above, left, height and width in pixels of the picture, after its rotation.
 Box = tuple[int, int, int, int]
-# Up to so many more pixels than those of the part, all of a frame are converted: cutting the part out of its planes
-# takes 30 µs, in which swscale converts as many.
-CHEAP_PIXELS = 80_000
 # A part of these has the pixels of the whole, bit by bit: swscale takes each square of four by itself, and in even
 # pictures only. Planes, each with how many pixels of the picture share one of its own, each way.
 SQUARES = {"yuv420p": (1, 2, 2), "yuvj420p": (1, 2, 2)}
@@ -26,7 +23,7 @@ class Converter:
     def picture(self, frame: av.VideoFrame, box: Box | None = None) -> NDArray[np.uint8]:
         """(H, W, 3) pixels of `frame`, or of `box` in it, turned as its rotation says; raises what PyAV raises."""
         turns = round(frame.rotation / 90) % 4
-        if box is not None and not turns and _is_cheaper(frame, box):
+        if box is not None and not turns and frame.format.name in SQUARES and not (frame.width | frame.height) & 1:
             return self._of_part(frame, box)
         whole = np.rot90(_rgb(self._whole, frame), turns)
         if box is None:
@@ -45,14 +42,6 @@ class Converter:
             rows_of(target)[: cut.shape[0], : cut.shape[1]] = cut
         y, x = y - top, x - left
         return _rgb(self._part, part)[y : y + height, x : x + width]
-
-
-def _is_cheaper(frame: av.VideoFrame, box: Box) -> bool:
-    """Whether a part of the frame takes less time than all of it, and has the same pixels."""
-    _, _, height, width = box
-    if frame.width * frame.height - height * width <= CHEAP_PIXELS:
-        return False
-    return frame.format.name in SQUARES and not (frame.width | frame.height) & 1
 
 
 def shape_of(frame: av.VideoFrame) -> tuple[int, int]:

@@ -34,6 +34,7 @@ from trainers.data.decode import (
     converted,
     words,
 )
+from trainers.data.packets import PacketReader, open_again
 from trainers.data.video_index import VideoIndex
 
 MAGIC = b"frames01"
@@ -112,8 +113,8 @@ class FrameReader:
         return content
 
     def _decoded(self, number: int, content: bytes) -> av.VideoFrame:
-        decoder = _decoders.pop() if _decoders else _jpeg_decoder()
         try:
+            decoder = _decoders.pop() if _decoders else _jpeg_decoder()
             (frame,) = decoder.decode(av.Packet(content))
         except UNREADABLE as error:
             raise DamagedVideo(self.path, f"frame {number} cannot be decoded: {words(error)}") from error
@@ -136,7 +137,7 @@ class FrameReader:
             raise DamagedVideo(self.path, f"took more than {self._seconds:g} s to read")
 
 
-AnyReader = VideoReader | FrameReader
+AnyReader = VideoReader | FrameReader | PacketReader
 
 # Each JPEG is read by itself, so that one decoder serves the frames of all files; setting it up takes as long as a
 # fifth of a frame. Who decodes takes one from here, and brings it back where nothing failed.
@@ -154,6 +155,9 @@ def open_video(path: Path, index: VideoIndex | None = None, seconds: float = SEC
     """An open reader of any video. index: of an earlier reading of the file. Raises DamagedVideo."""
     if isinstance(index, FrameIndex) or (index is None and path.suffix in ELEMENTS and _has_list(path)):
         return FrameReader(path, index, seconds)
+    if index is not None and index.layout is not None and index.layout.look is not None:
+        # Where the file has changed, so has its index.
+        return open_again(path, index, seconds) or VideoReader(path, None, seconds)
     return VideoReader(path, index, seconds)
 
 
