@@ -129,8 +129,8 @@ class _Crops:
     """
 
     def __init__(self, count: int, crop: int, side: int, place: tuple[float, float], mirror: bool) -> None:
-        self._crop, self._side, self._place, self._mirror = crop, side, place, mirror
-        self._pixels = np.empty((count, crop, crop, 3), np.uint8)
+        self._count, self._crop, self._side, self._place, self._mirror = count, crop, side, place, mirror
+        self._pixels = np.empty((0, crop, crop, 3), np.uint8)
         self._done = 0
         # Squares that are cut and not yet scaled, of one size.
         self._cut = np.empty((CROPS_AT_ONCE, 0, 0, 3), np.uint8)
@@ -156,11 +156,18 @@ class _Crops:
         return self._pixels
 
     def _scale(self) -> None:
-        if self._waiting:
-            small = scaled(self._cut[: self._waiting], self._crop, self._crop)
-            target = self._pixels[self._done : self._done + self._waiting]
-            target[:] = mirrored(torch.from_numpy(small)).numpy() if self._mirror else small
-            self._done, self._waiting = self._done + self._waiting, 0
+        if not self._waiting:
+            return
+        small = scaled(self._cut[: self._waiting], self._crop, self._crop)
+        if self._mirror:
+            small = mirrored(small)
+        if len(small) == self._count:
+            self._pixels = small
+            return
+        if self._done == 0:
+            self._pixels = np.empty((self._count, self._crop, self._crop, 3), np.uint8)
+        self._pixels[self._done : self._done + self._waiting] = small
+        self._done, self._waiting = self._done + self._waiting, 0
 
 
 class TestViews(Dataset[ViewedVideo | Damaged]):

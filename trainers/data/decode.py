@@ -279,8 +279,8 @@ class VideoReader:
             if len(stamps) == MAX_PACKETS:
                 raise DamagedVideo(self.path, f"holds more than {MAX_PACKETS:,} frames; cut it into shorter videos")
             stamps.append(packet.pts)
-            # A header of its own is that of another decoder.
-            readable = readable and not packet.is_corrupt and not packet.has_sidedata("new_extradata")
+            # What comes beside a packet, as a header of its own, no other reader would tell the decoder of.
+            readable = readable and not packet.is_corrupt and next(packet.iter_sidedata(), None) is None
             if readable:
                 lies.append((packet.pos or 0, packet.size, is_optional(packet, self._unit_prefix)))
         if not stamps:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 
 def scaled(pictures: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -34,7 +33,8 @@ def shorter_side_scaled(picture: NDArray[np.uint8], side: int) -> NDArray[np.uin
     return found
 
 
-def mirrored(pixels: Tensor) -> Tensor:
-    """(..., W, 3) pixels, from right to left."""
+def mirrored(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, H, W, 3) pictures, from right to left."""
     # As channels before pixels, for which torch has a path of its own: 14 times as fast as numpy.
-    return pixels.movedim(-1, 1).flip(-1).movedim(1, -1).contiguous()
+    found: NDArray[np.uint8] = torch.from_numpy(pictures).movedim(-1, 1).flip(-1).movedim(1, -1).numpy()
+    return np.ascontiguousarray(found)
