@@ -164,8 +164,8 @@ def measured(case: Case, videos: Sequence[Path], folder: Path, rounds: int) -> l
     }
     floors = [Floor(path) for path in videos]
     readers["decoding alone"] = lambda place, epoch: floors[place].decode(drawn(place, epoch).numbers)
-    clip = readers["ours"](0, 0).pixels
-    readers["normalising alone"] = lambda place, epoch: normalise(clip)
+    clips = [readers["ours"](place, 0).pixels for place in range(len(videos))]
+    readers["normalising alone"] = lambda place, epoch: normalise(clips[place])
     _check(readers, case, videos, drawn)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in readers}
     for epoch in range(rounds):

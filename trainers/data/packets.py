@@ -1,7 +1,7 @@
 """H.264 of an MP4 that was read before: its packets go from the file to a decoder, and no container is opened.
 
-Opening one takes as long as decoding ten frames: FFmpeg reads the header, and decodes some to see what they are like.
-Whatever is not as it was at the first reading is left to VideoReader, and so is all that is wrong with a file.
+Opening one takes as long as decoding several frames: FFmpeg reads the header, and decodes some to see what they are
+like. Whatever is not as it was at the first reading is left to VideoReader, and so is all that is wrong with a file.
 """
 
 from __future__ import annotations
