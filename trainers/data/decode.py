@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from operator import add
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -221,6 +222,8 @@ class VideoReader:
         if not os.path.isfile(self.path):  # Path's own raises for a name that is too long
             raise DamagedVideo(self.path, "is not a file" if os.path.exists(self.path) else "does not exist")
         try:
+            # Before it is opened: another file in its place is then another one, and not this one with other packets.
+            self._stamp = file_stamp(self.path)
             # With the protocol named, a colon in a file's name is no protocol. Broken metadata is no damage.
             self._container = av.open(
                 f"file:{self.path}",
@@ -269,7 +272,9 @@ class VideoReader:
         """Reads every packet; the next one to be read is then past the end."""
         stamps: list[int | None] = []
         keys, hidden = [], []
-        lies: list[tuple[int, int, bool]] = []
+        places: list[int] = []
+        sizes: list[int] = []
+        optional: list[bool] = []
         readable = self._unit_prefix > 0 and "mp4" in self._container.format.name
         while (packet := self._next_packet()) is not None:
             if packet.is_keyframe:
@@ -282,20 +287,21 @@ class VideoReader:
             # What comes beside a packet, as a header of its own, no other reader would tell the decoder of.
             readable = readable and not packet.is_corrupt and next(packet.iter_sidedata(), None) is None
             if readable:
-                lies.append((packet.pos or 0, packet.size, is_optional(packet, self._unit_prefix)))
+                places.append(packet.pos or 0)
+                sizes.append(packet.size)
+                optional.append(is_optional(packet, self._unit_prefix))
         if not stamps:
             raise DamagedVideo(self.path, "holds no frame")
-        layout = self._layout(lies) if readable else None
+        layout = None
+        if readable and min(places) > 0 and max(map(add, places, sizes)) <= self._stamp[0]:
+            layout = Layout(
+                places=np.array(places, np.int64),
+                sizes=np.array(sizes, np.int32),
+                optional=np.array(optional, np.bool_),
+                header=bytes(self._codec.extradata or b""),
+                file=self._stamp,
+            )
         return index_of(stamps, keys, hidden, self._stream, self._container.format.name, layout)
-
-    def _layout(self, lies: list[tuple[int, int, bool]]) -> Layout | None:
-        """Of packets with these places, sizes, and whether they are optional; None where these cannot be."""
-        places, sizes, optional = (np.array(column) for column in zip(*lies, strict=True))
-        file = file_stamp(self.path)
-        if (places <= 0).any() or (places + sizes).max() > file[0]:
-            return None
-        header = bytes(self._codec.extradata or b"")
-        return Layout(places.astype(np.int64), sizes.astype(np.int32), optional.astype(np.bool_), header, file)
 
     def _check_frame(self, frame: av.VideoFrame) -> None:
         if frame.is_corrupt:

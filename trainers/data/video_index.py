@@ -136,14 +136,15 @@ def index_of(
     packets = candidates[first_of]
     unit = stream.time_base if complete and stream.time_base else 1 / _header_rate(stream)
     times = (ordered - ordered[0]) * float(unit)
-    is_key = np.isin(packets, keys)
-    is_key[0] = True
+    is_key = np.zeros(len(stamps), dtype=bool)
+    is_key[keys] = True
+    is_key[packets[0]] = True
     return VideoIndex(
         times=times,
         spacing=_spacing(times, float(_header_rate(stream))),
         width=stream.codec_context.width,
         height=stream.codec_context.height,
-        keys=np.flatnonzero(is_key),
+        keys=np.flatnonzero(is_key[packets]),
         packets=packets,
         stamps=file_stamps,
         stamped=stamped,
