@@ -49,10 +49,11 @@ INFERENCE_BYTES, TRAINING_BYTES = 4.8, 19.83
 ROOFLINE_SHARE = 0.1
 # A backward pass computes two products for each of the forward pass: by the weights and by the inputs.
 TRAINING_PASSES = 3
-# Seconds of one core to read a clip, and for each of its frames: this project's reading of 340 x 256 pixels of H.264 at
-# 400 kbit/s, the key frames 250 apart as encoders leave them, or 12 as `expander data prepare` does; on an AMD EPYC
-# (Zen 5), for clips of 1 to 32 frames, which these lines fit to a third at one frame and to a tenth elsewhere.
-READING, READING_PREPARED = (0.0080, 0.0021), (0.0035, 0.0019)
+# Seconds of one core to read a clip, and for each of its frames: this project's reading of 340 x 256 pixels, cropped to
+# 160, from H.264 at 360 kbit/s that the process has not read before, the key frames 250 apart as encoders leave them;
+# and from the JPEG frames that `expander data prepare` makes. On an AMD EPYC (Zen 5), for clips of 1 to 32 frames,
+# which these lines fit to a tenth.
+READING, READING_PREPARED = (0.0116, 0.00124), (0.0002, 0.00037)
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def test_pixels_are_those_of_a_square_of_the_frame_scaled_to_the_crop(video):
             for y in range(40 - 26)
             for x in range(60 - 26)
             if all(
-                (scaled(whole[number][y : y + 27, x : x + 27], 16, 16) == pixels).all()
+                (scaled(whole[number][None, y : y + 27, x : x + 27], 16, 16) == pixels).all()
                 for number, pixels in zip(numbers(clip.pixels), clip.pixels.numpy(), strict=True)
             )
         ]

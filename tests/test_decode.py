@@ -13,6 +13,7 @@ import pytest
 from av.stream import Discard
 
 from trainers.data.decode import DamagedVideo, VideoReader
+from trainers.data.frames import open_video
 from trainers.data.pictures import shorter_side_scaled
 from trainers.data.video_index import VideoIndex
 
@@ -100,18 +101,20 @@ def shown_frames(path):
 
 
 def assert_exact(path, seed=0, clips=12):
-    """Random clips of the video are, pixel by pixel, the frames of a full decode."""
+    """Random clips of the video are, pixel by pixel, the frames of a full decode, also where it was read before."""
     expected = shown_frames(path)
     chance = random.Random(seed)
     video = index(path)
     for _ in range(clips):
         start, count, stride = chance.randrange(len(expected)), chance.choice((1, 2, 4, 9)), chance.choice((1, 3, 7))
         numbers = [(start + place * stride) % len(expected) for place in range(count)]
-        with VideoReader(path, video) as reader:
-            found = dict(reader.frames(numbers))
-        assert sorted(found) == sorted(set(numbers))
-        for number, frame in found.items():
-            np.testing.assert_array_equal(pixels(frame), expected[number], err_msg=f"{path} frame {number}")
+        for read in (VideoReader, open_video):
+            with read(path, video) as reader:
+                found = dict(reader.frames(numbers))
+            video = reader.index
+            assert sorted(found) == sorted(set(numbers))
+            for number, frame in found.items():
+                np.testing.assert_array_equal(pixels(frame), expected[number], err_msg=f"{path} frame {number}")
 
 
 @pytest.mark.parametrize(

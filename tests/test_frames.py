@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from expander.errors import UsageError
 from expander.recipe import Recipe
 from expander.trial import Views
 from trainers.data import encode as copies
+from trainers.data import frames
 from trainers.data.clips import Clip, Damaged, TestViews, TrainingClips
 from trainers.data.converter import Converter
 from trainers.data.decode import DamagedVideo, VideoReader
@@ -47,6 +49,28 @@ def made(source: Path, form: FormName) -> Path:
     copy = source.with_name(f"copy{FORMS[form].suffix}")
     verify(copy, copies.encode(source, copy, SETTINGS[form]))
     return copy
+
+
+def test_one_decoder_serves_files_of_other_sizes_and_colours_and_outlives_a_damaged_one(tmp_path):
+    copies_of = []
+    for name, size, pix_fmt in (("a", (48, 64), "yuv420p"), ("b", (33, 17), "yuv444p"), ("c", (96, 32), "yuv420p")):
+        (tmp_path / name).mkdir()
+        encode(tmp_path / name / "a.mkv", smooth(12, *size), pix_fmt=pix_fmt)
+        copies_of.append(made(tmp_path / name / "a.mkv", "frames"))
+    expected = []
+    for path in copies_of:
+        frames._decoders.clear()
+        with open_video(path) as reader:
+            expected.append([reader.picture(frame) for _, frame in reader.frames(range(12))])
+    with ExitStack() as stack:
+        readers = [stack.enter_context(open_video(path)) for path in copies_of]
+        for number in range(12):
+            if number == 5:
+                with pytest.raises(DamagedVideo, match="frame 0 cannot be decoded"):
+                    readers[0]._decoded(0, b"no picture")
+            for reader, pictures_of in zip(readers, expected, strict=True):
+                ((_, frame),) = reader.frames([number])
+                assert (reader.picture(frame) == pictures_of[number]).all()
 
 
 @pytest.mark.parametrize("form", STANDING)

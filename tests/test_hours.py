@@ -20,14 +20,14 @@ from spaces import space_of
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from expander.axis import Axis
+from expander.axis import Axis, Factors
 from expander.cli.commands import app
 from expander.cli.files import load_space
 from expander.cli.networks import shipped_configs
 from expander.complexity import measure
 from expander.coordinator import run_search
 from expander.errors import UsageError
-from expander.geometry import Geometry
+from expander.geometry import Basis, Geometry, realise
 from expander.hours import hours_of, makespan, share_of
 from expander.plan import plan
 from expander.throughput import (
@@ -95,14 +95,15 @@ def test_a_network_without_channelwise_convolutions_is_bound_by_its_products() -
 def test_small_networks_wait_for_reading_and_less_for_a_prepared_copy() -> None:
     few = Share(gpus=1, readers=7)
     rate = Throughput(H100, few).training(XS)
-    assert (rate.bound, rate.seconds) == ("reading", pytest.approx((0.008 + 4 * 0.0021) / 7))
-    prepared = Throughput(H100, few, prepared=True).training(XS)
-    assert (prepared.bound, prepared.seconds) == ("reading", pytest.approx((0.0035 + 4 * 0.0019) / 7))
+    assert (rate.bound, rate.seconds) == ("reading", pytest.approx((0.0116 + 4 * 0.00124) / 7))
+    prepared = Throughput(H100, replace(few, readers=1), prepared=True).training(realise(Factors(), Basis()))
+    assert (prepared.bound, prepared.seconds) == ("reading", pytest.approx(0.0002 + 0.00037))
+    assert Throughput(H100, few, prepared=True).training(XS).bound == "GPU"
 
 
 def test_a_training_that_reads_itself_waits_for_both() -> None:
     both = Throughput(H100, ALONE).training(M).seconds
-    assert both == pytest.approx(Throughput(H100, FED).training(M).seconds + 0.008 + 16 * 0.0021)
+    assert both == pytest.approx(Throughput(H100, FED).training(M).seconds + 0.0116 + 16 * 0.00124)
 
 
 def test_validation_is_one_pass_over_every_view_and_reads_a_video_once_for_all_crops() -> None:
@@ -113,7 +114,7 @@ def test_validation_is_one_pass_over_every_view_and_reads_a_video_once_for_all_c
     assert fed.validation(M, Views(10, "left-center-right")).seconds == pytest.approx(3 * larger * ten.seconds)
     slow = Throughput(GPUS["h200"], Share(gpus=1000, readers=1))
     crops = [slow.validation(XS, Views(10, crops)).seconds for crops in ("center", "left-center-right")]
-    assert crops[0] == crops[1] == pytest.approx(10 * (0.008 + 4 * 0.0021))
+    assert crops[0] == crops[1] == pytest.approx(10 * (0.0116 + 4 * 0.00124))
 
 
 # What trials took.

@@ -32,7 +32,10 @@ TRAIN = (
             *("schedule", "team", "train"),
         )
     ),
-    *(f"trainers/data/{name}.py" for name in ("clips", "converter", "damage", "decode", "frames", "pictures")),
+    *(
+        f"trainers/data/{name}.py"
+        for name in ("clips", "converter", "damage", "decode", "frames", "packets", "pictures")
+    ),
     *("trainers/networks", "trainers/networks/gpu", "trainers/networks/kernels"),
 )
 # Python, and what a compiler makes of C.

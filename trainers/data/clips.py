@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,8 +29,10 @@ from trainers.data.video_index import TOLERANCE, VideoIndex
 # Of each channel, over pixels in [0, 1].
 MEAN = 0.45
 STD = 0.225
-# About 20 MB of indexes of ten-second videos.
+# About 50 MB of indexes of ten-second videos.
 INDEXES_KEPT = 4096
+# Frames of a training clip that are scaled together: what a processor's cache holds of them.
+CROPS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,16 +110,64 @@ class TrainingClips(Dataset[Clip | Damaged]):
             short = self.recipe.short_videos
             begin = random_start(reader.index, self.geometry, start, short)
             numbers = clip_frames(reader.index, self.geometry, begin, short)
-            pixels = np.empty((len(numbers), crop, crop, 3), dtype=np.uint8)
-            for number, frame in reader.frames(numbers):
-                # One place for all frames, in shares, as a frame may differ from the others in size.
-                height, width = shape_of(frame)
-                box = min(height, width, max(1, round_half_up(crop * min(height, width) / side)))
-                y, x = (int(at * (size - box + 1)) for at, size in zip((top, left), (height, width), strict=True))
-                pixels[numbers == number] = scaled(reader.picture(frame, (y, x, box, box)), crop, crop)
+            shown = sorted(set(numbers.tolist()))
+            crops = _Crops(len(shown), crop, side, (top, left), self.recipe.flip and mirror < 0.5)
+            for _, frame in reader.frames(shown):
+                crops.take(frame, reader)
             times = tuple(reader.index.times[numbers].tolist())
-        clip = torch.from_numpy(pixels)
-        return (mirrored(clip) if self.recipe.flip and mirror < 0.5 else clip), times
+        clip = crops.finish()
+        if shown != numbers.tolist():
+            clip = clip[[shown.index(number) for number in numbers.tolist()]]
+        return torch.from_numpy(clip), times
+
+
+class _Crops:
+    """A square of each frame of a clip, scaled to `crop` pixels a side: what a crop takes of a shorter side of `side`.
+
+    place: its upper left corner, one for all frames, in shares of what is left beside it, as a frame may differ from
+    the others in size. mirror: from right to left.
+    """
+
+    def __init__(self, count: int, crop: int, side: int, place: tuple[float, float], mirror: bool) -> None:
+        self._count, self._crop, self._side, self._place, self._mirror = count, crop, side, place, mirror
+        self._pixels = np.empty((0, crop, crop, 3), np.uint8)
+        self._done = 0
+        # Squares that are cut and not yet scaled, of one size.
+        self._cut = np.empty((CROPS_AT_ONCE, 0, 0, 3), np.uint8)
+        self._waiting = 0
+
+    def take(self, frame: av.VideoFrame, reader: AnyReader) -> None:
+        """Cut the square of the next frame. Raises DamagedVideo."""
+        height, width = shape_of(frame)
+        shorter = min(height, width)
+        box = min(shorter, max(1, round_half_up(self._crop * shorter / self._side)))
+        y, x = (int(at * (size - box + 1)) for at, size in zip(self._place, (height, width), strict=True))
+        part = reader.picture(frame, (y, x, box, box))
+        if self._waiting == CROPS_AT_ONCE or box != self._cut.shape[1]:
+            self._scale()
+        if box != self._cut.shape[1]:
+            self._cut = np.empty((CROPS_AT_ONCE, box, box, 3), np.uint8)
+        self._cut[self._waiting] = part
+        self._waiting += 1
+
+    def finish(self) -> NDArray[np.uint8]:
+        """(T, crop, crop, 3)."""
+        self._scale()
+        return self._pixels
+
+    def _scale(self) -> None:
+        if not self._waiting:
+            return
+        small = scaled(self._cut[: self._waiting], self._crop, self._crop)
+        if self._mirror:
+            small = mirrored(small)
+        if len(small) == self._count:
+            self._pixels = small
+            return
+        if self._done == 0:
+            self._pixels = np.empty((self._count, self._crop, self._crop, 3), np.uint8)
+        self._pixels[self._done : self._done + self._waiting] = small
+        self._done, self._waiting = self._done + self._waiting, 0
 
 
 class TestViews(Dataset[ViewedVideo | Damaged]):
@@ -255,11 +307,15 @@ class Indexes:
         self._seconds = seconds
         self._kept: OrderedDict[Path, VideoIndex] = OrderedDict()
 
-    def reader(self, path: Path) -> AnyReader:
+    @contextmanager
+    def reader(self, path: Path) -> Iterator[AnyReader]:
         """An open reader of the video; raises DamagedVideo."""
-        reader = open_video(path, self._kept.get(path), self._seconds)
-        self._kept[path] = reader.index
-        self._kept.move_to_end(path)
-        if len(self._kept) > INDEXES_KEPT:
-            self._kept.popitem(last=False)
-        return reader
+        with open_video(path, self._kept.get(path), self._seconds) as reader:
+            try:
+                yield reader
+            finally:
+                # A reader learns of its video as it reads.
+                self._kept[path] = reader.index
+                self._kept.move_to_end(path)
+                if len(self._kept) > INDEXES_KEPT:
+                    self._kept.popitem(last=False)

@@ -38,8 +38,8 @@ class Converter:
         part = av.VideoFrame(columns - left, rows - top, frame.format.name)
         part.colorspace, part.color_range = frame.colorspace, frame.color_range
         for shared, plane, target in zip(SQUARES[frame.format.name], frame.planes, part.planes, strict=True):
-            cut = _rows(plane)[top // shared : rows // shared, left // shared : columns // shared]
-            _rows(target)[: cut.shape[0], : cut.shape[1]] = cut
+            cut = rows_of(plane)[top // shared : rows // shared, left // shared : columns // shared]
+            rows_of(target)[: cut.shape[0], : cut.shape[1]] = cut
         y, x = y - top, x - left
         return _rgb(self._part, part)[y : y + height, x : x + width]
 
@@ -53,9 +53,9 @@ def _rgb(converter: VideoReformatter, frame: av.VideoFrame) -> NDArray[np.uint8]
     # By default swscale starts a pool of threads for each size: four times slower, and for some formats not even the
     # same pixels each time.
     rgb = converter.reformat(frame, frame.width, frame.height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1)
-    return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+    return rows_of(rgb.planes[0])[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3)
 
 
-def _rows(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
+def rows_of(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
     """The bytes of a plane, row by row, with what pads them."""
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)

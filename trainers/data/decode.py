@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from operator import add
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,7 +22,7 @@ from av.stream import Discard, Disposition
 from numpy.typing import NDArray
 
 from trainers.data.converter import Box, Converter
-from trainers.data.video_index import VideoIndex, index_of
+from trainers.data.video_index import Layout, Look, VideoIndex, index_of
 
 # A video that takes longer is damaged, unless a space says otherwise. Ten seconds of 1080p take five.
 SECONDS_PER_VIDEO = 120.0
@@ -93,7 +95,8 @@ class VideoReader:
         done = 0
         if self.index.stamped:
             try:
-                for frame in self._planned(wanted):
+                for frame in planned(self.index, wanted, self._decode_needed, self._check_frame):
+                    self._learn(frame)
                     yield wanted[done], frame
                     done += 1
             except DamagedVideo:
@@ -105,23 +108,15 @@ class VideoReader:
         """(H, W, 3) pixels of `frame`, or of `box` in it, turned as its rotation says. Raises DamagedVideo."""
         return converted(self._converter, self.path, frame, box)
 
-    def _planned(self, wanted: list[int]) -> Iterator[av.VideoFrame]:
-        """The wanted frames in order, as long as each has the time stamp that the index expects."""
-        stamps = deque(self.index.stamps[self.index.packets[wanted]].tolist())
-        kept = set(stamps)
-        for first, last in self.index.runs(wanted):
-            floor = self.index.stamps[first]
-            for frame in self._decode(first, last, damage_from=first, only=kept):
-                if frame.pts is None or frame.pts < floor:
-                    continue  # shown before the key frame: it may refer to what was not decoded
-                self._check_frame(frame)
-                if frame.pts > stamps[0]:
-                    return
-                if frame.pts == stamps[0]:
-                    stamps.popleft()
-                    yield frame
-                    if not stamps:
-                        return
+    def _decode_needed(self, first: int, last: int, only: set[int]) -> Iterator[av.VideoFrame]:
+        return self._decode(first, last, damage_from=first, only=only)
+
+    def _learn(self, frame: av.VideoFrame) -> None:
+        """Keep what the frames look like, for readers that go without the container, which would turn them."""
+        layout = self.index.layout
+        if layout is not None and layout.look is None:
+            layout = None if frame.rotation else replace(layout, look=look_of(frame))
+            self.index = replace(self.index, layout=layout)
 
     def _from_first(self, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
         """The wanted frames, decoding from the beginning of the file; a missing frame is the one before it."""
@@ -158,7 +153,7 @@ class VideoReader:
         """Every frame of packets `first` to `last`; with `only` time stamps, others where they may be needed."""
         self._codec.flush_buffers()
         for position, packet in self._packets(first, last):
-            if only is not None and packet.pts not in only and self._is_optional(packet):
+            if only is not None and packet.pts not in only and is_optional(packet, self._unit_prefix):
                 continue
             try:
                 yield from self._codec.decode(packet)
@@ -178,19 +173,6 @@ class VideoReader:
         reason = f"packet {position} of {len(self.index.stamps)} cannot be decoded: {words(error)}"
         # A decoder that refuses a frame's size forgets the size.
         return reason if self._codec.width else f"{reason} (no frame size, or one of more than {MAX_PIXELS:,} pixels)"
-
-    def _is_optional(self, packet: av.Packet[av.VideoStream]) -> bool:
-        """Whether no other frame needs the packet, as its H.264 units say."""
-        if not self._unit_prefix:
-            return False
-        content = memoryview(packet)
-        place = 0
-        while place + self._unit_prefix < len(content):
-            header = place + self._unit_prefix
-            if content[header] & 0x60 or content[header] & 0x1F not in OPTIONAL_UNITS:
-                return False
-            place = header + int.from_bytes(content[place:header], "big")
-        return place == len(content)
 
     def _packets(self, first: int, last: int) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:
         """The packets from `first` to `last` with their positions in the file."""
@@ -240,6 +222,8 @@ class VideoReader:
         if not os.path.isfile(self.path):  # Path's own raises for a name that is too long
             raise DamagedVideo(self.path, "is not a file" if os.path.exists(self.path) else "does not exist")
         try:
+            # Before it is opened: another file in its place is then another one, and not this one with other packets.
+            self._stamp = file_stamp(self.path)
             # With the protocol named, a colon in a file's name is no protocol. Broken metadata is no damage.
             self._container = av.open(
                 f"file:{self.path}",
@@ -288,6 +272,10 @@ class VideoReader:
         """Reads every packet; the next one to be read is then past the end."""
         stamps: list[int | None] = []
         keys, hidden = [], []
+        places: list[int] = []
+        sizes: list[int] = []
+        optional: list[bool] = []
+        readable = self._unit_prefix > 0 and "mp4" in self._container.format.name
         while (packet := self._next_packet()) is not None:
             if packet.is_keyframe:
                 keys.append(len(stamps))
@@ -296,9 +284,24 @@ class VideoReader:
             if len(stamps) == MAX_PACKETS:
                 raise DamagedVideo(self.path, f"holds more than {MAX_PACKETS:,} frames; cut it into shorter videos")
             stamps.append(packet.pts)
+            # What comes beside a packet, as a header of its own, no other reader would tell the decoder of.
+            readable = readable and not packet.is_corrupt and next(packet.iter_sidedata(), None) is None
+            if readable:
+                places.append(packet.pos or 0)
+                sizes.append(packet.size)
+                optional.append(is_optional(packet, self._unit_prefix))
         if not stamps:
             raise DamagedVideo(self.path, "holds no frame")
-        return index_of(stamps, keys, hidden, self._stream, self._container.format.name)
+        layout = None
+        if readable and min(places) > 0 and max(map(add, places, sizes)) <= self._stamp[0]:
+            layout = Layout(
+                places=np.array(places, np.int64),
+                sizes=np.array(sizes, np.int32),
+                optional=np.array(optional, np.bool_),
+                header=bytes(self._codec.extradata or b""),
+                file=self._stamp,
+            )
+        return index_of(stamps, keys, hidden, self._stream, self._container.format.name, layout)
 
     def _check_frame(self, frame: av.VideoFrame) -> None:
         if frame.is_corrupt:
@@ -310,6 +313,60 @@ class VideoReader:
 
     def _too_slow(self) -> DamagedVideo:
         return DamagedVideo(self.path, f"took more than {self._seconds:g} s to read")
+
+
+def planned(
+    index: VideoIndex,
+    wanted: list[int],
+    decode: Callable[[int, int, set[int]], Iterator[av.VideoFrame]],
+    check: Callable[[av.VideoFrame], None],
+) -> Iterator[av.VideoFrame]:
+    """The wanted frames in order, as long as each has the time stamp that the index expects.
+
+    decode: gives the frames of packets from a first to a last; others than those of the time stamps where they may be
+    needed. check: raises DamagedVideo for what is no sound frame.
+    """
+    stamps = deque(index.stamps[index.packets[wanted]].tolist())
+    kept = set(stamps)
+    for first, last in index.runs(wanted):
+        floor = index.stamps[first]
+        for frame in decode(first, last, kept):
+            if frame.pts is None or frame.pts < floor:
+                continue  # shown before the key frame: it may refer to what was not decoded
+            check(frame)
+            if frame.pts > stamps[0]:
+                return
+            if frame.pts == stamps[0]:
+                stamps.popleft()
+                yield frame
+                if not stamps:
+                    return
+
+
+def is_optional(packet: av.Packet[av.VideoStream] | bytes, unit_prefix: int) -> bool:
+    """Whether no other frame needs an H.264 packet, as its units say. unit_prefix: bytes of the length before each;
+    0 where there are no such units."""
+    if not unit_prefix:
+        return False
+    content = memoryview(packet)
+    place = 0
+    while place + unit_prefix < len(content):
+        header = place + unit_prefix
+        if content[header] & 0x60 or content[header] & 0x1F not in OPTIONAL_UNITS:
+            return False
+        place = header + int.from_bytes(content[place:header], "big")
+    return place == len(content)
+
+
+def look_of(frame: av.VideoFrame) -> Look:
+    """What a frame has in common with the others of its video."""
+    return Look(frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range))
+
+
+def file_stamp(file: Path | int) -> tuple[int, int]:
+    """Bytes and time of change, in ns, of a file, by its path or open. Raises OSError."""
+    found = os.stat(file)
+    return found.st_size, found.st_mtime_ns
 
 
 def converted(converter: Converter, path: Path, frame: av.VideoFrame, box: Box | None) -> NDArray[np.uint8]:

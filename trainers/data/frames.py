@@ -23,7 +23,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-from trainers.data.converter import Box, Converter
+from trainers.data.converter import Box, Converter, rows_of
 from trainers.data.decode import (
     MAX_PACKETS,
     MAX_PIXELS,
@@ -34,6 +34,7 @@ from trainers.data.decode import (
     converted,
     words,
 )
+from trainers.data.packets import PacketReader, open_again
 from trainers.data.video_index import VideoIndex
 
 MAGIC = b"frames01"
@@ -79,7 +80,6 @@ class FrameReader:
         except BaseException:
             os.close(self._file)
             raise
-        self._decoder: av.VideoCodecContext | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -114,20 +114,21 @@ class FrameReader:
 
     def _decoded(self, number: int, content: bytes) -> av.VideoFrame:
         try:
-            if self._decoder is None:
-                self._decoder = av.VideoCodecContext.create("mjpeg", "r")
-                self._decoder.thread_count = 1
-                self._decoder.options = {"max_pixels": str(MAX_PIXELS)}
-            (frame,) = self._decoder.decode(av.Packet(content))
+            decoder = _decoders.pop() if _decoders else _jpeg_decoder()
+            (frame,) = decoder.decode(av.Packet(content))
         except UNREADABLE as error:
             raise DamagedVideo(self.path, f"frame {number} cannot be decoded: {words(error)}") from error
+        _decoders.append(decoder)
         return frame
 
     def _raw(self, content: bytes) -> av.VideoFrame:
         index = self.index
-        planes = np.frombuffer(content, np.uint8)
-        shape = (3, index.height) if "444" in index.pixel_format else (index.height * 3 // 2,)
-        frame = av.VideoFrame.from_ndarray(planes.reshape(*shape, index.width), format=index.pixel_format)
+        frame = av.VideoFrame(index.width, index.height, index.pixel_format)
+        planes, begin = np.frombuffer(content, np.uint8), 0
+        for plane in frame.planes:
+            target = rows_of(plane)[:, : plane.width]
+            target[:] = planes[begin : begin + target.size].reshape(target.shape)
+            begin += target.size
         frame.color_range, frame.colorspace = ColorRange.MPEG, Colorspace.ITU601
         return frame
 
@@ -136,13 +137,27 @@ class FrameReader:
             raise DamagedVideo(self.path, f"took more than {self._seconds:g} s to read")
 
 
-AnyReader = VideoReader | FrameReader
+AnyReader = VideoReader | FrameReader | PacketReader
+
+# Each JPEG is read by itself, so that one decoder serves the frames of all files; setting it up takes as long as a
+# fifth of a frame. Who decodes takes one from here, and brings it back where nothing failed.
+_decoders: list[av.VideoCodecContext] = []
+
+
+def _jpeg_decoder() -> av.VideoCodecContext:
+    decoder = av.VideoCodecContext.create("mjpeg", "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    return decoder
 
 
 def open_video(path: Path, index: VideoIndex | None = None, seconds: float = SECONDS_PER_VIDEO) -> AnyReader:
     """An open reader of any video. index: of an earlier reading of the file. Raises DamagedVideo."""
     if isinstance(index, FrameIndex) or (index is None and path.suffix in ELEMENTS and _has_list(path)):
         return FrameReader(path, index, seconds)
+    if index is not None and index.layout is not None and index.layout.look is not None:
+        # Where the file has changed, so has its index.
+        return open_again(path, index, seconds) or VideoReader(path, None, seconds)
     return VideoReader(path, index, seconds)
 
 

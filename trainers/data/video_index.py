@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
@@ -17,6 +17,34 @@ from expander.recipe import ShortVideos
 TOLERANCE = 0.25
 
 
+@dataclass(frozen=True)
+class Look:
+    """What all frames of a video have in common. colorspace, color_range: as FFmpeg numbers them."""
+
+    width: int
+    height: int
+    format: str
+    colorspace: int
+    color_range: int
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where the P packets of a file lie, so that a decoder can be fed without the container.
+
+    places, sizes: (P,) bytes of each, in the order of the file. optional: (P,) whether no other frame needs it. header:
+    what the decoder is set up with. file: bytes and time of change (ns) of the file. look: of its frames, once one was
+    decoded through the container; None before, or where that does more to them than a decoder.
+    """
+
+    places: NDArray[np.int64]
+    sizes: NDArray[np.int32]
+    optional: NDArray[np.bool_]
+    header: bytes
+    file: tuple[int, int]
+    look: Look | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class VideoIndex:
     """What a video's packets say of its N frames, before any is decoded.
@@ -26,7 +54,8 @@ class VideoIndex:
     frames from which decoding can begin. packets: (N,) position in the file of each frame's packet. stamps: time stamp
     of each packet, in the order of the file. stamped: False where these are not the times of the frames (raw streams;
     AVI with B-frames); frames are then counted from the first. unit: seconds of one time stamp. pixel_aspect: width of
-    a pixel in its heights, as the file says; pictures are read without regard to it.
+    a pixel in its heights, as the file says; pictures are read without regard to it. layout: of H.264 in MP4, where
+    packets lie in the file as they are decoded.
     """
 
     times: NDArray[np.float64]
@@ -39,6 +68,7 @@ class VideoIndex:
     stamped: bool
     unit: Fraction
     pixel_aspect: Fraction
+    layout: Layout | None = field(default=None, kw_only=True)
 
     @property
     def rate(self) -> float:
@@ -78,7 +108,12 @@ class VideoIndex:
 
 
 def index_of(
-    stamps: list[int | None], keys: list[int], hidden: list[int], stream: av.VideoStream, container: str
+    stamps: list[int | None],
+    keys: list[int],
+    hidden: list[int],
+    stream: av.VideoStream,
+    container: str,
+    layout: Layout | None = None,
 ) -> VideoIndex:
     """The index of a stream's packets, of which there is at least one.
 
@@ -101,19 +136,21 @@ def index_of(
     packets = candidates[first_of]
     unit = stream.time_base if complete and stream.time_base else 1 / _header_rate(stream)
     times = (ordered - ordered[0]) * float(unit)
-    is_key = np.isin(packets, keys)
-    is_key[0] = True
+    is_key = np.zeros(len(stamps), dtype=bool)
+    is_key[keys] = True
+    is_key[packets[0]] = True
     return VideoIndex(
         times=times,
         spacing=_spacing(times, float(_header_rate(stream))),
         width=stream.codec_context.width,
         height=stream.codec_context.height,
-        keys=np.flatnonzero(is_key),
+        keys=np.flatnonzero(is_key[packets]),
         packets=packets,
         stamps=file_stamps,
         stamped=stamped,
         unit=unit,
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
+        layout=layout if stamped and not hidden else None,
     )
 
 
