@@ -3,13 +3,14 @@
 The same weights and batch in float32 on the CPU. The rivals are live processes, one each, and take turns step by
 step, so that a busy machine slows all of them alike; a ratio is the median of the ratios of the pairs. Before they are
 timed, the logits and gradients of each are compared with PyTorchVideo's network in float64. A table, and JSON beside
-it.
+it. "folded" is what PyTorch's own operators can do in inference: our network without its kernels, BN folded.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 import warnings
@@ -25,13 +26,21 @@ from torch import Tensor, nn
 
 from expander.geometry import Basis, Geometry, realise
 from trainers.measure import peak_on_cpu
+from trainers.networks.fold import fold_batchnorm
+from trainers.networks.kernels.library import VARIABLE
 from trainers.processor import cpu_name
 from trainers.train import keep_freed_memory
 
 # Clips of a batch, in training and in inference.
 CLIPS = {"X2D": (8, 8), "XS": (8, 8), "S": (4, 8), "M": (2, 4)}
 TARGETS = {"X2D": (2, 2.3), "XS": (3.2, 5), "S": (4, 8), "M": (3.5, 7.8)}
-RIVALS = ("PyTorchVideo", "PyTorchVideo tuned", "ours")
+FOLDED = "folded"
+RIVALS = {
+    True: ("PyTorchVideo", "PyTorchVideo tuned", "ours"),
+    False: ("PyTorchVideo", "PyTorchVideo tuned", FOLDED, "ours"),
+}
+# Of the rivals some are compared with float64, which takes as long as many steps.
+CHECKED = ("PyTorchVideo", "ours")
 # Each in turn; fewer of those that take seconds.
 ROUNDS = {"X2D": 21, "XS": 9, "S": 5, "M": 5}
 # The first steps build oneDNN's kernels and fill the allocator.
@@ -64,7 +73,7 @@ def compared(name: str, training: bool, rounds: int, threads: int, check: bool) 
     """A row of the table for each rival."""
     context = get_context("spawn")
     pipes, processes = [], []
-    for rival in RIVALS:
+    for rival in RIVALS[training]:
         near, far = context.Pipe()
         process = context.Process(target=serve, args=(far, rival, name, training, threads), daemon=True)
         process.start()
@@ -72,10 +81,9 @@ def compared(name: str, training: bool, rounds: int, threads: int, check: bool) 
         pipes.append(near)
         processes.append(process)
     try:
-        # Of the rivals one is compared with float64, which takes as long as many steps.
         facts = [
-            _ask(pipe, "check" if check and "tuned" not in rival else "memory")
-            for pipe, rival in zip(pipes, RIVALS, strict=True)
+            _ask(pipe, "check" if check and rival in CHECKED else "memory")
+            for pipe, rival in zip(pipes, RIVALS[training], strict=True)
         ]
         for _ in range(WARM_UP):
             for pipe in pipes:
@@ -88,7 +96,7 @@ def compared(name: str, training: bool, rounds: int, threads: int, check: bool) 
     clips = CLIPS[name][not training]
     what = f"{name}, {'training' if training else 'inference'}, batch {clips}"
     rows: list[dict[str, object]] = []
-    for number, rival in enumerate(RIVALS):
+    for number, rival in enumerate(RIVALS[training]):
         ratios = sorted(took[0] / took[number] for took in times)
         quarter = len(ratios) // 4
         rows.append(
@@ -119,6 +127,8 @@ def _line(row: dict[str, object]) -> str:
 def serve(pipe: Connection, rival: str, name: str, training: bool, threads: int) -> None:
     """The process of one rival: takes steps as it is asked to, and tells how many seconds each took."""
     torch.set_num_threads(threads)
+    if rival == FOLDED:
+        os.environ[VARIABLE] = "off"
     if rival != "PyTorchVideo":
         keep_freed_memory()
     geometry = realise(NETWORKS[name], Basis())
@@ -208,6 +218,8 @@ def _channels_last(clips: Tensor) -> Tensor:
 
 def _model(rival: str, geometry: Geometry) -> nn.Module:
     theirs = pytorchvideo(geometry)
+    if rival == FOLDED:
+        return fold_batchnorm(ours(theirs, geometry))
     return ours(theirs, geometry) if rival == "ours" else theirs
 
 

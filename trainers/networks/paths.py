@@ -107,9 +107,9 @@ def running_kernels(x: Tensor, norm: nn.Module) -> Kernels | None:
 
 def image_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | None:
     """What computes the stem's spatial convolution of `x` in evaluation; None leaves it to PyTorch."""
-    if torch.is_grad_enabled() or (x.shape[1], conv.kernel_size, conv.stride) != (3, (1, 3, 3), (1, 2, 2)):
+    if torch.is_grad_enabled() or not _float_on_cpu(x) or conv.weight.dtype != torch.float32:
         return None
-    if not _float_on_cpu(x) or conv.weight.dtype != torch.float32:
+    if (x.shape[1], conv.kernel_size, conv.stride) != (3, (1, 3, 3), (1, 2, 2)):
         return None
     return compiled() if FEWEST_CHANNELS <= conv.out_channels <= MOST_CHANNELS else None
 
