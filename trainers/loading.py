@@ -59,5 +59,5 @@ def _hand_over_small_tensors_as_bytes(_: int) -> None:
 
 def _reduced(tensor: Tensor) -> Any:
     if tensor.nbytes > SMALL_BYTES:
-        return reduce_tensor(tensor)
+        return reduce_tensor(tensor)  # type: ignore[no-untyped-call]
     return torch.from_numpy, (tensor.numpy(),)
