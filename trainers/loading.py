@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar
@@ -38,6 +39,8 @@ def load(
         sampler=order,
         num_workers=workers,
         collate_fn=_as_it_is,
+        # Else a process that was forked from a server, as trials without Ray are, starts another server for these.
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         worker_init_fn=_hand_over_small_tensors_as_bytes,
         # Its own: with the global one, what a loader draws would shift the dropout of the training.
         generator=torch.Generator(),

@@ -58,6 +58,8 @@ def search(
         if manifest is not None:
             given.append(f"data.{key}={quoted(manifest)}")
     searched, source = load_space(space, given)
+    if not searched.prescribed:
+        begin_early(dispatcher)
     from results.store import open_store
 
     if not searched.prescribed and searched.prepare.folder is not None:
