@@ -58,14 +58,14 @@ def search(
         if manifest is not None:
             given.append(f"data.{key}={quoted(manifest)}")
     searched, source = load_space(space, given)
-    if not searched.prescribed:
-        begin_early(dispatcher)
     from results.store import open_store
 
     if not searched.prescribed and searched.prepare.folder is not None:
         with closing(open_store(store, create=True)) as opened:  # before hours of preparing
             opened.check_free(name)
         prepare_for(searched, renew=True)
+    if not searched.prescribed:
+        begin_early(dispatcher)
     videos = None if searched.prescribed else read_videos(searched)
     if videos is not None:
         make_folder(runs / "trials")
