@@ -66,7 +66,7 @@ def test_what_was_interrupted_is_gone_on_with_and_no_list_names_what_is_not_ther
             prepare_for(space, renew=True)
     assert not (tmp_path / "fast" / "train.csv").exists()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nut")}
-    assert len(before) == 20
+    assert 20 <= len(before) < 36  # what processes had in hand when the sample was done may be there, too
     prepare_for(space, renew=False)
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nut")}
     assert len(after) == 36
