@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=8, metavar="N", help="training videos of a class")
     parser.add_argument("--val", type=int, default=4, metavar="N", help="validation videos of a class")
     parser.add_argument("--rounds", type=int, default=1, metavar="N")
-    parser.add_argument("--dispatchers", nargs="*", choices=("ray", "inline"), default=["ray"])
+    parser.add_argument("--dispatchers", nargs="*", choices=("ray", "inline"), default=["ray", "inline"])
     parser.add_argument("--quick", action="store_true", help="two epochs of few videos, to see that it works")
     options = parser.parse_args()
     if options.quick:

@@ -13,6 +13,7 @@ from expander.cost import Cost, MeasuredName
 from expander.errors import UsageError
 from expander.failure import Verdict, blamed, suspects, verdict
 from expander.geometry import Geometry
+from expander.placement import length
 from expander.search import (
     Decision,
     Instance,
@@ -187,7 +188,8 @@ def _train(
     waits = {trial.id: wait for trial in store.unfinished(step) if (wait := failures.due(trial.id)) is not None}
     if not waits:
         return
-    todo = [trial for trial in step.trials if trial.id in waits]
+    # The longest first: begun last, it would end alone.
+    todo = sorted((trial for trial in step.trials if trial.id in waits), key=length, reverse=True)
     # Those that are tried again may still be kept.
     ahead.outcomes = [outcome for outcome in store.outcomes(step) if outcome.trial not in waits]
 

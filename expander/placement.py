@@ -73,19 +73,14 @@ def allowed(least: float, most: int, groups: int, *, several: bool = True, parts
     return sorted(found)
 
 
-def sizes_of(trials: Sequence[Trial], gpus: int, least: float) -> dict[str, float]:
-    """GPUs of each of `trials`, by its id, the longest first: `least` or more, and parts of one where `least` is one.
+def length(trial: Trial) -> float:
+    """How long training it takes, in any unit. Without rates that were measured, it is what it moves."""
+    return float(trial.recipe.epochs * measure(trial.geometry).activations)
 
-    Without rates that were measured, trainings are as long as what they move.
-    """
-    works = [
-        Work(
-            trial.recipe.epochs * measure(trial.geometry).activations,
-            groups_of(trial.recipe),
-            occupancy(trial.geometry),
-        )
-        for trial in trials
-    ]
+
+def sizes_of(trials: Sequence[Trial], gpus: int, least: float) -> dict[str, float]:
+    """GPUs of each of `trials`, by its id, the longest first: `least` or more, and parts of one where that is one."""
+    works = [Work(length(trial), groups_of(trial.recipe), occupancy(trial.geometry)) for trial in trials]
     choices = [
         [size for size in allowed(least, gpus, work.groups, parts=least < 1) if size >= least - 1e-9] for work in works
     ]

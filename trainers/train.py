@@ -7,21 +7,20 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from expander.efficientnet3d import AnyGeometry
 from expander.errors import DeviceMemoryError, FileError, TrialError, UsageError
 from expander.files import digest, remove
 from expander.recipe import ShortVideos
-from expander.trial import Completed, Epoch, GoesOn, Metrics, Told, Trial, Views
+from expander.trial import Completed, Epoch, GoesOn, Metrics, Told, Trial, Views, shorter_side
 from trainers import checkpoint
 from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
@@ -33,6 +32,7 @@ from trainers.evaluate import Evaluation, evaluate, own_videos
 from trainers.fence import Claim, Fence
 from trainers.journal import LOG, Journal, keeping_journal
 from trainers.learner import DoesNotFit, Learner
+from trainers.loading import load
 from trainers.micro_batch import MicroBatch, MicroBatches, shrunk, too_large
 from trainers.networks.build import build
 from trainers.processor import processor_name
@@ -48,7 +48,6 @@ LARGEST_INT = 2**31 - 1
 AUTOMATIC = MicroBatches()
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 
@@ -203,7 +202,8 @@ class _Attempt:
         clips = TrainingClips(train, trial.geometry, recipe, trial.seed, self.training.seconds_per_video)
         order = _order(trial, learner.epoch + 1, videos, team)
         # One loader for all epochs: its processes start once, and decode the next epoch as this one is saved.
-        with closing(_load(clips, order, self.training.loader_workers, self.beat)) as items:
+        workers, each = self.training.loader_workers, _bytes_of(trial.geometry, 1)
+        with closing(load(clips, order, workers, self.beat, each)) as items:
             while learner.epoch < recipe.epochs:
                 led(team, partial(self._keep_epoch, learner, learner.learn(items, videos)))
             learner.graphs.release()  # what follows needs their memory
@@ -218,7 +218,8 @@ class _Attempt:
         short, seconds = self.trial.recipe.short_videos, self.training.seconds_per_video
         tested = TestViews(val, self.trial.geometry, [views], short, seconds)
         order = own_videos(len(val.videos), self.team, run)
-        with closing(_load(tested, order, self.training.loader_workers, self.beat)) as videos:
+        workers, each = self.training.loader_workers, _bytes_of(self.trial.geometry, views.per_video)
+        with closing(load(tested, order, workers, self.beat, each)) as videos:
             evaluation = evaluate(
                 learner.model,
                 videos,
@@ -255,7 +256,8 @@ def score(
     damaged = Ledger(len(manifest.videos), damage_share)
     order = range(len(manifest.videos))
     tested = TestViews(manifest, geometry, views, short_videos)
-    with fixed_threads(threads), closing(_load(tested, order, loader_workers)) as loaded:
+    each = _bytes_of(geometry, sum(each.per_video for each in views))
+    with fixed_threads(threads), closing(load(tested, order, loader_workers, item_bytes=each)) as loaded:
         return evaluate(model, loaded, damaged, device=find_device(device)), damaged.videos
 
 
@@ -298,28 +300,12 @@ def _latest(folder: Path, trial: str, report: Callable[[Told], None]) -> checkpo
     return state
 
 
+def _bytes_of(geometry: AnyGeometry, clips: int) -> int:
+    """About as many as the pixels of so many clips, or views."""
+    return clips * geometry.frames * shorter_side(geometry.crop) ** 2 * 3
+
+
 def _nothing() -> None: ...
-
-
-def _load(
-    items: Dataset[T], order: Iterable[Any], workers: int, beat: Callable[[], None] = _nothing
-) -> Generator[T, None, None]:
-    """`items` in `order`, one by one; decoded ahead where there are workers, which end when it is closed.
-
-    beat: called with each, as that is progress: the one before was computed, and this one read.
-    """
-    # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
-    loader = DataLoader(
-        items,
-        batch_size=None,
-        sampler=order,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        generator=torch.Generator(),
-    )
-    for item in loader:
-        beat()
-        yield item
 
 
 def keep_freed_memory() -> None:
@@ -360,7 +346,3 @@ def fixed_threads(threads: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _as_it_is(item: T) -> T:
-    return item

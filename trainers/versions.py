@@ -28,7 +28,7 @@ TRAIN = (
     *(
         f"trainers/{name}.py"
         for name in (
-            *("batches", "evaluate", "gradients", "graphs", "learner", "micro_batch", "precision"),
+            *("batches", "evaluate", "gradients", "graphs", "learner", "loading", "micro_batch", "precision"),
             *("schedule", "team", "train"),
         )
     ),

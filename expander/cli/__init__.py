@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 
 from expander.cli.password import hide_password
@@ -11,6 +13,8 @@ from expander.errors import ExpanderError, Interrupted
 def main() -> None:
     """Run the command line; a user's mistake ends with a message and exit code 2, never a traceback."""
     hide_password()
+    # The interpreter's last collection would go through all of PyTorch, for half a second, and free what ends anyway.
+    atexit.register(gc.freeze)
     # Only now, as it may have begun this command anew.
     from expander.cli.commands import app
     from expander.cli.output import notes, print_json

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ from expander.trial import Event, content_id
 if TYPE_CHECKING:
     from results.patience import PatientSearch
     from results.search import SearchStore
+    from trainers.dispatch.member import TeamTraining
     from trainers.fence import Claim
     from trainers.measure import DeviceMeter
     from trainers.train import VideoTraining
@@ -236,35 +238,66 @@ def _dispatcher(
     store: PatientSearch, space: SearchSpace, videos: Videos | None, runs: Path, name: str | None, address: str | None
 ) -> Iterator[Dispatcher]:
     """The dispatcher that `name` asks for, with the training of this search; one for nothing where it needs none."""
+    nothing = name is None or (videos is None and space.measured is None)
+    if name == "ray" and not nothing:
+        with _on_ray(store, space, videos, runs, address) as made:
+            yield made
+        return
     from trainers.dispatch.inline import InlineDispatcher
 
-    if name is None or (videos is None and space.measured is None):
+    if nothing:
         yield InlineDispatcher(_nothing, _Recorded(store.record_of.device or ""))
         return
     meter, resources = meter_of(space), space.resources
-    training = _nothing if videos is None else _training(space, videos, runs, meter, _claim_of(store))
-    team: dict[str, Any] = {"workers": resources.workers, "least": resources.least_workers}
-    if name == "inline":
-        team |= {
-            "on_gpus": resources.gpus_per_trial > 0,
-            "threads": meter.threads,
-            "at_once": trials_at_once(resources),
-        }
-        yield InlineDispatcher(training, meter, apart=videos is not None, runs=runs, **team)
-        return
-    from trainers.dispatch.cluster import RayDispatcher
-
-    with RayDispatcher(
-        training,
+    yield InlineDispatcher(
+        _training_of(store, space, videos, runs, meter),
         meter,
-        cpus=resources.cpus,
-        gpus=resources.gpus_per_worker,
-        sized=resources.sized,
-        shared=None if videos is None else runs,
-        address=address,
-        **team,
-    ) as made:
-        yield made
+        workers=resources.workers,
+        least=resources.least_workers,
+        threads=meter.threads,
+        on_gpus=resources.gpus_per_trial > 0,
+        apart=videos is not None,
+        runs=runs,
+        at_once=trials_at_once(resources),
+    )
+
+
+@contextmanager
+def _on_ray(
+    store: PatientSearch, space: SearchSpace, videos: Videos | None, runs: Path, address: str | None
+) -> Iterator[Dispatcher]:
+    from trainers.dispatch.joining import Joining
+
+    resources = space.resources
+    # While Ray waits for its processes; not what imports Ray itself, as that imports more while it starts.
+    threading.Thread(target=import_module, args=("trainers.train",), name="imports", daemon=True).start()
+    joining = Joining(address, threads=max(1, int(resources.cpus)))
+    joining.join()
+    try:
+        from trainers.dispatch.cluster import RayDispatcher
+
+        meter = meter_of(space)
+        dispatcher = RayDispatcher(
+            _training_of(store, space, videos, runs, meter),
+            meter,
+            cpus=resources.cpus,
+            gpus=resources.gpus_per_worker,
+            workers=resources.workers,
+            least=resources.least_workers,
+            sized=resources.sized,
+            shared=None if videos is None else runs,
+            joining=joining,
+        )
+        with dispatcher as made:
+            yield made
+    finally:
+        joining.leave()
+
+
+def _training_of(
+    store: PatientSearch, space: SearchSpace, videos: Videos | None, runs: Path, meter: DeviceMeter
+) -> TeamTraining:
+    return _nothing if videos is None else _training(space, videos, runs, meter, _claim_of(store))
 
 
 def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter, claim: Claim) -> VideoTraining:

@@ -64,6 +64,8 @@ def search(
         with closing(open_store(store, create=True)) as opened:  # before hours of preparing
             opened.check_free(name)
         prepare_for(searched, renew=True)
+    if not searched.prescribed:
+        begin_early(dispatcher)
     videos = None if searched.prescribed else read_videos(searched)
     if videos is not None:
         make_folder(runs / "trials")

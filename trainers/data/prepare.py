@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -143,19 +144,19 @@ def _encode(task: Task, unfinished: Path) -> int:
 
 
 def _carry_out(todo: Sequence[Task], record: Record, workers: int) -> Iterator[Predicted | Made]:
-    """The sample, what it foretells, and the rest."""
+    """The sample first; what it foretells, once as many are done; the rest, by the same processes."""
     sample = _spread(len(todo))
-    tried = []
-    for made in _work([todo[place] for place in sample], record, workers):
-        tried.append(made)
-        yield made
     rest = [task for place, task in enumerate(todo) if place not in set(sample)]
-    if rest:
-        predicted = predict(tried, sum(_size(task.source) for task in rest), workers, rest[0].folder)
-        yield predicted
-        if predicted.bytes > predicted.free:
-            raise DataError(_too_large(predicted, len(rest), rest[0].folder))
-        yield from _work(rest, record, workers)
+    tried = []
+    with closing(_work([*(todo[place] for place in sample), *rest], record, workers)) as work:
+        for made in work:
+            tried.append(made)
+            yield made
+            if rest and len(tried) == len(sample):
+                predicted = predict(tried, sum(_size(task.source) for task in rest), workers, rest[0].folder)
+                yield predicted
+                if predicted.bytes > predicted.free:
+                    raise DataError(_too_large(predicted, len(rest), rest[0].folder))
 
 
 def _too_large(predicted: Predicted, left: int, folder: Path) -> str:
@@ -174,18 +175,13 @@ def predict(sample: Sequence[Made], source_bytes: int, workers: int, folder: Pat
     return Predicted(taken, seconds, shutil.disk_usage(folder).free, len(sample))
 
 
-def _work(tasks: Sequence[Task], record: Record, workers: int) -> Iterator[Made]:
+def _work(tasks: Sequence[Task], record: Record, workers: int) -> Generator[Made]:
     """Carry tasks out and record what became of them; a video that crashes a process is kept as it is."""
-    crashed = []
     for task, result in carry_out(_guarded, tasks, workers, limit=lambda task: LIMIT):
         if isinstance(result, Crashed):
-            crashed.append(replace(task, keep=result.reason))
-            continue
-        made = _checked(task, result)
-        record.add(made)
-        yield made
-    for task in crashed:
-        made = replace(_checked(task, _guarded(task)), state="crashed")
+            made = replace(_checked(task, _guarded(replace(task, keep=result.reason))), state="crashed")
+        else:
+            made = _checked(task, result)
         record.add(made)
         yield made
 

@@ -28,7 +28,8 @@ from trainers.detection.frame_ap import FrameMeanAP, KeyFrame, Labelled, frame_m
 from trainers.detection.learner import DetectionLearner
 from trainers.detection.network import detector
 from trainers.detection.schedule import Schedule
-from trainers.finetune.loop import keys, load
+from trainers.finetune.loop import keys
+from trainers.loading import load
 from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
 
 WEIGHTS = "detector.safetensors"

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import socket
-import threading
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-import ray
-from ray._private import ray_constants
-from ray._raylet import Config  # type: ignore[attr-defined]
 
 from expander.coordinator import NO_WAITS, Meter, nobody, nowhere
 from expander.cost import MeasuredName, described
-from expander.errors import TrialError, UsageError
+from expander.errors import TrialError
 from expander.geometry import Geometry
 from expander.placement import sizes_of
 from expander.trial import Completed, Event, Failed, Trial
 from trainers.dispatch.attempt import attempt
 from trainers.dispatch.early import Early
 from trainers.dispatch.experiment import Experiment, Measured
+from trainers.dispatch.joining import Joining
 from trainers.dispatch.machines import check_machines, check_versions
 from trainers.dispatch.member import TeamTraining
 from trainers.dispatch.ray_team import RayLauncher, remove_groups
@@ -36,22 +27,8 @@ from trainers.dispatch.waiting import Waiting
 from trainers.dispatch.witness import Witness
 from trainers.versions import versions
 
-# Read by Ray Tune: no result files, no tables on stdout, no tracebacks in the log (they are in each Failed), and no
-# change of directory in a worker, which would give a relative path another meaning there. Read by Ray: no statistics
-# for its makers.
-ENVIRONMENT = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
 # Processes that Tune keeps from one step to the next: its spare, and the one that has reported the last outcome.
 WARM = 2
-CONNECT_SECONDS = 10
-LOOPBACK = ("127.0.0.1", "localhost")
-# Whether this Ray knows clusters at all, which those for Windows and macOS do not unless told to.
-CLUSTERS: bool = ray_constants.ENABLE_RAY_CLUSTER
 # A resource of every cluster's first machine, and of none else: who holds a trial of several workers takes a sliver.
 HEAD = "node:__internal_head__"
 
@@ -64,10 +41,9 @@ class RayDispatcher:
     least: as few go on with a trial where others are lost; None has it fail. sized: a trial may get more GPUs, or more
     processes without GPUs, than that: as many as have the trials of a `run` end soonest on what the cluster has; one
     that takes a part of a GPU also a larger part. shared: the folder of the trials' files,
-    which every machine must see. address: 'host:port', 'auto', or None for RAY_ADDRESS where that is set, else a local
-    Ray. Entering raises UsageError, before anything is trained, when there is no such cluster, when it could never hold
-    a trial, and when a machine of it does not see the folder or
-    would train otherwise than this process, by its versions.
+    which every machine must see. address: as in Joining. joining: done before, in place of `address`. Entering
+    raises UsageError, before anything is trained, when there is no such cluster, when it could never hold a trial, and
+    when a machine of it does not see the folder or would train otherwise than this process, by its versions.
 
     One Tune experiment lasts as long as the dispatcher, because a process that has imported torch costs seconds: the
     same processes train one trial after the other, in this step and the next. One in which a trial has failed is
@@ -87,6 +63,7 @@ class RayDispatcher:
         sized: bool = False,
         shared: Path | None = None,
         address: str | None = None,
+        joining: Joining | None = None,
     ) -> None:
         self.meter = _RayMeter(self)
         self._training = training
@@ -95,19 +72,18 @@ class RayDispatcher:
         self._sized = sized
         self._shared = shared
         self._wanted = versions()
-        self._address = address or os.environ.get("RAY_ADDRESS") or "local"
+        self._joining = joining or Joining(address, threads=max(1, int(cpus)))
         self._experiment: Experiment | None = None
         self._kind: tuple[bool, dict[str, Seats]] = (False, {})
 
     def __enter__(self) -> RayDispatcher:
-        os.environ.update(ENVIRONMENT)
-        _connect(self._address, threads=max(1, int(self._seats.cpus)))
+        self._joining.join()
         try:
             slots = self._seats.check()
             if self._shared is not None:
                 check_machines(self._shared)
             check_versions(self._wanted)
-            if self._address == "local" and not self._sized:
+            if self._joining.local and not self._sized:
                 # A part of Ray's start rather than of the first step. A cluster may be busy: there, nobody waits; and
                 # trials that get more than they ask for are held by other processes.
                 self._begin().warm_up(min(slots, WARM))
@@ -274,7 +250,7 @@ class RayDispatcher:
         try:
             self._end()
         finally:
-            ray.shutdown()
+            self._joining.leave()
 
 
 class _RayMeter:
@@ -320,76 +296,3 @@ def _holding(event: Event, placed: Mapping[str, Seats]) -> Event:
 
 def _twice(seats: Seats) -> int:
     return 2 * seats.trials()
-
-
-def _connect(address: str, threads: int) -> None:
-    """Start a local Ray or join a cluster, with `threads` threads for OpenMP in each worker and nothing on stdout."""
-    if "://" in address:
-        raise UsageError(
-            f"--ray-address {address}: through Ray Client, epochs cannot be reported as they happen; run this command "
-            "on a machine of the cluster, with --ray-address auto"
-        )
-    if address not in ("local", "auto"):
-        _probe(address)
-    # Ray listens on every address of a machine, and looks for itself at its outer one, unless this switch for Windows
-    # says that there are no clusters.
-    ray_constants.ENABLE_RAY_CLUSTER = CLUSTERS and address.partition(":")[0] not in ("local", *LOOPBACK)
-    # Only messages pass through the object store, for which Ray would reserve a third of the memory.
-    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20} if address == "local" else {}
-    environment = {
-        "OMP_NUM_THREADS": str(threads),
-        # A process takes its next trial once the thread of the last one has ended; Tune gives that so many seconds.
-        "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
-    }
-    options: dict[str, Any] = {
-        "runtime_env": {"env_vars": environment},
-        "log_to_driver": False,
-        "logging_level": logging.CRITICAL,
-    }
-    before = signal.getsignal(signal.SIGTERM)
-    if address != "local":
-        _show_token(address)
-    try:
-        ray.init(address, **options, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"cannot join the Ray cluster at {address}: {error}. If it asks for a token, set RAY_AUTH_TOKEN_PATH to the"
-            " file of it, or RAY_AUTH_MODE=token for ~/.ray/auth_token"
-        ) from error
-    if threading.current_thread() is threading.main_thread():
-        # Ray takes SIGTERM to itself and exits at once; its caller has trials to stop and a store to tell.
-        signal.signal(signal.SIGTERM, before)
-    # Ray prints the death of a worker to stdout, whatever log_to_driver says. The trial's Failed tells it.
-    ray._private.worker.print_to_stdstream = _discard
-
-
-def _show_token(address: str) -> None:
-    """Show the cluster a token where the user names one, which ray.init alone does not.
-
-    The file in the home, which every local Ray makes, says nothing about this cluster; and one that asks for no token
-    fails those who show theirs.
-    """
-    if "RAY_AUTH_MODE" not in os.environ and {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
-        os.environ["RAY_AUTH_MODE"] = "token"
-        Config.initialize("")  # it has read the environment before
-    if os.environ.get("RAY_AUTH_MODE") != "token":
-        logging.getLogger(__name__).warning(
-            "the Ray cluster at %s is joined without a token: whoever reaches its ports can run programs on it;"
-            " docs/operations.md says how to give it one",
-            address,
-        )
-
-
-def _discard(*args: Any, **kwargs: Any) -> None: ...
-
-
-def _probe(address: str) -> None:
-    # Ray itself goes on trying a wrong address for minutes.
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError, OverflowError) as error:
-        raise UsageError(
-            f"--ray-address {address}: no Ray cluster answers there ({error}); expected host:port as "
-            "'ray start --head' prints it, 'auto', or nothing for a local Ray"
-        ) from error

@@ -7,7 +7,8 @@ from multiprocessing import forkserver as server
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 
-PRELOADED = ["trainers.train"]
+# The second is imported by PyTorch's first optimiser, for another second.
+PRELOADED = ["trainers.train", "torch._dynamo"]
 
 
 def begin() -> ForkServerContext:

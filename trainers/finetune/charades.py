@@ -24,8 +24,9 @@ from trainers.data.charades import CLASSES, CharadesClips, CharadesManifest, Lab
 from trainers.data.clips import Damaged, TestViews, TrainingClips, ViewedVideo, normalise
 from trainers.data.damage import Ledger
 from trainers.finetune.average_precision import AveragePrecision, average_precision
-from trainers.finetune.loop import Finetuning, Loss, Progress, finetune, load
+from trainers.finetune.loop import Finetuning, Loss, Progress, finetune
 from trainers.finetune.recipe import FinetuneRecipe
+from trainers.loading import load
 from trainers.networks.build import build
 from trainers.train import DeviceName, deterministic, find_device, fixed_threads, keep_freed_memory
 

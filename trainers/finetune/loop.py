@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from expander.errors import DataError, TrialError
 from expander.files import make_folder
@@ -23,6 +23,7 @@ from trainers.data.clips import Damaged
 from trainers.data.damage import Ledger
 from trainers.finetune.recipe import FinetuneRecipe, rate_at
 from trainers.learner import sgd
+from trainers.loading import load
 
 S = TypeVar("S")
 STEM = "iteration"  # of the names of checkpoints
@@ -206,20 +207,3 @@ def keys(seed: int, places: int, start: int) -> Iterator[tuple[int, int]]:
         order = random.Random(f"{seed} {epoch + 1}").sample(range(places), places)
         yield from ((epoch + 1, place) for place in order[skipped:])
         epoch, skipped = epoch + 1, 0
-
-
-def load(items: Dataset[Any], order: Iterable[Any], workers: int) -> Generator[Any, None, None]:
-    """`items` by the keys of `order`, one by one; decoded ahead where there are workers; close it to end them."""
-    # Its own generator: with the global one, what a loader draws would shift the dropout of the training.
-    yield from DataLoader(
-        items,
-        batch_size=None,
-        sampler=order,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        generator=torch.Generator(),
-    )
-
-
-def _as_it_is(item: S) -> S:
-    return item
