@@ -202,6 +202,9 @@ def test_the_stems_convolution_is_exact_for_any_strides_of_the_clips(shape, leav
 def test_every_other_position_is_taken(shape, kernels):
     x = clips(*shape)
     assert torch.equal(kernels.thin(x), x[..., ::2, ::2])
+    layer = PointwiseConv3d(shape[1], 20, 2)
+    with torch.no_grad():
+        assert close([layer(x)], [copy.deepcopy(layer).double()(x.double())])
 
 
 @pytest.mark.parametrize("stride", [1, 2])

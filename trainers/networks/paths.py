@@ -115,8 +115,11 @@ def image_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | None:
 
 
 def pointwise_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | None:
-    """What computes a 1x1x1 convolution of `x`; None leaves it to PyTorch. A single position is all overhead."""
-    if conv.stride[1] != 1 or not _suits(x) or x.shape[2:].numel() == 1:
+    """What computes a 1x1x1 convolution of `x`; None leaves it to PyTorch, as gradients at stride 2.
+
+    A single position is all overhead.
+    """
+    if not _suits(x) or x.shape[2:].numel() == 1 or (conv.stride[1] != 1 and torch.is_grad_enabled()):
         return None
     return compiled() if made_for_product(conv) else None
 

@@ -29,6 +29,8 @@ class PointwiseConv3d(nn.Conv3d):
         if self.plain:
             return super().forward(x)
         if kernels := pointwise_kernels(x, self):
+            if self.stride[1] == 2:
+                return kernels.project(kernels.thin(x.contiguous(memory_format=torch.channels_last_3d)), self.weight)
             # Autograd's apply is untyped in PyTorch's stubs.
             return cast("Tensor", _Product.apply(kernels, x, self.weight))  # type: ignore[no-untyped-call]
         if not pointwise_by_product(x, self.stride[1]):
