@@ -51,7 +51,7 @@ STEPS = 13
 # Searches of the small store, of about a hundred trials each.
 FEW = 2
 SIZES = (f"{FEW * store.TRIALS // store.SEARCHES:,}", f"{store.TRIALS:,}")
-# What a local Ray takes from nothing to the first answer of a worker, with the options of trainers/dispatch/cluster.py.
+# What a local Ray takes from nothing to the first answer of a worker, with the options of trainers/dispatch/joining.py.
 RAY = """
 import logging, time, ray
 began = time.perf_counter()

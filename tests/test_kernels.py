@@ -67,6 +67,19 @@ def close(found, wanted):
     return all(distance(*pair) < TOLERANCE for pair in zip(found, wanted, strict=True))
 
 
+def check_layer(layer, x, by):
+    """Its output and both gradients are exact, and computed `by` this node of autograd."""
+    x.requires_grad_()
+    found = layer(x)
+    assert found.grad_fn.name() == by
+    exact, of = copy.deepcopy(layer).double(), x.detach().double().requires_grad_()
+    wanted, gradient = exact(of), torch.randn_like(found)
+    wanted.backward(gradient.double())
+    layer.zero_grad()
+    found.backward(gradient)
+    assert close((found, x.grad, layer.weight.grad), (wanted, of.grad, exact.weight.grad))
+
+
 # The channel-wise convolution
 
 SHAPES = [
@@ -101,15 +114,7 @@ def test_the_layer_takes_them_for_any_strides_of_its_input(kernels):
         torch.randn(2, 3, 24, 8, 9).permute(0, 2, 1, 4, 3),
         clips(4, 24, 3, 9, 8)[::2],
     ):
-        x.requires_grad_()
-        found = layer(x)
-        assert found.grad_fn.name() == "_CompiledBackward"
-        exact, of = copy.deepcopy(layer).double(), x.detach().double().requires_grad_()
-        wanted, gradient = exact(of), torch.randn_like(found)
-        wanted.backward(gradient.double())
-        layer.zero_grad()
-        found.backward(gradient)
-        assert close((found, x.grad, layer.weight.grad), (wanted, of.grad, exact.weight.grad))
+        check_layer(layer, x, "_CompiledBackward")
 
 
 def test_what_they_are_not_made_for_is_pytorchs():
@@ -159,15 +164,7 @@ def test_the_pointwise_layer_takes_them_for_any_strides_of_its_input(kernels):
         clips(4, 24, 3, 9, 8)[::2],
         clips(1, 24, 1, 9, 8),
     ):
-        x.requires_grad_()
-        found = layer(x)
-        assert found.grad_fn.name() == "_ProductBackward"
-        exact, of = copy.deepcopy(layer).double(), x.detach().double().requires_grad_()
-        wanted, gradient = exact(of), torch.randn_like(found)
-        wanted.backward(gradient.double())
-        layer.zero_grad()
-        found.backward(gradient)
-        assert close((found, x.grad, layer.weight.grad), (wanted, of.grad, exact.weight.grad))
+        check_layer(layer, x, "_ProductBackward")
 
 
 def test_pointwise_convolutions_that_they_are_not_made_for_are_pytorchs():

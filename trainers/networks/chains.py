@@ -99,15 +99,18 @@ def filtered(
     """
     act = ACTS[type(activation)]
     if both := _for_both(conv, norm, x.value):
-        channelwise, running = cast("ChannelwiseConv3d", conv), _running(norm)
+        channelwise = cast("ChannelwiseConv3d", conv)
         given = x.value, channelwise.weight, channelwise.stride[1]
         if not isinstance(excitation, SqueezeExcitation):
-            return Activated(both.convolve_running(*given, running, act, widening))
+            return Activated(both.convolve_running(*given, _running(norm), act, widening))
         y, means = both.convolve_averaged(*given, widening)
-        return Activated(y, waiting=Waiting(both, both.excite_running(y, means, running, _squeeze(excitation), act)))
+        return _excited(both, y, means, norm, excitation, act)
     y = x.through(conv, keep=keep)
     if not isinstance(excitation, SqueezeExcitation):
         return normalised(norm, y, activation)
+    if settled := running_kernels(y, norm):
+        means = settled.moments(y, [len(y)], norm.eps).clip_mean
+        return _excited(settled, y, means, norm, excitation, act)
     if kernels := norm_kernels(y, norm):
         parts = (norm.weight, norm.bias, _squeeze(excitation), _sizes(norm, y), norm.eps, act)
         return _entered(norm, y, excite(kernels, y, *parts))
@@ -216,6 +219,15 @@ def _for_product(conv: nn.Module, norm: nn.Module, activation: nn.Module | None,
         return None
     settled = running_kernels(x, norm)
     return settled if settled and made_for_product(conv) else None
+
+
+def _excited(
+    kernels: Kernels, y: Tensor, means: Tensor, norm: GroupedBatchNorm3d, excitation: SqueezeExcitation, act: int
+) -> Activated:
+    """act(excitation(norm(y))) in evaluation, yet to be done. means: of each clip's channels."""
+    return Activated(
+        y, waiting=Waiting(kernels, kernels.excite_running(y, means, _running(norm), _squeeze(excitation), act))
+    )
 
 
 def _running(norm: GroupedBatchNorm3d) -> Running:

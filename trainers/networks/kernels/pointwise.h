@@ -35,6 +35,15 @@ static INLINE void FN(sum)(long depth, const float *x, long row, long step, cons
     }
 }
 
+static INLINE void FN(clear)(vec (*total)[MOST_VECTORS], half_vec *rest, int rows, int full) {
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+        for (int i = 0; i < full; i++) total[r][i] = (vec){0};
+        rest[r] = (half_vec){0};
+    }
+}
+
 /* One tile of out = act(x w + shift + residual): w a panel, out and shift at the panel's first channel; rows of x are `row`
  * floats apart, and of `parts` parts of `depth` floats, which are `apart` floats apart. */
 static INLINE void FN(forward_tile)(const Product *s, const float *x, long row, int parts, long apart, long depth,
@@ -42,12 +51,7 @@ static INLINE void FN(forward_tile)(const Product *s, const float *x, long row, 
                                     int rows, int full, int half) {
     vec total[MOST_ROWS][MOST_VECTORS];
     half_vec rest[MOST_ROWS];
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-        for (int i = 0; i < full; i++) total[r][i] = (vec){0};
-        rest[r] = (half_vec){0};
-    }
+    FN(clear)(total, rest, rows, full);
     for (int part = 0; part < parts; part++)
         FN(sum)(depth, x + part * apart, row, 1, w + part * depth * (full + half) * V, (full + half) * V,
                 (full + half - 1) * V, total, rest, rows, full, half);
@@ -78,12 +82,7 @@ static INLINE void FN(weight_tile)(long depth, const float *x, long xs, const fl
                                    int rows, int full, int half) {
     vec total[MOST_ROWS][MOST_VECTORS];
     half_vec rest[MOST_ROWS];
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-        for (int i = 0; i < full; i++) total[r][i] = (vec){0};
-        rest[r] = (half_vec){0};
-    }
+    FN(clear)(total, rest, rows, full);
     FN(sum)(depth, x, 1, xs, w, ws, last, total, rest, rows, full, half);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
