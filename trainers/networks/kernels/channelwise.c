@@ -14,6 +14,10 @@
 
 #define INLINE inline __attribute__((always_inline))
 #define TILE 8
+/* Rows of a tile at stride 1. */
+#ifndef PAIRS
+#define PAIRS 2
+#endif
 /* Bytes of inputs that stay in a core's own cache, with room for what else there is. */
 #define CACHED (384L << 10)
 #define HELD (640L << 10)
@@ -46,7 +50,7 @@ typedef struct {
 #include "channelwise.h"
 #undef V
 
-typedef void Tiles(const Shape *, const Frames *, int, const float *, float *, int, int, int, int);
+typedef void Tiles(const Shape *, const Frames *, int, const float *, float *, long, int, int, int, int, int);
 typedef void WeightTiles(const Shape *, const float *, const float *, float *, int, int, int, int, int);
 
 /* How channels are cut: `wide` blocks of 16 from the first on, then `rests` of 16 or of 8, of which the last ends with the
@@ -69,21 +73,44 @@ static Plan plan(int channels) {
     return found;
 }
 
-/* All channels of the row's tiles, one tile after the other: a tile's positions are read from memory once. ahead: what is
- * read soon, `floats` of it. */
-static INLINE void along_row(const Shape *s, const Plan *by, Tiles *by16, Tiles *by8, int positions, const Frames *x,
-                             const float *taps, float *out, long step, int row, const float *ahead, long floats) {
-    const int tiles = (positions + TILE - 1) / TILE;
-    for (int n = 0; n < tiles; n++) {
-        for (long at = floats * n / tiles; at < floats * (n + 1) / tiles; at += 16) __builtin_prefetch(ahead + at, 0, 2);
-        const int tile = (int)((long)positions * n / tiles), width = (int)((long)positions * (n + 1) / tiles) - tile;
-        float *to = out + tile * step;
-        if (by->wide) by16(s, x, 0, taps, to, row, tile, width, by->wide);
-        for (int i = 0; i < by->rests; i++) {
-            const int c = by->first[i];
-            (by->lanes[i] == 16 ? by16 : by8)(s, x, c, taps + c, to + c, row, tile, width, 1);
-        }
+/* What computes tiles of 16 and of 8 channels, of up to so many rows at once. */
+typedef struct {
+    Tiles *by16, *by8;
+    int rows;
+} Way;
+
+/* A tile of all channels, `rows` rows high. */
+static INLINE void over_tile(const Shape *s, const Plan *by, const Way *way, const Frames *x, const float *taps,
+                             float *out, long to_row, int row, int rows, int tile, int width) {
+    if (by->wide) way->by16(s, x, 0, taps, out, to_row, row, rows, tile, width, by->wide);
+    for (int i = 0; i < by->rests; i++) {
+        const int c = by->first[i];
+        (by->lanes[i] == 16 ? way->by16 : way->by8)(s, x, c, taps + c, out + c, to_row, row, rows, tile, width, 1);
     }
+}
+
+/* Rows first .. last - 1. positions: of a row that are computed, `step` floats of the result apart; a row is `to_row`
+ * floats. ahead: what is read soon, `floats` of it. */
+static INLINE void over_strip(const Shape *s, const Plan *by, const Way *way, int positions, const Frames *x,
+                              const float *taps, float *out, long step, long to_row, int first, int last,
+                              const float *ahead, long floats) {
+    const int tiles = (positions + TILE - 1) / TILE, all = tiles * (last - first);
+    /* From one tile to the one below, which reads the same rows while they are in the cache, if it does. */
+    const int height = way->rows > 1 ? last - first : 1;
+    int done = 0;
+    for (int top = first; top < last; top += height)
+        for (int n = 0; n < tiles; n++) {
+            const int tile = (int)((long)positions * n / tiles), width = (int)((long)positions * (n + 1) / tiles) - tile;
+            for (int row = top, rows; row < top + height; row += rows, done += rows) {
+                rows = row + way->rows <= top + height ? way->rows : 1;
+                for (long at = floats * done / all; at < floats * (done + rows) / all; at += 16)
+                    __builtin_prefetch(ahead + at, 0, 2);
+                float *to = out + (row - first) * to_row + tile * step;
+                for (int r = rows; r < 2 * rows && row + r < top + height; r++)
+                    for (long at = 0; at < width * step; at += 16) __builtin_prefetch(to + r * to_row + at, 1, 3);
+                over_tile(s, by, way, x, taps, to, to_row, row, rows, tile, width);
+            }
+        }
 }
 
 /* weight (channels, kt, kh, kw) -> [kt][kh][kw][channels], or each axis reversed. */
@@ -100,17 +127,20 @@ typedef struct {
     float *sums;
 } Finish;
 
-static void finish_row(const Finish *f, float *row, int width, int channels, long number) {
+static void finish_rows(const Finish *f, float *row, int width, int channels, long number, int rows) {
     if (f->sums) {
-        float *restrict sums = f->sums + number * channels;
-        memset(sums, 0, channels * sizeof(float));
-        for (int at = 0; at < width; at++, row += channels)
-            for (int c = 0; c < channels; c++) sums[c] += row[c];
+        for (; rows > 0; rows--, number++) {
+            float *restrict sums = f->sums + number * channels;
+            memset(sums, 0, channels * sizeof(float));
+            for (int at = 0; at < width; at++, row += channels)
+                for (int c = 0; c < channels; c++) sums[c] += row[c];
+        }
         return;
     }
     const float *restrict scale = f->scale, *restrict shift = f->shift;
-    for (int at = 0; at < width; at += f->together, row += f->together * channels) {
-        const int count = (width - at < f->together ? width - at : f->together) * channels;
+    const int all = rows * width;
+    for (int at = 0; at < all; at += f->together, row += f->together * channels) {
+        const int count = (all - at < f->together ? all - at : f->together) * channels;
         FOR_EACH(f->act, count, row[c] * scale[c] + shift[c], row)
     }
 }
@@ -135,9 +165,9 @@ static INLINE Frames frames_of(const Shape *s, const float *x, long image, int f
     return found;
 }
 
-/* positions: of a row that are computed at once, `step` floats of the result apart. image: floats of a frame of x. */
-static void over_rows(const Shape *s, Tiles *by16, Tiles *by8, const float *from, long image, const float *taps,
-                      float *to, int rows, int positions, long step, long to_row, const Finish *finish, int threads) {
+/* positions: of a row that are computed, `step` floats of the result apart. image: floats of a frame of x. */
+static void over_rows(const Shape *s, const Way *way, const float *from, long image, const float *taps, float *to,
+                      int rows, int positions, long step, long to_row, const Finish *finish, int threads) {
     const int together = rows_together(s, rows, threads), parts = (rows + together - 1) / together;
     const Plan by = plan(s->channels);
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -149,23 +179,26 @@ static void over_rows(const Shape *s, Tiles *by16, Tiles *by8, const float *from
             const Frames frames = frames_of(s, x, image, frame, 0, 0);
             /* The next frame's share is read from memory while this one's is computed. */
             const int next = frame + s->kt / 2 + 1;
-            const float *ahead = x + (next < s->frames ? next : frame) * image;
-            for (int row = first; row < last; row++) {
-                const long number = ((long)clip * s->frames + frame) * rows + row;
-                const long soon = image * row / rows, floats = next < s->frames ? image * (row + 1) / rows - soon : 0;
-                float *out = to + number * to_row;
-                along_row(s, &by, by16, by8, positions, &frames, taps, out, step, row, ahead + soon, floats);
-                if (finish) finish_row(finish, out, (int)(to_row / s->channels), s->channels, number);
-            }
+            const long soon = image * first / rows, floats = next < s->frames ? image * last / rows - soon : 0;
+            const float *ahead = x + (next < s->frames ? next : frame) * image + soon;
+            const long number = ((long)clip * s->frames + frame) * rows + first;
+            over_strip(s, &by, way, positions, &frames, taps, to + number * to_row, step, to_row, first, last, ahead, floats);
+            if (finish) finish_rows(finish, to + number * to_row, (int)(to_row / s->channels), s->channels, number, last - first);
         }
     }
 }
 
+static const Way forwards = {forward_tiles16, forward_tiles8, PAIRS}, inputs = {input_tiles16, input_tiles8, 1};
+/* Where the rows below each other read nothing in common. */
+static const Way singly = {forward_tiles16, forward_tiles8, 1};
+
+static const Way *way_of(const Shape *s) { return s->stride == 1 && s->kh == 3 ? &forwards : &singly; }
+
 static void forward(const Shape *s, const float *x, const float *weight, float *out, float *taps, int reversed,
                     const Finish *finish, int threads) {
     pack(weight, taps, s->channels, s->kt * s->kh * s->kw, reversed);
-    over_rows(s, forward_tiles16, forward_tiles8, x, (long)s->height * s->width * s->channels, taps, out, s->out_height,
-              s->out_width, s->channels, (long)s->out_width * s->channels, finish, threads);
+    over_rows(s, way_of(s), x, (long)s->height * s->width * s->channels, taps, out, s->out_height, s->out_width, s->channels,
+              (long)s->out_width * s->channels, finish, threads);
 }
 
 /* scratch: kt kh kw channels floats. reversed: with the weight's axes reversed, which at stride 1 turns the output's
@@ -267,12 +300,10 @@ static void widened(const Shape *s, const Product *p, const Running *first_norm,
             const int frame = t - s->kt / 2;
             if (frame < 0) continue;
             const Frames frames = frames_of(s, own, image, frame, s->kt, above);
-            for (int row = first; row < last; row++) {
-                const long number = ((long)clip * s->frames + frame) * s->out_height + row;
-                float *to = out + number * to_row;
-                along_row(s, &by, forward_tiles16, forward_tiles8, s->out_width, &frames, taps, to, C, row, x, 0);
-                finish_row(finish, to, s->out_width, C, number);
-            }
+            const long number = ((long)clip * s->frames + frame) * s->out_height + first;
+            float *to = out + number * to_row;
+            over_strip(s, &by, way_of(s), s->out_width, &frames, taps, to, C, to_row, first, last, x, 0);
+            finish_rows(finish, to, s->out_width, C, number, last - first);
         }
     }
 }
@@ -298,11 +329,11 @@ void widened_means(const Shape *s, const Product *p, const Running *first_norm, 
 void channelwise_input(const Shape *s, const float *gradient, const float *weight, float *out, float *scratch,
                        int threads) {
     pack(weight, scratch, s->channels, s->kt * s->kh * s->kw, 0);
-    over_rows(s, input_tiles16, input_tiles8, gradient, (long)s->out_height * s->out_width * s->channels, scratch, out,
+    over_rows(s, &inputs, gradient, (long)s->out_height * s->out_width * s->channels, scratch, out,
               s->height, s->out_width, 2L * s->channels, (long)s->width * s->channels, 0, threads);
 }
 
-/* As along_row, for the weight's gradient: the sums of each block are by themselves. */
+/* All channels of the row's tiles, for the weight's gradient: the sums of each block are by themselves. */
 static INLINE void weight_row(const Shape *s, const Plan *by, const float *x, const float *gradient, float *sums,
                               int frame, int row) {
     const int tiles = (s->out_width + TILE - 1) / TILE;

@@ -41,6 +41,48 @@ static INLINE void FN(forward_tile)(const Shape *s, const Frames *x, int c, cons
     for (int i = 0; i < width; i++) *(vec *)(out + (long)i * s->channels) = total[i];
 }
 
+/* As forward_tile at stride 1 with kernels of 3 x 3, and the tile below it: what both read is read once. to_row: floats from
+ * one to the other. */
+static INLINE void FN(forward_pair)(const Shape *s, const Frames *x, int c, const float *taps, float *out, long to_row,
+                                    int row, int tile, int width, int left, int right) {
+    vec total[2][TILE];
+#pragma GCC unroll 8
+    for (int i = 0; i < width; i++) total[0][i] = total[1][i] = (vec){0};
+    for (int dt = 0; dt < s->kt; dt++) {
+        if (!x->of[dt]) continue;
+        const float *in = x->of[dt] + c + ((long)(row - 1 - x->above) * s->width + tile) * s->channels;
+        const float *tap = taps + (long)dt * 9 * s->channels;
+#pragma GCC unroll 4
+        for (int r = 0; r < 4; r++, in += (long)s->width * s->channels) {
+            if ((r == 0 && row == 0) || (r == 3 && row + 2 == s->height)) continue;
+            vec weight[2][3];
+#pragma GCC unroll 2
+            for (int a = 0; a < 2; a++)
+#pragma GCC unroll 3
+                for (int dw = 0; dw < 3; dw++)
+                    if (r - a >= 0 && r - a < 3) weight[a][dw] = *(const vec *)(tap + ((r - a) * 3 + dw) * s->channels);
+#pragma GCC unroll 10
+            for (int at = -1; at <= width; at++) {
+                if ((left && at < 0) || (right && at == width)) continue;
+                const vec here = *(const vec *)(in + (long)at * s->channels);
+#pragma GCC unroll 3
+                for (int dw = 0; dw < 3; dw++) {
+                    const int i = at + 1 - dw;
+                    if (i < 0 || i >= width) continue;
+#pragma GCC unroll 2
+                    for (int a = 0; a < 2; a++)
+                        if (r - a >= 0 && r - a < 3) total[a][i] += weight[a][dw] * here;
+                }
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < width; i++) {
+        *(vec *)(out + (long)i * s->channels) = total[0][i];
+        *(vec *)(out + to_row + (long)i * s->channels) = total[1][i];
+    }
+}
+
 /* Inputs 2 tile .. 2 (tile + width) - 1 of one row of the input's gradient at stride 2. `right`: there is no output
  * after the tile; `odd`: nor a last odd input. */
 static INLINE void FN(input_tile)(const Shape *s, const Frames *gradient, int c, const float *taps, float *out,
@@ -144,17 +186,28 @@ TILES(1, 3)
 TILES(2, 3)
 TILES(1, 1)
 
-static void FN(input_tiles)(const Shape *s, const Frames *gradient, int from, const float *taps, float *out, int row,
-                            int tile, int width, int count) {
+#define P_(W, L, R, S, K) \
+    EACH_BLOCK FN(forward_pair)(s, x, from + c, taps + c, out + c, to_row, row, tile, W, L, R)
+#define PAIR(W) BY_SIDE(P_, W, 1, 3)
+static void FN(forward_pairs)(const Shape *s, const Frames *x, int from, const float *taps, float *out, long to_row,
+                              int row, int tile, int width, int count) {
+    CASES(PAIR)
+}
+
+static void FN(input_tiles)(const Shape *s, const Frames *gradient, int from, const float *taps, float *out, long to_row,
+                            int row, int rows, int tile, int width, int count) {
+    (void)to_row, (void)rows;
     const int right = tile + width == s->out_width, odd = right && s->width % 2;
 #define I_(W, R, O) EACH_BLOCK FN(input_tile)(s, gradient, from + c, taps + c, out + c, row, tile, W, R, O)
 #define INPUT(W) if (odd) I_(W, 1, 1); else if (right) I_(W, 1, 0); else I_(W, 0, 0)
     CASES(INPUT)
 }
 
-static void FN(forward_tiles)(const Shape *s, const Frames *x, int from, const float *taps, float *out, int row,
-                              int tile, int width, int count) {
-    if (s->kw == 1)
+static void FN(forward_tiles)(const Shape *s, const Frames *x, int from, const float *taps, float *out, long to_row,
+                              int row, int rows, int tile, int width, int count) {
+    if (rows == 2)
+        FN(forward_pairs)(s, x, from, taps, out, to_row, row, tile, width, count);
+    else if (s->kw == 1)
         FN(forward_tiles_11)(s, x, from, taps, out, row, tile, width, count);
     else if (s->stride == 1)
         FN(forward_tiles_13)(s, x, from, taps, out, row, tile, width, count);
@@ -190,3 +243,5 @@ static void FN(weight_tiles)(const Shape *s, const float *x, const float *gradie
 #undef WEIGHT_13
 #undef WEIGHT_23
 #undef WEIGHT_11
+#undef P_
+#undef PAIR
