@@ -247,14 +247,18 @@ def test_what_expands_is_the_same_to_the_bit_where_no_more_of_it_is_held_than_th
     shape, inner, kernel, kernels
 ):
     x, expand, weight = clips(*shape), torch.randn(inner, shape[1], 1, 1, 1), torch.randn(inner, 1, *kernel)
-    first, second = (Running(*(torch.rand(inner) + 0.1 for _ in range(4)), 1e-5) for _ in range(2))
+    first, second, third = (Running(*(torch.rand(c) + 0.1 for _ in range(4)), 1e-5) for c in (inner, inner, 20))
+    project = torch.randn(20, inner, 1, 1, 1)
     wide, widening = kernels.project_running(x, expand, first, RELU), Widening(expand, first)
     before = torch.get_num_threads()
     try:
         for stride, threads in itertools.product((1, 2), (1, 2, 3)):
             torch.set_num_threads(threads)
-            found = kernels.convolve_running(x, weight, stride, second, SWISH, widening)
-            assert torch.equal(found, kernels.convolve_running(wide, weight, stride, second, SWISH))
+            middle = kernels.convolve_running(wide, weight, stride, second, SWISH)
+            residual = clips(shape[0], 20, *middle.shape[2:])
+            last = project, third, residual
+            found = kernels.convolve_projected(x, widening, weight, stride, second, SWISH, *last)
+            assert torch.equal(found, kernels.project_running(middle, project, third, RELU, residual))
             found = kernels.convolve_averaged(x, weight, stride, widening)
             wanted = kernels.convolve_averaged(wide, weight, stride)
             assert all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))

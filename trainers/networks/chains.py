@@ -40,15 +40,33 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Unprojected:
+    """The first two convolutions of a block without SE in evaluation, with BN and activations: they are computed
+    together with the third, so that what is between them never leaves the cache."""
+
+    kernels: Kernels
+    widening: Widening
+    weight: Tensor
+    stride: int
+    norm: Running
+    act: int
+
+    def done(self, x: Tensor) -> Tensor:
+        """Of x, by themselves."""
+        wide = self.kernels.project_running(x, self.widening.weight, self.widening.norm, RELU)
+        return self.kernels.convolve_running(wide, self.weight, self.stride, self.norm, self.act)
+
+
+@dataclass(frozen=True)
 class Activated:
     """What an activation leaves, and how to compute it once more; None where it is to be kept.
 
-    waiting: what is yet to be done to the value, which a 1x1x1 convolution does as it reads.
+    waiting: what is yet to be done to the value, which the 1x1x1 convolution that follows does too.
     """
 
     value: Tensor
     again: Callable[[], Tensor] | None = None
-    waiting: Waiting | None = None
+    waiting: Waiting | Unprojected | None = None
 
     def through(self, layer: nn.Module, *, keep: bool = False) -> Tensor:
         """layer(value). Unless `keep`, what the backward pass needs of the value is computed again there, in a pass
@@ -77,9 +95,10 @@ def projected(
 ) -> Activated:
     """activation(norm(conv(x))) of a 1x1x1 convolution. keep: as of `Activated.through`."""
     if product := _for_product(conv, norm, activation, x.value):
-        before = x.waiting.by if x.waiting else None
-        values = x.value, cast("Tensor", conv.weight), _running(norm)
-        return Activated(product.project_running(*values, RELU, before=before))
+        value, before = _read(x)
+        return Activated(
+            product.project_running(value, cast("Tensor", conv.weight), _running(norm), RELU, before=before)
+        )
     return normalised(norm, x.through(conv, keep=keep), activation)
 
 
@@ -102,7 +121,9 @@ def filtered(
         channelwise = cast("ChannelwiseConv3d", conv)
         given = x.value, channelwise.weight, channelwise.stride[1]
         if not isinstance(excitation, SqueezeExcitation):
-            return Activated(both.convolve_running(*given, _running(norm), act, widening))
+            if widening:
+                return Activated(x.value, waiting=Unprojected(both, widening, *given[1:], _running(norm), act))
+            return Activated(both.convolve_running(*given, _running(norm), act))
         y, means = both.convolve_averaged(*given, widening)
         return _excited(both, y, means, norm, excitation, act)
     y = x.through(conv, keep=keep)
@@ -168,8 +189,12 @@ def joined(
     """activation(drop(norm(conv(x))) + residual) of a 1x1x1 convolution. keep: as of `Activated.through`."""
     product = _for_product(conv, norm, activation, x.value)
     if product and residual.is_contiguous(memory_format=torch.channels_last_3d):
-        values = x.value, cast("Tensor", conv.weight), _running(norm)
-        return product.project_running(*values, RELU, residual, x.waiting.by if x.waiting else None)
+        last = cast("Tensor", conv.weight), _running(norm)
+        if isinstance(middle := x.waiting, Unprojected):
+            first = middle.widening, middle.weight, middle.stride, middle.norm, middle.act
+            return product.convolve_projected(x.value, *first, *last, residual)
+        value, before = _read(x)
+        return product.project_running(value, *last, RELU, residual, before)
     return added(norm, x.through(conv, keep=keep), drop, residual, activation)
 
 
@@ -219,6 +244,13 @@ def _for_product(conv: nn.Module, norm: nn.Module, activation: nn.Module | None,
         return None
     settled = running_kernels(x, norm)
     return settled if settled and made_for_product(conv) else None
+
+
+def _read(x: Activated) -> tuple[Tensor, Scaled | None]:
+    """What a 1x1x1 convolution reads of x, and what it does to that first."""
+    if isinstance(x.waiting, Unprojected):
+        return x.waiting.done(x.value), None
+    return x.value, x.waiting.by if x.waiting else None
 
 
 def _excited(

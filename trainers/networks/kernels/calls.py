@@ -61,7 +61,7 @@ SIGNATURES: dict[str, list[Any]] = {
     "channelwise_means": [POINTER] * 7 + [INT],
     "channelwise_input": [POINTER] * 5 + [INT],
     "channelwise_weight": [POINTER] * 5 + [INT] * 2,
-    "widened_running": [POINTER] * 9 + [INT],
+    "widened_projected": [POINTER] * 13 + [INT],
     "widened_means": [POINTER] * 10,
     "norm_moments": [POINTER] * 9,
     "norm_apply": [POINTER] * 9,
@@ -84,7 +84,7 @@ def typed(library: ctypes.CDLL) -> ctypes.CDLL:
     for name, signature in SIGNATURES.items():
         kernel = getattr(library, name)
         kernel.argtypes, kernel.restype = signature, None
-    library.widened_room.argtypes, library.widened_room.restype = [POINTER, INT, INT], LONG
+    library.widened_room.argtypes, library.widened_room.restype = [POINTER, INT, INT, INT], LONG
     return library
 
 
@@ -102,7 +102,7 @@ class Running:
 @dataclass(frozen=True)
 class Widening:
     """relu(BN(x)) of the pointwise convolution by weight (C', C, 1, 1, 1), of which no more is held at once than
-    what a core's cache has room for."""
+    a core's cache has room for."""
 
     weight: Tensor
     norm: Running
@@ -144,24 +144,31 @@ class Kernels:
         _call(self.library.channelwise_forward, [shape], tensors, int(reverse), _threads(x))
         return out
 
-    def convolve_running(
-        self, x: Tensor, weight: Tensor, stride: int, norm: Running, act: int, widening: Widening | None = None
+    def convolve_running(self, x: Tensor, weight: Tensor, stride: int, norm: Running, act: int) -> Tensor:
+        """act(BN(convolve(x, weight, stride)))."""
+        out = _convolved(x, stride)
+        tensors = (x, weight.contiguous(), out, _taps(weight))
+        _call(self.library.channelwise_running, [_shape(x, weight, stride), _running(norm)], tensors, act, _threads(x))
+        return out
+
+    def convolve_projected(
+        self,
+        x: Tensor,
+        widening: Widening,
+        weight: Tensor,
+        stride: int,
+        norm: Running,
+        act: int,
+        project: Tensor,
+        last_norm: Running,
+        residual: Tensor,
     ) -> Tensor:
-        """act(BN(convolve(x, weight, stride))), of `x` as `widening` leaves it."""
-        if widening is None:
-            out = _convolved(x, stride)
-            given = [_shape(x, weight, stride), _running(norm)]
-            _call(
-                self.library.channelwise_running,
-                given,
-                (x, weight.contiguous(), out, _taps(weight)),
-                act,
-                _threads(x),
-            )
-            return out
-        given, out, scratch = self._widened(x, widening, weight, stride)
-        tensors = (x, widening.weight.contiguous(), weight.contiguous(), out, scratch)
-        _call(self.library.widened_running, [*given, _running(norm)], tensors, act)
+        """relu(BN(act(BN(convolve(x, weight, stride))) project) + residual), of `x` as `widening` leaves it."""
+        given, out, scratch = self._widened(x, widening, weight, stride, len(project))
+        middle = torch.Size((len(x), len(weight), *out.shape[2:]))
+        given += [_running(norm), _product_of(middle, len(project), RELU, _threads(x)), _running(last_norm)]
+        weights = (each.contiguous() for each in (widening.weight, weight, project))
+        _call(self.library.widened_projected, given, (x, *weights, residual, out, scratch), act)
         return out
 
     def convolve_averaged(
@@ -184,13 +191,16 @@ class Kernels:
         _call(self.library.widened_means, given, tensors)
         return out, means
 
-    def _widened(self, x: Tensor, widening: Widening, weight: Tensor, stride: int) -> tuple[list[Any], Tensor, Tensor]:
-        """What describes the work, and room for the result and for what is held of it."""
+    def _widened(
+        self, x: Tensor, widening: Widening, weight: Tensor, stride: int, leaving: int = 0
+    ) -> tuple[list[Any], Tensor, Tensor]:
+        """What describes the work, and room for the result (of `leaving` channels if it goes on) and for the rest."""
         wide = torch.Size((x.shape[0], len(weight), *x.shape[2:]))
         shape = _shape_of(wide, weight.shape, stride)
-        scratch = torch.empty(self.library.widened_room(shape, x.shape[1], _threads(x)))
+        scratch = torch.empty(self.library.widened_room(shape, x.shape[1], leaving, _threads(x)))
         sides = -(-wide[3] // stride), -(-wide[4] // stride)
-        out = torch.empty((*wide[:3], *sides), memory_format=torch.channels_last_3d)
+        size = (wide[0], leaving or wide[1], wide[2], *sides)
+        out = torch.empty(size, memory_format=torch.channels_last_3d)
         return [shape, _product(x, wide[1], RELU), _running(widening.norm)], out, scratch
 
     def input_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:

@@ -264,27 +264,41 @@ static long ring_floats(const Shape *s, int threads) {
     return (long)s->kt * ((strip_rows(s, threads) - 1) * s->stride + s->kh) * s->width * s->channels;
 }
 
-/* Floats of scratch that what follows takes. */
-long widened_room(const Shape *s, int entering, int threads) {
-    return (long)entering * (s->channels + 16) + (long)s->kt * s->kh * s->kw * s->channels +
-           threads * ring_floats(s, threads);
+/* Floats of scratch that what follows takes; leaving: the channels that it ends with, or 0. */
+long widened_room(const Shape *s, int entering, int leaving, int threads) {
+    const long C = s->channels, strip = leaving ? (long)strip_rows(s, threads) * s->out_width * C : 0;
+    return entering * (C + 16) + (long)s->kt * s->kh * s->kw * C + C * (leaving + 16) + threads * (ring_floats(s, threads) + strip);
 }
 
+/* The 1x1x1 convolution that follows, with its BN, and plus what. */
+typedef struct {
+    const Product *product;
+    const Running *norm;
+    const float *weight, *residual;
+} Then;
+
 /* The channel-wise convolution of act(BN(x w)), of which each thread holds no more than some rows of kt frames, so that it
- * never leaves the cache. x (clips, frames, height, width, entering). */
+ * never leaves the cache; nor does the result where something follows, which may be null. x (clips, frames, height, width,
+ * entering). */
 static void widened(const Shape *s, const Product *p, const Running *first_norm, const float *x, const float *expand,
-                    const float *weight, float *out, float *scratch, const Finish *finish) {
-    const int C = s->channels, K = p->entering, H = s->height, W = s->width, threads = p->threads;
-    const Cut c = cut(C);
+                    const float *weight, float *out, float *scratch, const Finish *finish, const Then *then) {
+    const int C = s->channels, K = p->entering, N = then ? then->product->leaving : C;
+    const int H = s->height, W = s->width, threads = p->threads;
+    const Cut c = cut(C), c_then = cut(N);
     const Plan by = plan(C);
-    float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+    float scale[MOST_CHANNELS], shift[MOST_CHANNELS], scale_then[MOST_CHANNELS], shift_then[MOST_CHANNELS];
     float *const panels = scratch, *const taps = panels + (long)K * (C + 16);
-    float *const rings = taps + (long)s->kt * s->kh * s->kw * C;
+    float *const panels_then = taps + (long)s->kt * s->kh * s->kw * C, *const rings = panels_then + (long)C * (then ? N + 16 : 16);
     settle(first_norm, C, 1, scale, shift);
     pack_panels(&c, expand, K, 1, scale, panels);
     pack(weight, taps, C, s->kt * s->kh * s->kw, 0);
+    if (then) {
+        settle(then->norm, N, 1, scale_then, shift_then);
+        pack_panels(&c_then, then->weight, C, 1, scale_then, panels_then);
+    }
     const int strip = strip_rows(s, threads), parts = (s->out_height + strip - 1) / strip;
     const long ring = ring_floats(s, threads), image = ring / s->kt, to_row = (long)s->out_width * C;
+    const long own_floats = ring + (then ? strip * to_row : 0);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int task = 0; task < s->clips * parts; task++) {
         const int clip = task / parts, part = task % parts;
@@ -292,36 +306,44 @@ static void widened(const Shape *s, const Product *p, const Running *first_norm,
         int above = first * s->stride - s->kh / 2, below = (last - 1) * s->stride + s->kh / 2 + 1;
         above = above < 0 ? 0 : above;
         below = below > H ? H : below;
-        float *const own = rings + omp_get_thread_num() * ring;
+        float *const own = rings + omp_get_thread_num() * own_floats;
         for (int t = 0; t < s->frames + s->kt / 2; t++) {
             if (t < s->frames)
-                product_of_rows(p, &c, x + (((long)clip * s->frames + t) * H + above) * W * K, panels, shift,
+                product_of_rows(p, &c, x + (((long)clip * s->frames + t) * H + above) * W * K, panels, shift, 0,
                                 own + t % s->kt * image, (long)(below - above) * W);
             const int frame = t - s->kt / 2;
             if (frame < 0) continue;
             const Frames frames = frames_of(s, own, image, frame, s->kt, above);
             const long number = ((long)clip * s->frames + frame) * s->out_height + first;
-            float *to = out + number * to_row;
+            float *const to = then ? own + ring : out + number * to_row;
             over_strip(s, &by, way_of(s), s->out_width, &frames, taps, to, C, to_row, first, last, x, 0);
             finish_rows(finish, to, s->out_width, C, number, last - first);
+            if (then) {
+                const long at = number * s->out_width * N;
+                product_of_rows(then->product, &c_then, to, panels_then, shift_then, then->residual + at, out + at,
+                                (long)(last - first) * s->out_width);
+            }
         }
     }
 }
 
-/* act(BN(...)) of `widened`. */
-void widened_running(const Shape *s, const Product *p, const Running *first_norm, const Running *norm, const float *x,
-                     const float *expand, const float *weight, float *out, float *scratch, int act) {
+/* relu(BN(act(BN(...)) project) + residual) of `widened`; residual and out (clips, frames, out_height, out_width, leaving). */
+void widened_projected(const Shape *s, const Product *wide, const Running *first_norm, const Running *norm,
+                       const Product *narrow, const Running *last_norm, const float *x, const float *expand,
+                       const float *weight, const float *project, const float *residual, float *out, float *scratch,
+                       int act) {
     float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
     const Finish finish = {scale, shift, act, rows_in_one(s->channels), 0};
+    const Then then = {narrow, last_norm, project, residual};
     settle(norm, s->channels, finish.together, scale, shift);
-    widened(s, p, first_norm, x, expand, weight, out, scratch, &finish);
+    widened(s, wide, first_norm, x, expand, weight, out, scratch, &finish, &then);
 }
 
 /* `widened`, and its means and row_sums as channelwise_means. */
 void widened_means(const Shape *s, const Product *p, const Running *first_norm, const float *x, const float *expand,
                    const float *weight, float *out, float *scratch, float *means, float *row_sums) {
     const Finish finish = {0, 0, 0, 1, row_sums};
-    widened(s, p, first_norm, x, expand, weight, out, scratch, &finish);
+    widened(s, p, first_norm, x, expand, weight, out, scratch, &finish, 0);
     means_of(s, row_sums, means);
 }
 

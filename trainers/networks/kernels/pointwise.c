@@ -210,11 +210,12 @@ static void block_of_rows(const Product *s, const Cut *c, const float *x, const 
     }
 }
 
-void product_of_rows(const Product *s, const Cut *c, const float *x, const float *panels, const float *shift, float *out,
-                     long rows) {
+void product_of_rows(const Product *s, const Cut *c, const float *x, const float *panels, const float *shift,
+                     const float *residual, float *out, long rows) {
     for (long first = 0; first < rows; first += BLOCK) {
         const long count = rows - first < BLOCK ? rows - first : BLOCK;
-        block_of_rows(s, c, x + first * s->entering, panels, shift, 0, out + first * s->leaving, count);
+        const float *more = residual ? residual + first * s->leaving : 0;
+        block_of_rows(s, c, x + first * s->entering, panels, shift, more, out + first * s->leaving, count);
     }
 }
 

@@ -5,7 +5,7 @@
 
 #define WITHIN __attribute__((visibility("hidden")))
 
-/* out (positions, leaving) = act(x (positions, entering) w + shift). */
+/* out (positions, leaving) = act(x (positions, entering) w + shift + residual). */
 typedef struct {
     long positions;
     int entering, leaving, act, threads;
@@ -23,8 +23,8 @@ WITHIN Cut cut(int channels);
  * w (channels, depth), each channel times its scale, which may be null. */
 WITHIN void pack_panels(const Cut *c, const float *w, int depth, int transposed, const float *scale, float *to);
 
-/* Of `rows` positions, by this thread alone. panels: packed; shift may be null. */
+/* Of `rows` positions, by this thread alone. panels: packed; shift and residual may be null. */
 WITHIN void product_of_rows(const Product *s, const Cut *c, const float *x, const float *panels, const float *shift,
-                            float *out, long rows);
+                            const float *residual, float *out, long rows);
 
 #endif
