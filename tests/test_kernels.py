@@ -186,13 +186,28 @@ def test_a_pointwise_convolution_carries_what_is_no_number(kernels):
 # What evaluation alone has
 
 
-@pytest.mark.parametrize("leaving", [8, 13, 24, 40, 70])
-@pytest.mark.parametrize("shape", [(2, 3, 3, 17, 23), (1, 3, 1, 40, 40), (2, 3, 2, 1, 2)], ids=str)
-def test_the_stems_convolution_is_exact_for_any_strides_of_the_clips(shape, leaving, kernels):
-    x, weight = torch.randn(shape), torch.randn(leaving, 3, 1, 3, 3)
-    wanted = F.conv3d(x.double(), weight.double(), None, (1, 2, 2), (0, 1, 1))
-    for given in (x, x.contiguous(memory_format=torch.channels_last_3d), x.repeat(1, 1, 1, 1, 2)[..., : shape[4]]):
-        assert close([kernels.convolve_images(given, weight)], [wanted])
+@pytest.mark.parametrize(("leaving", "frames"), [(8, 1), (13, 3), (24, 5), (40, 7), (70, 1)])
+@pytest.mark.parametrize("shape", [(2, 3, 3, 17, 23), (1, 3, 1, 40, 40), (2, 3, 2, 1, 2), (1, 3, 6, 90, 160)], ids=str)
+def test_the_stem_is_exact_for_any_strides_of_the_clips(shape, leaving, frames, kernels):
+    x, spatial, temporal = torch.randn(shape), torch.randn(leaving, 3, 1, 3, 3), torch.randn(leaving, 1, frames, 1, 1)
+    norm = Running(*(torch.rand(leaving) + 0.1 for _ in range(4)), 1e-5)
+    mean, variance, gain, bias = (each.double() for each in (norm.mean, norm.variance, norm.gain, norm.bias))
+    wanted = F.conv3d(x.double(), spatial.double(), None, (1, 2, 2), (0, 1, 1))
+    wanted = F.conv3d(wanted, temporal.double(), None, 1, (frames // 2, 0, 0), 1, leaving)
+    wanted = F.batch_norm(wanted, mean, variance, gain, bias, eps=norm.eps)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            for given in (
+                x,
+                x.contiguous(memory_format=torch.channels_last_3d),
+                x.repeat(1, 1, 1, 1, 2)[..., : shape[4]],
+            ):
+                found = kernels.convolve_images(given, spatial, temporal, norm, RELU)
+                assert close([found], [wanted.relu()])
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("shape", [(2, 12, 3, 7, 5), (1, 30, 1, 1, 2), (3, 54, 2, 8, 9)], ids=str)

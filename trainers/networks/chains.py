@@ -84,7 +84,7 @@ def normalised(norm: GroupedBatchNorm3d, x: Tensor, activation: nn.Module | None
     """
     act = ACTS[type(activation)] if activation else NOTHING
     if settled := running_kernels(x, norm):
-        return Activated(settled.normalise_running(x, _running(norm), act))
+        return Activated(settled.normalise_running(x, running(norm), act))
     if kernels := norm_kernels(x, norm):
         return _entered(norm, x, normalise(kernels, x, norm.weight, norm.bias, _sizes(norm, x), norm.eps, act))
     return Activated(activation(norm(x)) if activation else norm(x))
@@ -97,7 +97,7 @@ def projected(
     if product := _for_product(conv, norm, activation, x.value):
         value, before = _read(x)
         return Activated(
-            product.project_running(value, cast("Tensor", conv.weight), _running(norm), RELU, before=before)
+            product.project_running(value, cast("Tensor", conv.weight), running(norm), RELU, before=before)
         )
     return normalised(norm, x.through(conv, keep=keep), activation)
 
@@ -122,8 +122,8 @@ def filtered(
         given = x.value, channelwise.weight, channelwise.stride[1]
         if not isinstance(excitation, SqueezeExcitation):
             if widening:
-                return Activated(x.value, waiting=Unprojected(both, widening, *given[1:], _running(norm), act))
-            return Activated(both.convolve_running(*given, _running(norm), act))
+                return Activated(x.value, waiting=Unprojected(both, widening, *given[1:], running(norm), act))
+            return Activated(both.convolve_running(*given, running(norm), act))
         y, means = both.convolve_averaged(*given, widening)
         return _excited(both, y, means, norm, excitation, act)
     y = x.through(conv, keep=keep)
@@ -156,8 +156,8 @@ def between(
     if product := _for_product(expand, first, relu, x.value):
         weight = cast("Tensor", expand.weight)
         if _for_both(conv, second, x.value) and more_than_a_cache(x.value, len(weight)):
-            return filtered(conv, second, x, *after, keep=keep, widening=Widening(weight, _running(first)))
-        wide = product.project_running(x.value, weight, _running(first), RELU)
+            return filtered(conv, second, x, *after, keep=keep, widening=Widening(weight, running(first)))
+        wide = product.project_running(x.value, weight, running(first), RELU)
         return filtered(conv, second, Activated(wide), *after, keep=keep)
     y = x.through(expand, keep=keep)
     if (kernels := middle_kernels(y, first, conv, second)) is None:
@@ -189,7 +189,7 @@ def joined(
     """activation(drop(norm(conv(x))) + residual) of a 1x1x1 convolution. keep: as of `Activated.through`."""
     product = _for_product(conv, norm, activation, x.value)
     if product and residual.is_contiguous(memory_format=torch.channels_last_3d):
-        last = cast("Tensor", conv.weight), _running(norm)
+        last = cast("Tensor", conv.weight), running(norm)
         if isinstance(middle := x.waiting, Unprojected):
             first = middle.widening, middle.weight, middle.stride, middle.norm, middle.act
             return product.convolve_projected(x.value, *first, *last, residual)
@@ -202,7 +202,7 @@ def added(norm: GroupedBatchNorm3d, x: Tensor, drop: DropConnect, residual: Tens
     """activation(drop(norm(x)) + residual). In evaluation it may take the place of x."""
     act = ACTS[type(activation)]
     if (settled := running_kernels(x, norm)) and residual.is_contiguous(memory_format=torch.channels_last_3d):
-        return settled.normalise_running(x, _running(norm), act, residual=residual)
+        return settled.normalise_running(x, running(norm), act, residual=residual)
     if kernels := norm_kernels(x, norm):
         gate = drop.gate(x) if drop.training and drop.rate else None
         parts = (norm.weight, norm.bias, _sizes(norm, x), norm.eps, act)
@@ -225,7 +225,7 @@ def shortened(shortcut: nn.Module, x: Activated, *, keep: bool = False) -> Tenso
         conv, norm = shortcut[0], cast("GroupedBatchNorm3d", shortcut[1])
         if product := _for_product(conv, norm, None, x.value):
             taken = product.thin(x.value) if cast("PointwiseConv3d", conv).stride[1] == 2 else x.value
-            return product.project_running(taken, cast("Tensor", conv.weight), _running(norm), NOTHING)
+            return product.project_running(taken, cast("Tensor", conv.weight), running(norm), NOTHING)
         return normalised(norm, x.through(conv, keep=keep), None).value
     return x.value
 
@@ -258,11 +258,12 @@ def _excited(
 ) -> Activated:
     """act(excitation(norm(y))) in evaluation, yet to be done. means: of each clip's channels."""
     return Activated(
-        y, waiting=Waiting(kernels, kernels.excite_running(y, means, _running(norm), _squeeze(excitation), act))
+        y, waiting=Waiting(kernels, kernels.excite_running(y, means, running(norm), _squeeze(excitation), act))
     )
 
 
-def _running(norm: GroupedBatchNorm3d) -> Running:
+def running(norm: GroupedBatchNorm3d) -> Running:
+    """`norm` in evaluation, as the kernels take it."""
     return Running(
         cast("Tensor", norm.running_mean), cast("Tensor", norm.running_var), norm.weight, norm.bias, norm.eps
     )

@@ -98,20 +98,19 @@ def running_kernels(x: Tensor, norm: nn.Module) -> Kernels | None:
 
     Where gradients are asked for nothing may be computed in place.
     """
-    if not isinstance(norm, nn.BatchNorm3d) or norm.training or torch.is_grad_enabled() or norm.running_mean is None:
-        return None
-    if not _suits(x) or norm.weight.dtype != torch.float32 or not x.is_contiguous(memory_format=LAST):
+    if not _settled(norm) or not _suits(x) or not x.is_contiguous(memory_format=LAST):
         return None
     return compiled()
 
 
-def image_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | None:
-    """What computes the stem's spatial convolution of `x` in evaluation; None leaves it to PyTorch."""
-    if torch.is_grad_enabled() or not _float_on_cpu(x) or conv.weight.dtype != torch.float32:
+def stem_kernels(x: Tensor, spatial: nn.Conv3d, temporal: nn.Conv3d, norm: nn.Module) -> Kernels | None:
+    """What computes both convolutions of the stem and its BN by the running statistics; None leaves them to PyTorch."""
+    if not _settled(norm) or not _float_on_cpu(x) or getattr(temporal, "plain", False) or not made_for(temporal):
         return None
-    if (x.shape[1], conv.kernel_size, conv.stride) != (3, (1, 3, 3), (1, 2, 2)):
+    if (x.shape[1], spatial.kernel_size, spatial.stride) != (3, (1, 3, 3), (1, 2, 2)):
         return None
-    return compiled() if FEWEST_CHANNELS <= conv.out_channels <= MOST_CHANNELS else None
+    fits = spatial.weight.dtype == torch.float32 and FEWEST_CHANNELS <= spatial.out_channels <= MOST_CHANNELS
+    return compiled() if fits else None
 
 
 def pointwise_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | None:
@@ -163,6 +162,13 @@ def made_for_product(conv: nn.Conv3d) -> bool:
         and FEWEST_CHANNELS <= conv.out_channels <= MOST_CHANNELS
         and conv.weight.dtype == torch.float32
     )
+
+
+def _settled(norm: nn.Module) -> bool:
+    """Whether it normalises by its running statistics, and no gradients are asked for."""
+    if not isinstance(norm, nn.BatchNorm3d) or norm.training or torch.is_grad_enabled():
+        return False
+    return norm.running_mean is not None and norm.weight.dtype == torch.float32
 
 
 def _suits_norm(x: Tensor, norm: nn.Module) -> bool:

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from trainers.networks.batchnorm import GroupedBatchNorm3d
-from trainers.networks.chains import Activated, filtered
+from trainers.networks.chains import Activated, filtered, running
 from trainers.networks.channelwise import ChannelwiseConv3d
-from trainers.networks.paths import image_kernels
+from trainers.networks.kernels.calls import RELU
+from trainers.networks.paths import stem_kernels
 
 
 class Stem(nn.Module):
@@ -27,8 +28,8 @@ class Stem(nn.Module):
 
     def activated(self, x: Tensor) -> Activated:
         """As `forward`, for a block that keeps nothing of it."""
-        if kernels := image_kernels(x, self.spatial):
-            y = kernels.convolve_images(x, self.spatial.weight)
-        else:
-            y = self.spatial(x.contiguous(memory_format=torch.channels_last_3d))
+        if kernels := stem_kernels(x, self.spatial, self.temporal, self.norm):
+            weights = self.spatial.weight, self.temporal.weight
+            return Activated(kernels.convolve_images(x, *weights, running(self.norm), RELU))
+        y = self.spatial(x.contiguous(memory_format=torch.channels_last_3d))
         return filtered(self.temporal, self.norm, Activated(y), nn.Identity(), self.relu, keep=True)

@@ -61,6 +61,7 @@ SIGNATURES: dict[str, list[Any]] = {
     "channelwise_means": [POINTER] * 7 + [INT],
     "channelwise_input": [POINTER] * 5 + [INT],
     "channelwise_weight": [POINTER] * 5 + [INT] * 2,
+    "widened_image": [POINTER] * 8 + [INT],
     "widened_projected": [POINTER] * 13 + [INT],
     "widened_means": [POINTER] * 10,
     "norm_moments": [POINTER] * 9,
@@ -70,7 +71,6 @@ SIGNATURES: dict[str, list[Any]] = {
     "norm_excite": [POINTER] * 12 + [INT],
     "norm_sums": [POINTER] * 13,
     "norm_input": [POINTER] * 17,
-    "image_forward": [POINTER] * 5,
     "pointwise_thin": [POINTER] * 3,
     "pointwise_forward": [POINTER] * 5,
     "pointwise_running": [POINTER] * 12 + [DOUBLE, INT, LONG],
@@ -84,7 +84,7 @@ def typed(library: ctypes.CDLL) -> ctypes.CDLL:
     for name, signature in SIGNATURES.items():
         kernel = getattr(library, name)
         kernel.argtypes, kernel.restype = signature, None
-    library.widened_room.argtypes, library.widened_room.restype = [POINTER, INT, INT, INT], LONG
+    library.widened_room.argtypes, library.widened_room.restype = [POINTER, INT, INT, INT, INT], LONG
     return library
 
 
@@ -197,7 +197,7 @@ class Kernels:
         """What describes the work, and room for the result (of `leaving` channels if it goes on) and for the rest."""
         wide = torch.Size((x.shape[0], len(weight), *x.shape[2:]))
         shape = _shape_of(wide, weight.shape, stride)
-        scratch = torch.empty(self.library.widened_room(shape, x.shape[1], leaving, _threads(x)))
+        scratch = torch.empty(self.library.widened_room(shape, x.shape[1], leaving, 0, _threads(x)))
         sides = -(-wide[3] // stride), -(-wide[4] // stride)
         size = (wide[0], leaving or wide[1], wide[2], *sides)
         out = torch.empty(size, memory_format=torch.channels_last_3d)
@@ -221,13 +221,14 @@ class Kernels:
         _call(self.library.channelwise_weight, [_shape(x, weight, stride)], tensors, pieces, _threads(gradient))
         return found
 
-    def convolve_images(self, x: Tensor, weight: Tensor) -> Tensor:
-        """The 1x3x3 convolution of spatial stride 2 of clips of three channels, however they lie in memory, by `weight`
-        (C, 3, 1, 3, 3)."""
-        leaving, width = len(weight), x.shape[4]
-        out = _halved(x, leaving)
-        scratch = torch.empty(weight[0].numel() * (leaving + MOST_LANES) + 3 * x.shape[1] * (width + 2) * _threads(x))
-        _call(self.library.image_forward, [_image(x, leaving)], (x, weight.contiguous(), out, scratch))
+    def convolve_images(self, x: Tensor, spatial: Tensor, temporal: Tensor, norm: Running, act: int) -> Tensor:
+        """act(BN(...)) of a channel-wise convolution by `temporal` (C, 1, kt, 1, 1) of the 1x3x3 convolution of spatial
+        stride 2 by `spatial` (C, 3, 1, 3, 3) of clips of three channels, however they lie in memory."""
+        out, image = _halved(x, len(spatial)), _image(x, len(spatial))
+        shape, threads = _shape_of(out.shape, temporal.shape, 1), _threads(x)
+        scratch = torch.empty(self.library.widened_room(shape, spatial[0].numel(), 0, x.shape[4], threads))
+        tensors = (x, spatial.contiguous(), temporal.contiguous(), out, scratch)
+        _call(self.library.widened_image, [shape, image, _running(norm)], tensors, act)
         return out
 
     def thin(self, x: Tensor) -> Tensor:

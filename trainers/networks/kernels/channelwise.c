@@ -264,11 +264,14 @@ static long ring_floats(const Shape *s, int threads) {
     return (long)s->kt * ((strip_rows(s, threads) - 1) * s->stride + s->kh) * s->width * s->channels;
 }
 
-/* Floats of scratch that what follows takes; leaving: the channels that it ends with, or 0. */
-long widened_room(const Shape *s, int entering, int leaving, int threads) {
-    const long C = s->channels, strip = leaving ? (long)strip_rows(s, threads) * s->out_width * C : 0;
-    return entering * (C + 16) + (long)s->kt * s->kh * s->kw * C + C * (leaving + 16) + threads * (ring_floats(s, threads) + strip);
-}
+/* What the convolution reads: act(BN(x w)) of x (clips, frames, height, width, entering), or where there is an image, its
+ * 1x3x3 convolution. */
+typedef struct {
+    const Product *product;
+    const Image *image;
+    const Running *norm;
+    const float *x, *weight;
+} Source;
 
 /* The 1x1x1 convolution that follows, with its BN, and plus what. */
 typedef struct {
@@ -277,28 +280,41 @@ typedef struct {
     const float *weight, *residual;
 } Then;
 
-/* The channel-wise convolution of act(BN(x w)), of which each thread holds no more than some rows of kt frames, so that it
- * never leaves the cache; nor does the result where something follows, which may be null. x (clips, frames, height, width,
- * entering). */
-static void widened(const Shape *s, const Product *p, const Running *first_norm, const float *x, const float *expand,
-                    const float *weight, float *out, float *scratch, const Finish *finish, const Then *then) {
-    const int C = s->channels, K = p->entering, N = then ? then->product->leaving : C;
-    const int H = s->height, W = s->width, threads = p->threads;
+/* Floats that a thread holds. */
+static long held_floats(const Shape *s, int threads, int goes_on, int image_width) {
+    const long strip = goes_on ? (long)strip_rows(s, threads) * s->out_width * s->channels : 0;
+    return ring_floats(s, threads) + strip + (image_width ? 9L * (image_width + 2) : 0);
+}
+
+/* Floats of scratch that what follows takes. entering: numbers that one of what is read is computed from; leaving: channels
+ * after all, 0 if they stay; image_width: 0 where there is no image. */
+long widened_room(const Shape *s, int entering, int leaving, int image_width, int threads) {
+    const long C = s->channels, taps = (long)s->kt * s->kh * s->kw * C;
+    return entering * (C + 16) + taps + C * (leaving + 16) + threads * held_floats(s, threads, leaving, image_width);
+}
+
+/* The channel-wise convolution of what each thread holds no more of than some rows of kt frames, so that it never leaves the
+ * cache; nor does the result where something follows, which may be null. */
+static void widened(const Shape *s, const Source *from, const float *weight, float *out, float *scratch,
+                    const Finish *finish, const Then *then, int threads) {
+    const Image *const image = from->image;
+    const int C = s->channels, K = image ? IMAGE_DEPTH : from->product->entering, N = then ? then->product->leaving : 0;
+    const int H = s->height, W = s->width;
     const Cut c = cut(C), c_then = cut(N);
     const Plan by = plan(C);
     float scale[MOST_CHANNELS], shift[MOST_CHANNELS], scale_then[MOST_CHANNELS], shift_then[MOST_CHANNELS];
     float *const panels = scratch, *const taps = panels + (long)K * (C + 16);
-    float *const panels_then = taps + (long)s->kt * s->kh * s->kw * C, *const rings = panels_then + (long)C * (then ? N + 16 : 16);
-    settle(first_norm, C, 1, scale, shift);
-    pack_panels(&c, expand, K, 1, scale, panels);
+    float *const panels_then = taps + (long)s->kt * s->kh * s->kw * C, *const held = panels_then + (long)C * (N + 16);
+    if (from->norm) settle(from->norm, C, 1, scale, shift);
+    pack_panels(&c, from->weight, K, 1, from->norm ? scale : 0, panels);
     pack(weight, taps, C, s->kt * s->kh * s->kw, 0);
     if (then) {
         settle(then->norm, N, 1, scale_then, shift_then);
         pack_panels(&c_then, then->weight, C, 1, scale_then, panels_then);
     }
     const int strip = strip_rows(s, threads), parts = (s->out_height + strip - 1) / strip;
-    const long ring = ring_floats(s, threads), image = ring / s->kt, to_row = (long)s->out_width * C;
-    const long own_floats = ring + (then ? strip * to_row : 0);
+    const long ring = ring_floats(s, threads), frame_floats = ring / s->kt, to_row = (long)s->out_width * C;
+    const long own_floats = held_floats(s, threads, N, image ? image->width : 0);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int task = 0; task < s->clips * parts; task++) {
         const int clip = task / parts, part = task % parts;
@@ -306,17 +322,22 @@ static void widened(const Shape *s, const Product *p, const Running *first_norm,
         int above = first * s->stride - s->kh / 2, below = (last - 1) * s->stride + s->kh / 2 + 1;
         above = above < 0 ? 0 : above;
         below = below > H ? H : below;
-        float *const own = rings + omp_get_thread_num() * own_floats;
+        float *const own = held + omp_get_thread_num() * own_floats, *const rest = own + ring;
         for (int t = 0; t < s->frames + s->kt / 2; t++) {
-            if (t < s->frames)
-                product_of_rows(p, &c, x + (((long)clip * s->frames + t) * H + above) * W * K, panels, shift, 0,
-                                own + t % s->kt * image, (long)(below - above) * W);
+            float *const wide = own + t % s->kt * frame_floats;
+            if (t < s->frames && image)
+                for (int row = above; row < below; row++)
+                    image_row(image, &c, from->x + clip * image->of_clip + t * image->of_frame, panels, rest,
+                              wide + (long)(row - above) * W * C, row);
+            else if (t < s->frames)
+                product_of_rows(from->product, &c, from->x + (((long)clip * s->frames + t) * H + above) * W * K, panels,
+                                shift, 0, wide, (long)(below - above) * W);
             const int frame = t - s->kt / 2;
             if (frame < 0) continue;
-            const Frames frames = frames_of(s, own, image, frame, s->kt, above);
+            const Frames frames = frames_of(s, own, frame_floats, frame, s->kt, above);
             const long number = ((long)clip * s->frames + frame) * s->out_height + first;
-            float *const to = then ? own + ring : out + number * to_row;
-            over_strip(s, &by, way_of(s), s->out_width, &frames, taps, to, C, to_row, first, last, x, 0);
+            float *const to = then ? rest : out + number * to_row;
+            over_strip(s, &by, way_of(s), s->out_width, &frames, taps, to, C, to_row, first, last, taps, 0);
             finish_rows(finish, to, s->out_width, C, number, last - first);
             if (then) {
                 const long at = number * s->out_width * N;
@@ -334,17 +355,30 @@ void widened_projected(const Shape *s, const Product *wide, const Running *first
                        int act) {
     float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
     const Finish finish = {scale, shift, act, rows_in_one(s->channels), 0};
+    const Source from = {wide, 0, first_norm, x, expand};
     const Then then = {narrow, last_norm, project, residual};
     settle(norm, s->channels, finish.together, scale, shift);
-    widened(s, wide, first_norm, x, expand, weight, out, scratch, &finish, &then);
+    widened(s, &from, weight, out, scratch, &finish, &then, wide->threads);
 }
 
 /* `widened`, and its means and row_sums as channelwise_means. */
 void widened_means(const Shape *s, const Product *p, const Running *first_norm, const float *x, const float *expand,
                    const float *weight, float *out, float *scratch, float *means, float *row_sums) {
     const Finish finish = {0, 0, 0, 1, row_sums};
-    widened(s, p, first_norm, x, expand, weight, out, scratch, &finish, 0);
+    const Source from = {p, 0, first_norm, x, expand};
+    widened(s, &from, weight, out, scratch, &finish, 0, p->threads);
     means_of(s, row_sums, means);
+}
+
+/* The stem: act(BN(...)) of the channel-wise convolution of the 1x3x3 convolution of stride 2 of `image`, by spatial
+ * (channels, 27). */
+void widened_image(const Shape *s, const Image *image, const Running *norm, const float *x, const float *spatial,
+                   const float *weight, float *out, float *scratch, int act) {
+    float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+    const Finish finish = {scale, shift, act, rows_in_one(s->channels), 0};
+    const Source from = {0, image, 0, x, spatial};
+    settle(norm, s->channels, finish.together, scale, shift);
+    widened(s, &from, weight, out, scratch, &finish, 0, image->threads);
 }
 
 /* The input's gradient at stride 2 with kernels of kt x 3 x 3. */

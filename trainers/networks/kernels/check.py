@@ -75,7 +75,7 @@ def _pointwise(kernels: Kernels) -> dict[str, float]:
 
 
 def _evaluation(kernels: Kernels) -> dict[str, float]:
-    images, weight = torch.randn(2, 3, 2, 11, 14), torch.randn(24, 3, 1, 3, 3)
+    images, spatial, temporal = torch.randn(2, 3, 2, 11, 14), torch.randn(24, 3, 1, 3, 3), torch.randn(24, 1, 3, 1, 1)
     x, by = _clips(2, 24, 3, 11, 14), torch.randn(24, 1, 3, 3, 3)
     norm = Running(torch.randn(24), torch.rand(24) + 0.1, torch.randn(24), torch.randn(24), 1e-5)
     squeeze = torch.randn(8, 24), torch.randn(8), torch.randn(24, 8), torch.randn(24)
@@ -86,9 +86,11 @@ def _evaluation(kernels: Kernels) -> dict[str, float]:
     y = F.conv3d(x.double(), by.double(), None, (1, 2, 2), 1, 1, 24)
     y = F.batch_norm(y, mean, variance, gain, bias, eps=norm.eps)
     gate = F.linear(F.linear(y.mean((2, 3, 4)), reduce, reduce_bias).relu(), restore, restore_bias).sigmoid()
-    wanted = F.conv3d(images.double(), weight.double(), None, (1, 2, 2), (0, 1, 1))
+    wanted = F.conv3d(images.double(), spatial.double(), None, (1, 2, 2), (0, 1, 1))
+    wanted = F.conv3d(wanted, temporal.double(), None, 1, (1, 0, 0), 1, 24)
+    wanted = F.batch_norm(wanted, mean, variance, gain, bias, eps=norm.eps).relu()
     return {
-        "the stem's convolution": _distance(kernels.convolve_images(images, weight), wanted),
+        "the stem": _distance(kernels.convolve_images(images, spatial, temporal, norm, RELU), wanted),
         "SE": _distance(found, F.silu(y * gate[..., None, None, None])),
     }
 

@@ -47,12 +47,6 @@ typedef struct {
     float *scratch; /* threads 2 BLOCK entering */
 } Before;
 
-/* of_...: floats from one to the next. */
-typedef struct {
-    long of_clip, of_channel, of_frame, of_row, of_column;
-    int clips, frames, height, width, leaving, threads;
-} Image;
-
 typedef void forward_panel(const Product *, const float *, const float *, const float *, const float *, float *, long,
                            long);
 typedef void image_panel(const Product *, const float *, long, const float *, float *, long, long);
@@ -285,35 +279,23 @@ static void framed(const float *from, long step, int width, float *to) {
         for (int i = 0; i < width; i++) to[1 + i] = from[i * step];
 }
 
-/* The 1x3x3 convolution of stride 2 of clips with three channels: out (clips, frames, out_height, out_width, leaving).
- * weight (leaving, 27). scratch: 27 (leaving + 16) floats, then 9 (width + 2) for each thread. */
-void image_forward(const Image *s, const float *x, const float *weight, float *out, float *scratch) {
-    const int out_height = (s->height + 1) / 2, out_width = (s->width + 1) / 2;
-    const Product product = {out_width, 27, s->leaving, NOTHING, s->threads};
-    const Cut c = cut(s->leaving);
+void image_row(const Image *s, const Cut *c, const float *x, const float *panels, float *framed_rows, float *out, int row) {
+    const int out_width = (s->width + 1) / 2;
+    const Product product = {out_width, IMAGE_DEPTH, s->leaving, NOTHING, 1};
     const long pitch = s->width + 2;
-    float *const framed_rows = scratch + 27L * (s->leaving + 16);
-    pack_panels(&c, weight, 27, 1, 0, scratch);
-#pragma omp parallel for num_threads(s->threads) schedule(static)
-    for (long row = 0; row < (long)s->clips * s->frames * out_height; row++) {
-        const long image = row / out_height, at = row % out_height;
-        const float *from = x + image / s->frames * s->of_clip + image % s->frames * s->of_frame;
-        float *own = framed_rows + 9 * pitch * omp_get_thread_num(), *to = out + row * out_width * s->leaving;
-        for (int channel = 0; channel < 3; channel++)
-            for (int dh = 0; dh < 3; dh++) {
-                const long h = 2 * at + dh - 1;
-                float *one = own + (channel * 3 + dh) * pitch;
-                if (h < 0 || h >= s->height)
-                    memset(one, 0, pitch * sizeof(float));
-                else
-                    framed(from + channel * s->of_channel + h * s->of_row, s->of_column, s->width, one);
-            }
-        const float *w = scratch;
-        for (int number = 0; number < c.panels; number++) {
-            const Panel p = panel_of(&c, number);
-            IMAGES(c.lanes)[p.vectors - 1][p.half](&product, own, pitch, w, to + p.first, p.last - p.first, out_width);
-            w += 27L * p.vectors * c.lanes;
+    for (int channel = 0; channel < 3; channel++)
+        for (int dh = 0; dh < 3; dh++) {
+            const long h = 2L * row + dh - 1;
+            float *one = framed_rows + (channel * 3 + dh) * pitch;
+            if (h < 0 || h >= s->height)
+                memset(one, 0, pitch * sizeof(float));
+            else
+                framed(x + channel * s->of_channel + h * s->of_row, s->of_column, s->width, one);
         }
+    for (int number = 0; number < c->panels; number++) {
+        const Panel p = panel_of(c, number);
+        IMAGES(c->lanes)[p.vectors - 1][p.half](&product, framed_rows, pitch, panels, out + p.first, p.last - p.first, out_width);
+        panels += (long)IMAGE_DEPTH * p.vectors * c->lanes;
     }
 }
 

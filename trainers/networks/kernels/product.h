@@ -11,6 +11,15 @@ typedef struct {
     int entering, leaving, act, threads;
 } Product;
 
+/* Clips of three channels, however they lie in memory. of_...: floats from one to the next. */
+typedef struct {
+    long of_clip, of_channel, of_frame, of_row, of_column;
+    int clips, frames, height, width, leaving, threads;
+} Image;
+
+/* Numbers that one of an image's 1x3x3 convolution is computed from. */
+#define IMAGE_DEPTH 27
+
 /* How `channels` are cut into vectors: the last one begins where it ends with the channels, so it may overlap the one
  * before it, and is half of one if that is enough. Panels are of up to MOST_VECTORS each. */
 typedef struct {
@@ -26,5 +35,10 @@ WITHIN void pack_panels(const Cut *c, const float *w, int depth, int transposed,
 /* Of `rows` positions, by this thread alone. panels: packed; shift and residual may be null. */
 WITHIN void product_of_rows(const Product *s, const Cut *c, const float *x, const float *panels, const float *shift,
                             const float *residual, float *out, long rows);
+
+/* One row of the 1x3x3 convolution of stride 2 of an image: out (out_width, leaving). framed_rows: 9 (width + 2) floats of
+ * scratch. */
+WITHIN void image_row(const Image *s, const Cut *c, const float *x, const float *panels, float *framed_rows, float *out,
+                      int row);
 
 #endif
