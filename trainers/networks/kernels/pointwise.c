@@ -223,7 +223,7 @@ static void multiply(const Product *s, const Cut *c, const float *x, const float
 #pragma omp for schedule(static)
         for (long block = 0; block < blocks; block++) {
             const long first = block * BLOCK, rows = block == blocks - 1 ? s->positions - first : BLOCK;
-            if (K >= LONG_ROW) fetch(x + (first + BLOCK) * K, BLOCK * K, x + s->positions * K);
+            if (before || K >= LONG_ROW) fetch(x + (first + BLOCK) * K, BLOCK * K, x + s->positions * K);
             if (residual && N >= LONG_ROW)
                 fetch(residual + (first + BLOCK) * N, BLOCK * N, residual + s->positions * N);
             const float *from = before ? prepared(s, before, &held, x, first, rows) : x + first * K;
