@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.modules import module as of_every_module
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -189,12 +190,18 @@ class _Recorder(TorchDispatchMode):
         super().__init__()
         self._fixed = {tensor.data_ptr() for tensor in fixed}
         self._clips = clips
-        self._of_clips = clips.untyped_storage().data_ptr()
-        # Held until all is recorded, so that each address stands for one of them.
-        self._memory: dict[int, torch.UntypedStorage] = {}
-        self._spans: dict[int, tuple[int, int]] = {}
+        self._of_clips = _memory(clips)
+        # The references are weak, so that no more is held than without the record; and yet each identity stands for one
+        # piece of memory, where an address would stand for all that lie there one after the other.
+        self._new: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._uses: dict[int, tuple[int, int]] = {}
         self._calls: list[_Call] = []
-        self._known = self._of_clips not in {tensor.untyped_storage().data_ptr() for tensor in fixed}
+        self._known = self._of_clips not in map(_memory, fixed)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else the first operator imports PyTorch's compiler, which takes a second.
+        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -203,7 +210,7 @@ class _Recorder(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         if func in ALLOCATIONS:
             memory = out.untyped_storage()
-            self._memory[memory.data_ptr()] = memory
+            self._new[_memory(out)] = StorageWeakRef(memory), memory.nbytes()
         elif not _only_views(func, (args, kwargs), out):
             self._known = False
         return out
@@ -222,13 +229,13 @@ class _Recorder(TorchDispatchMode):
 
     def calls(self, features: Tensor) -> _Calls | None:
         """What was recorded, with `features` as its result; None where that is not all there was."""
-        result = features.untyped_storage().data_ptr()
+        result = _memory(features)
         whole = 4 * features.numel() == features.untyped_storage().nbytes() and features.dtype == torch.float32
-        if not self._known or not whole or result not in self._spans:
+        if not self._known or not whole or result not in self._uses:
             return None
-        bases = [base for base in self._spans if base != result]
-        offsets, room = places([Span(self._memory[base].nbytes(), *self._spans[base]) for base in bases])
-        areas = {base: _Place(ARENA, offset) for base, offset in zip(bases, offsets, strict=True)}
+        between = [memory for memory in self._uses if memory != result]
+        offsets, room = places([Span(self._new[memory][1], *self._uses[memory]) for memory in between])
+        areas = {memory: _Place(ARENA, offset) for memory, offset in zip(between, offsets, strict=True)}
         areas[result] = _Place(RESULT, 0)
         calls = [_Call(kernel, [_moved(each, areas) for each in arguments]) for kernel, arguments in self._calls]
         return _Calls(calls, features.shape, features.stride(), room)
@@ -237,14 +244,13 @@ class _Recorder(TorchDispatchMode):
         """None, a fixed address, one among the clips, or one in new memory, whose area is not yet known."""
         if tensor is None or (address := tensor.data_ptr()) in self._fixed:
             return tensor if tensor is None else address
-        base = tensor.untyped_storage().data_ptr()
-        if base == self._of_clips:
+        memory, now = _memory(tensor), len(self._calls)
+        if memory == self._of_clips:
             return _Place(CLIPS, address - self._clips.data_ptr())
-        if base not in self._memory:
+        if memory not in self._new:
             self._known = False
-        now = len(self._calls)
-        self._spans[base] = (self._spans.get(base, (now, now))[0], now)
-        return _Place(base, address - base)
+        self._uses[memory] = (self._uses.get(memory, (now, now))[0], now)
+        return _Place(memory, address - tensor.untyped_storage().data_ptr())
 
 
 ALLOCATIONS = {
@@ -259,11 +265,13 @@ def _only_views(func: Any, given: Any, out: Any) -> bool:
     """Whether nothing was computed: what comes out lies where something lay that went in."""
     if func._schema.is_mutable:
         return False
-    before = {each.untyped_storage().data_ptr() for each in tree_leaves(given) if isinstance(each, Tensor)}
-    found = tree_leaves(out)
-    return bool(found) and all(
-        isinstance(each, Tensor) and each.untyped_storage().data_ptr() in before for each in found
-    )
+    before, found = {_memory(each) for each in tree_leaves(given) if isinstance(each, Tensor)}, tree_leaves(out)
+    return bool(found) and all(isinstance(each, Tensor) and _memory(each) in before for each in found)
+
+
+def _memory(tensor: Tensor) -> int:
+    """Which piece of memory it lies in: as long as a weak reference to that is held, of no other piece."""
+    return tensor.untyped_storage()._cdata
 
 
 def _addresses(given: Any) -> Iterator[int | None]:
