@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as of_every_module
+from torch.utils.hooks import RemovableHandle
 
 from trainers.networks.kernels.calls import Kernels, watched
 from trainers.networks.paths import trunk_kernels
@@ -116,6 +117,7 @@ class _State:
     """All that a network's calls depend on, as it was when this was made."""
 
     def __init__(self, network: nn.Module) -> None:
+        self._handles = RemovableHandle.next_id
         modules = list(network.modules())
         self._own = [vars(module) for module in modules]
         # Attributes of the class that an object then has of its own, as `plain` or another forward.
@@ -130,7 +132,8 @@ class _State:
             part for module in modules for part in (module._modules, module._parameters, module._buffers) if part
         ]
         self._held: list[Any] = [*chain.from_iterable(map(dict.values, self._members)), END]
-        self.tensors = [each for each in self._held if isinstance(each, Tensor)]
+        # BN's counts of batches are for nobody.
+        self.tensors = [each for each in self._held if isinstance(each, Tensor) and each.is_floating_point()]
         self._addresses = [tensor.data_ptr() for tensor in self.tensors]
         # Memory that is held is nobody else's: at the same address it is the same.
         self._memory = [tensor.untyped_storage() for tensor in self.tensors]
@@ -141,10 +144,20 @@ class _State:
         return (
             list(map(len, self._own)) == self._lengths
             and all(map(is_, map(dict.get, self._places, self._names), self._values))
-            and list(map(len, self._hooks)) == self._hooked
+            and self._hooked_alike()
             and all(map(is_, chain(chain.from_iterable(map(dict.values, self._members)), (END,)), self._held))
             and list(map(Tensor.data_ptr, self.tensors)) == self._addresses
         )
+
+    def _hooked_alike(self) -> bool:
+        # Every hook is registered under a number of its own: without a new number there is no new hook.
+        handles = RemovableHandle.next_id
+        if handles == self._handles and self.plain:
+            return True
+        if list(map(len, self._hooks)) != self._hooked:
+            return False
+        self._handles = handles
+        return True
 
 
 def _plain(module: nn.Module) -> bool:
