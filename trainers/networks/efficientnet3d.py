@@ -20,10 +20,11 @@ from trainers.networks.layers import (
     initialise_convolutions,
 )
 from trainers.networks.pointwise import PointwiseConv3d
+from trainers.networks.replay import Replayable, replayed
 from trainers.networks.stem import Stem
 
 
-class EfficientNet3DNetwork(nn.Module):
+class EfficientNet3DNetwork(Replayable):
     """(N, 3, T, H, W) -> logits (N, classes); any T, H and W, as the head pools over whatever is left.
 
     drop_connect: share of residual branches dropped in the last block; it grows linearly over the blocks from 0.
@@ -42,8 +43,15 @@ class EfficientNet3DNetwork(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
+        features = replayed(self, clips)
+        if features is not None:
+            return self.head.classified(features)
         logits: Tensor = self.head(self.stages(self.stem.activated(clips)))
         return logits
+
+    def trunk(self, clips: Tensor) -> Tensor:
+        """Clips (N, 3, T, H, W) -> features (N, head width, T, H', W'), whose mean the head classifies."""
+        return self.head.features(self.stages(self.stem.activated(clips)))
 
 
 class InvertedBottleneck(Recomputable):
@@ -88,7 +96,15 @@ class MobileHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, T, H, W) -> logits (N, classes)."""
-        logits: Tensor = self.classifier(self.dropout(expanded(self.expand, Activated(x)).value.mean((2, 3, 4))))
+        return self.classified(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, width, T, H, W) -> (N, head width, T, H, W)."""
+        return expanded(self.expand, Activated(x)).value
+
+    def classified(self, features: Tensor) -> Tensor:
+        """(N, head width, T, H, W) -> logits (N, classes)."""
+        logits: Tensor = self.classifier(self.dropout(features.mean((2, 3, 4))))
         return logits
 
 

@@ -62,6 +62,18 @@ def gpu() -> Any | None:
         return None
 
 
+def trunk_kernels(clips: Tensor) -> Kernels | None:
+    """What may compute a whole trunk of `clips` in evaluation without its modules (replay.py); None has them run.
+
+    Not where somebody watches the operators: they would see none.
+    """
+    if torch.is_grad_enabled() or not _float_on_cpu(clips):
+        return None
+    if torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack():
+        return None
+    return compiled()
+
+
 def channelwise_kernels(x: Tensor, conv: nn.Conv3d) -> Kernels | GpuKernels | None:
     """What computes a channel-wise convolution of `x`; None leaves it to PyTorch."""
     if not made_for(conv):

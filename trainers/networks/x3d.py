@@ -21,10 +21,11 @@ from trainers.networks.layers import (
     initialise_convolutions,
 )
 from trainers.networks.pointwise import PointwiseConv3d
+from trainers.networks.replay import Replayable, replayed
 from trainers.networks.stem import Stem
 
 
-class X3D(nn.Module):
+class X3D(Replayable):
     """(N, 3, T, H, W) -> logits (N, classes); any T, H and W, as the head pools over whatever is left.
 
     drop_connect: share of residual branches dropped in the last block; it grows linearly over the blocks from 0.
@@ -45,8 +46,15 @@ class X3D(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (N, 3, T, H, W), normalised -> logits (N, classes)."""
+        features = replayed(self, clips)
+        if features is not None:
+            return self.head.classified(features)
         logits: Tensor = self.head(self.stages(self.stem.activated(clips)))
         return logits
+
+    def trunk(self, clips: Tensor) -> Tensor:
+        """Clips (N, 3, T, H, W) -> features (N, inner width, T, H', W'), whose mean the head classifies."""
+        return self.head.features(self.stages(self.stem.activated(clips)))
 
 
 class Block(Recomputable):
@@ -100,8 +108,15 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, T, H, W) -> logits (N, classes)."""
-        pooled = projected(self.expand, self.norm, Activated(x), self.relu).value.mean((2, 3, 4))
-        logits: Tensor = self.classifier(self.dropout(self.relu(self.linear(pooled))))
+        return self.classified(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, width, T, H, W) -> (N, inner width, T, H, W)."""
+        return projected(self.expand, self.norm, Activated(x), self.relu).value
+
+    def classified(self, features: Tensor) -> Tensor:
+        """(N, inner width, T, H, W) -> logits (N, classes)."""
+        logits: Tensor = self.classifier(self.dropout(self.relu(self.linear(features.mean((2, 3, 4))))))
         return logits
 
 

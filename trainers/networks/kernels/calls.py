@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -370,8 +372,31 @@ class Kernels:
         return for_x, for_gain, for_bias
 
 
+# Is told of a call before it is made: the kernel, and what it is given before its tensors, these, and after them.
+Watcher = Callable[[Callable[..., None], Sequence[Any], Sequence[Tensor | None], Sequence[float]], None]
+
+
+class _Watched(threading.local):
+    by: Watcher | None = None
+
+
+_watched = _Watched()
+
+
+@contextmanager
+def watched(by: Watcher) -> Iterator[None]:
+    """Within it `by` is told of every call that this thread makes."""
+    _watched.by = by
+    try:
+        yield
+    finally:
+        _watched.by = None
+
+
 def _call(kernel: Callable[..., None], before: Sequence[Any], tensors: Sequence[Tensor | None], *after: float) -> None:
     """`tensors` are held until the kernel returns, of which only the addresses are passed on."""
+    if (watcher := _watched.by) is not None:
+        watcher(kernel, before, tensors, after)
     kernel(*before, *[None if tensor is None else tensor.data_ptr() for tensor in tensors], *after)
 
 
