@@ -475,7 +475,7 @@ class TestRay:
         with pytest.raises(ExpanderError, match="timed out during startup") as met:
             Joining("local", 1).join()
         assert met.value.exit_code == 1
-        assert "--dispatcher inline goes without Ray" in str(met.value)
+        assert "with --dispatcher inline it goes without Ray" in str(met.value)
 
     @pytest.mark.parametrize("address", ["nonsense", "head:not-a-port", "ray://head:10001"])
     def test_an_address_of_another_form_is_the_users_mistake(self, address: str) -> None:

@@ -95,8 +95,8 @@ def _connect(address: str, threads: int) -> None:
     except Exception as error:  # as Ray itself raises, where a machine is too busy
         if address == "local":
             raise ExpanderError(
-                f"Ray does not start on this machine: {error} Where the machine was busy, try again; --dispatcher"
-                " inline goes without Ray"
+                f"Ray does not start on this machine: {error} `expander resume NAME` tries again, and with --dispatcher"
+                " inline it goes without Ray"
             ) from error
         if not isinstance(error, ConnectionError | RuntimeError | ValueError):
             raise
