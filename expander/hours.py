@@ -9,14 +9,14 @@ from expander.errors import UsageError
 from expander.geometry import Geometry
 from expander.search import Step
 from expander.space import SearchSpace
-from expander.throughput import Rate, Share, Throughput
+from expander.throughput import Rate, Throughput
 
 HOUR = 3600
 
 
 @dataclass(frozen=True)
 class TrialHours:
-    """One trial of a step, shared by the candidates of `axes`; training and validation in hours on what it holds."""
+    """One trial of a step, shared by the candidates of `axes`; training and validation in hours on one GPU."""
 
     axes: tuple[Axis, ...]
     geometry: Geometry
@@ -26,15 +26,15 @@ class TrialHours:
     validation_rate: Rate
 
 
-def share_of(space: SearchSpace) -> Share:
-    """One GPU, with what reads beside it where a trial of `space` has that. Raises UsageError where it has no GPU."""
+def readers_of(space: SearchSpace) -> int:
+    """Cores that read beside each GPU of a trial of `space`. Raises UsageError where it has no GPU."""
     if not space.resources.gpus_per_trial:
         raise UsageError(
             "--gpu: the space trains on CPUs, as resources.gpus_per_trial is 0; give --set resources.gpus_per_trial=1"
             " to plan it on GPUs"
         )
     # One process a GPU, each with readers of its own.
-    return Share(1.0, space.resources.loader_workers)
+    return space.resources.loader_workers
 
 
 def trials_of(space: SearchSpace, step: Step, throughput: Throughput) -> tuple[TrialHours, ...]:

@@ -60,7 +60,7 @@ class Round:
 def rounds_of(
     space: SearchSpace, planned: Plan, throughput: Throughput, seed: int = 0, *, foresee: bool = True
 ) -> tuple[Round, ...]:
-    """The steps of a plan with what each takes on one GPU. throughput: of a share of one GPU with its readers.
+    """The steps of a plan with what each takes on one GPU. throughput: of one GPU with its readers.
 
     Which of the candidates that are not kept is better than another is drawn from the seed. foresee: find out which
     trials may follow each step, most of the computing; needs a complexity in closed form.

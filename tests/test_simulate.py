@@ -25,7 +25,7 @@ from expander.recipe import Recipe
 from expander.rounds import Job, Round, rounds_of
 from expander.search import foreseen, next_step, possible, prescribe
 from expander.simulate import POLICIES, START_HOURS, Cluster, Policy, Simulated, simulate
-from expander.throughput import GPUS, Share, Throughput
+from expander.throughput import GPUS, Throughput
 from expander.trial import Completed, Failed, Metrics
 
 BY_NAME = {policy.name: policy for policy in POLICIES}
@@ -176,7 +176,7 @@ def test_a_search_that_would_never_end_says_so_and_so_does_one_that_does_not_fit
 
 KINETICS, _ = load_space("x3d_kinetics400")
 PLANNED = plan(KINETICS)
-ROUNDS = rounds_of(KINETICS, PLANNED, Throughput(GPUS["h100"], Share(1, 7)))
+ROUNDS = rounds_of(KINETICS, PLANNED, Throughput(GPUS["h100"], 7))
 
 
 def test_the_rounds_are_the_steps_of_the_plan_with_what_they_take_on_one_gpu() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from expander.cli.output import document, new_table
 from expander.errors import UsageError
-from expander.hours import HOUR, TrialHours, share_of
+from expander.hours import HOUR, TrialHours, readers_of
 from expander.placement import DOUBLING
 from expander.plan import Plan
 from expander.schedule import StepHours, hours_of
@@ -62,7 +62,7 @@ def hours_on(cluster: Cluster, space: SearchSpace, planned: Plan) -> Found:
             f"--gpu {cluster.gpu}: the space prescribes its path and trains nothing; plan one that searches, such as"
             " x3d_kinetics400"
         )
-    throughput = Throughput(GPUS[cluster.gpu], share_of(space), cluster.prepared, known_of(cluster))
+    throughput = Throughput(GPUS[cluster.gpu], readers_of(space), cluster.prepared, known_of(cluster))
     return Found(space.resources, throughput, *hours_of(space, planned, throughput, cluster.count))
 
 
@@ -85,7 +85,7 @@ def hours_document(cluster: Cluster, found: Found) -> dict[str, Any]:
         "gpus_per_trial": found.resources.gpus_per_trial,
         "placement": found.resources.placement,
         "speculation": found.resources.speculation,
-        "readers_per_gpu": throughput.share.readers,
+        "readers_per_gpu": throughput.readers,
         "prepared": throughput.prepared,
         "measured_trials": len(throughput.known),
         "roofline_share": ROOFLINE_SHARE,
@@ -186,7 +186,7 @@ def _grounds(cluster: Cluster, found: Found) -> list[str]:
     lines = [
         f"resources.placement is {placed}, as on a Ray cluster; nothing fails (--simulate --gpus {cluster.count}: with"
         f" failures). All GPUs, held to the end: {_figure(whole.held)} GPU-hours{cost}.",
-        f"clips/s: of one GPU with {throughput.share.readers} cores that read. Estimates: twice the GPUs are"
+        f"clips/s: of one GPU with {throughput.readers} cores that read. Estimates: twice the GPUs are"
         f" {2 * DOUBLING:g} times as fast, up to a GPU for each BN group of a batch; an attempt begins in"
         f" {START_HOURS * HOUR:g} s, which GPU-hours count.",
     ]

@@ -13,7 +13,7 @@ from expander.cli.hours import Cluster as Prices
 from expander.cli.hours import GpuName, known_of
 from expander.cli.output import document, new_table
 from expander.errors import UsageError
-from expander.hours import HOUR, share_of, trials_of
+from expander.hours import HOUR, readers_of, trials_of
 from expander.placement import DOUBLING, SHARING_GAIN
 from expander.plan import Plan
 from expander.rounds import rounds_of
@@ -109,9 +109,9 @@ def simulated_on(asked: Asked, space: SearchSpace, planned: Plan) -> Found:
             f"--simulate: the next steps of the space follow from {space.measured} that is measured, of every network"
             " that they could come to; simulate it with --set complexity=flops and bounds in multiply-adds"
         )
-    share, own = share_of(space), policy_of(space)
+    own = policy_of(space)
     known = known_of(Prices(asked.gpu, asked.cluster.gpus, asked.price, asked.prepared, asked.store))
-    throughput = Throughput(GPUS[asked.gpu], share, asked.prepared, known)
+    throughput = Throughput(GPUS[asked.gpu], readers_of(space), asked.prepared, known)
     rounds = rounds_of(space, planned, throughput, asked.cluster.seed)
     found = tuple(
         simulate(
