@@ -167,10 +167,9 @@ def print_hours(title: str, cluster: Cluster, found: Found) -> None:
 
 
 def _spread(values: Iterable[float], form: str) -> str:
-    """The least and the most of them; one where they read alike."""
+    """The least and the most of them; one where they read alike, nothing where there are none."""
     known = sorted(values)
-    ends = [format(value, form) for value in (known[0], known[-1])]
-    return ends[0] if ends[0] == ends[1] else "-".join(ends)
+    return "-".join(dict.fromkeys(format(value, form) for value in known[:1] + known[-1:]))
 
 
 def _grounds(cluster: Cluster, found: Found) -> list[str]:
@@ -183,10 +182,11 @@ def _grounds(cluster: Cluster, found: Found) -> list[str]:
         else f"fixed: each trial has {least:g} of the {cluster.count:,} GPUs"
     )
     cost = "" if cluster.price is None else f", {whole.held * cluster.price:,.0f} at {cluster.price:g} an hour"
+    reads = f"with {throughput.readers} cores that read" if throughput.readers else "whose training reads by itself"
     lines = [
         f"resources.placement is {placed}, as on a Ray cluster; nothing fails (--simulate --gpus {cluster.count}: with"
         f" failures). All GPUs, held to the end: {_figure(whole.held)} GPU-hours{cost}.",
-        f"clips/s: of one GPU with {throughput.readers} cores that read. Estimates: twice the GPUs are"
+        f"clips/s: of one GPU {reads}. Estimates: twice the GPUs are"
         f" {2 * DOUBLING:g} times as fast, up to a GPU for each BN group of a batch; an attempt begins in"
         f" {START_HOURS * HOUR:g} s, which GPU-hours count.",
     ]
