@@ -22,8 +22,8 @@ from peer import NETWORKS
 
 from trainers.processor import cpu_name
 
-# Steps of each training in a turn: about a second of X2D's, a few of the others'.
-STEPS = {"X2D": 20, "XS": 4, "S": 2, "M": 2}
+# Steps of each training in a turn: half a second of X2D's, a second of the others'.
+STEPS = {"X2D": 10, "XS": 2, "S": 1, "M": 1}
 
 
 def main() -> None:
