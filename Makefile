@@ -42,6 +42,7 @@ smoke: install
 bench: install
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/pointwise.py
+	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/around.py
 	$(BIN)/python benchmarks/orchestration.py

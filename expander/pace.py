@@ -66,7 +66,7 @@ def remedy(epoch: Epoch, loader_workers: int) -> str:
     wanted = math.ceil((loader_workers or epoch.waited) / _computing(epoch) - 1e-9)
     return (
         f"Set resources.loader_workers to {wanted} (now {loader_workers}) and resources.cpus so that each has a core;"
-        " or make files that decode faster with `expander data prepare`"
+        " or copy the videos with `expander data prepare`, unless they are copies already"
     )
 
 

@@ -61,10 +61,11 @@ def groups_of(recipe: Recipe) -> int:
 
 
 def allowed(least: float, most: int, groups: int, *, several: bool = True, parts: bool = False) -> list[float]:
-    """The sizes that are worth trying for one trial, ascending: `least`, where `several` more whole GPUs up to `most`,
-    and where `parts` parts of one."""
+    """The sizes that are worth trying for one trial, ascending: `least`, where `several` larger parts of a GPU and more
+    whole ones up to `most`, and where `parts` also smaller parts."""
     found = {float(least)}
     if several:
+        found |= {1 / count for count in range(1, MOST_ON_A_GPU + 1) if 1 / count > least}
         # Between these no member has fewer groups.
         useful = (math.ceil(groups / each) for each in range(1, groups + 1))
         found |= {float(size) for size in useful if least <= size <= most}
@@ -73,18 +74,20 @@ def allowed(least: float, most: int, groups: int, *, several: bool = True, parts
     return sorted(found)
 
 
+def work_of(geometry: AnyGeometry, recipe: Recipe) -> Work:
+    """What a training is placed by, before anything is known of its pace: its length is what it moves."""
+    return Work(float(recipe.epochs * measure(geometry).activations), groups_of(recipe), occupancy(geometry))
+
+
 def length(trial: Trial) -> float:
-    """How long training it takes, in any unit. Without rates that were measured, it is what it moves."""
-    return float(trial.recipe.epochs * measure(trial.geometry).activations)
+    """How long training it takes, in any unit."""
+    return work_of(trial.geometry, trial.recipe).seconds
 
 
 def sizes_of(trials: Sequence[Trial], gpus: int, least: float) -> dict[str, float]:
     """GPUs of each of `trials`, by its id, the longest first: `least` or more, and parts of one where that is one."""
-    works = [Work(length(trial), groups_of(trial.recipe), occupancy(trial.geometry)) for trial in trials]
-    choices = [
-        [size for size in allowed(least, gpus, work.groups, parts=least < 1) if size >= least - 1e-9] for work in works
-    ]
-    found = sizes(works, gpus, choices)
+    works = [work_of(trial.geometry, trial.recipe) for trial in trials]
+    found = sizes(works, gpus, [allowed(least, gpus, work.groups) for work in works])
     order = sorted(range(len(works)), key=lambda place: -works[place].on(found[place]))
     return {trials[place].id: found[place] for place in order}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from expander.axis import Axis
 from expander.geometry import Geometry
 from expander.hours import TrialHours, trials_of
-from expander.placement import Work, groups_of, occupancy
+from expander.placement import Work, occupancy, work_of
 from expander.plan import Plan
 from expander.recipe import Recipe
 from expander.search import Decision, Step, foreseen, prescribe
@@ -22,14 +22,15 @@ Key = tuple[Geometry, Recipe]
 
 @dataclass(frozen=True)
 class Job:
-    """A trial of a step. epoch, validation: hours on one GPU. groups: of a batch. occupancy: of one GPU."""
+    """A trial of a step. epoch, validation: hours on one GPU. occupancy: of one GPU. known: what the dispatcher places
+    it by, which knows of no hours."""
 
     key: Key
     epochs: int
     epoch: float
     validation: float
-    groups: int
     occupancy: float
+    known: Work
 
     @property
     def name(self) -> str:
@@ -42,11 +43,6 @@ class Job:
         yield from itertools.repeat(self.epoch, max(0, self.epochs - done))
         if done <= self.epochs:
             yield self.validation
-
-    def left(self, done: int) -> Work:
-        """What is left, to be placed."""
-        epochs = max(0, self.epochs - done) * self.epoch
-        return Work(epochs + (self.validation if done <= self.epochs else 0.0), self.groups, self.occupancy)
 
 
 @dataclass(frozen=True)
@@ -61,10 +57,13 @@ class Round:
     foreseen: tuple[tuple[Job, frozenset[Axis]], ...]
 
 
-def rounds_of(space: SearchSpace, planned: Plan, throughput: Throughput, seed: int = 0) -> tuple[Round, ...]:
-    """The steps of a plan with what each takes on one GPU. throughput: of a share of one GPU with its readers.
+def rounds_of(
+    space: SearchSpace, planned: Plan, throughput: Throughput, seed: int = 0, *, foresee: bool = True
+) -> tuple[Round, ...]:
+    """The steps of a plan with what each takes on one GPU. throughput: of one GPU with its readers.
 
-    Which of the candidates that are not kept is better than another is drawn from the seed.
+    Which of the candidates that are not kept is better than another is drawn from the seed. foresee: find out which
+    trials may follow each step, most of the computing; needs a complexity in closed form.
     """
     decisions: list[Decision] = []
     found = []
@@ -85,7 +84,7 @@ def rounds_of(space: SearchSpace, planned: Plan, throughput: Throughput, seed: i
         others = [c.axis for c in step.candidates if c.feasible and c.axis is not each.chosen]
         others.sort(key=lambda axis: uniform(seed, "score", step.key, axis))
         after: dict[Key, tuple[Job, set[Axis]]] = {}
-        for axis, following in foreseen(space, decisions, step):
+        for axis, following in foreseen(space, decisions, step) if foresee else ():
             for _, job in of(following):
                 after.setdefault(job.key, (job, set()))[1].add(axis)
         found.append(
@@ -109,7 +108,8 @@ def _job(step: Step, trial: TrialHours) -> Job:
     epochs = step.recipe.epochs
     # Trials that wait for their readers leave nothing to others: those are shared with the GPU.
     held = 1.0 if trial.training_rate.bound == "reading" else occupancy(trial.geometry)
-    return Job(_key(step, trial), epochs, trial.training / epochs, trial.validation, groups_of(step.recipe), held)
+    known = work_of(trial.geometry, step.recipe)
+    return Job(_key(step, trial), epochs, trial.training / epochs, trial.validation, held, known)
 
 
 def uniform(seed: int, *what: object) -> float:

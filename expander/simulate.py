@@ -18,6 +18,7 @@ from expander.errors import UsageError
 from expander.hours import HOUR
 from expander.placement import MOST_ON_A_GPU, Work, allowed, sizes
 from expander.rounds import Job, Key, Round, uniform
+from expander.space import SearchSpace
 
 Speculation = Literal["off", "certain", "likely"]
 
@@ -56,9 +57,9 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Policy:
-    """How trials are placed. parts: several on one GPU. several: more GPUs than the space asks for, so that all end
-    together. speculation: which of the next step's candidates begin on GPUs that are idle: none, those that are trained
-    whatever the step keeps, or those of every axis that it may still keep."""
+    """How trials are placed. parts: several on one GPU, in smaller parts than the space asks for. several: more GPUs
+    than it asks for, so that all end together. speculation: which of the next step's candidates begin on GPUs that are
+    idle: none, those that are trained whatever the step keeps, or those of every axis that it may still keep."""
 
     name: str
     parts: bool = False
@@ -77,6 +78,33 @@ POLICIES = (
 )
 
 
+def policy_of(space: SearchSpace) -> Policy:
+    """What `resources` of a space say, on a Ray cluster; by its name one of POLICIES, if that has it."""
+    several, speculation = space.resources.sized, space.resources.speculation
+    name = "proportional" if several else "one_each"
+    return Policy(name if speculation == "off" else f"{name}+{speculation}", several=several, speculation=speculation)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a trial took until the end of the first step that needs it; all hours of GPUs but `hours`.
+
+    gpus, hours: of its last attempt. training, validation: complete epochs and views. other: starts, and epochs that
+    were cut off. All 0 where an earlier step has trained it.
+    """
+
+    gpus: float = 0.0
+    hours: float = 0.0
+    training: float = 0.0
+    validation: float = 0.0
+    other: float = 0.0
+
+    @property
+    def held(self) -> float:
+        """GPU-hours of all attempts."""
+        return self.training + self.validation + self.other
+
+
 @dataclass(frozen=True)
 class Simulated:
     """What a search took under a policy; all hours of GPUs but the makespan, which is on the clock.
@@ -84,7 +112,7 @@ class Simulated:
     busy: held by attempts = useful + repeated + starting. repeated: of epochs that were cut off and trained again.
     wasted: busy for trials that no step needed. failures, preempted: attempts that ended so. dropped: attempts at
     trials of a next step that were stopped for a trial of this one, or as it was decided. foreseen: trials begun
-    early; needed: those of them that a step needed.
+    early; needed: those of them that a step needed. steps: hours of each; trials: of its jobs.
     """
 
     policy: Policy
@@ -102,6 +130,7 @@ class Simulated:
     foreseen: int
     needed: int
     steps: tuple[float, ...]
+    trials: tuple[tuple[Spent, ...], ...]
 
     @property
     def utilisation(self) -> float:
@@ -127,13 +156,13 @@ def simulate(
 
 @dataclass
 class _State:
-    """A job so far. done: pieces of it, epochs and at last the validation. busy: GPU-hours. needed: by a step."""
+    """A job so far. done: pieces of it, epochs and at last the validation. needed: by a step."""
 
     job: Job
     done: int = 0
     attempts: int = 0
     barren: int = 0
-    busy: float = 0.0
+    spent: Spent = Spent()
     needed: bool = False
     early: bool = False
 
@@ -181,9 +210,9 @@ class _Simulation:
         if cluster.preemptions:
             for node in range(cluster.nodes):
                 self._expect_preemption(node, 0)
-        ends = []
+        ends, trials = [], []
         for each in rounds:
-            self._step(each)
+            trials.append(self._step(each))
             ends.append(self.now)
         held = self.now * cluster.gpus
         early = [state for state in self.states.values() if state.early]
@@ -195,7 +224,7 @@ class _Simulation:
             useful=self.useful,
             starting=self.starting,
             repeated=self.busy - self.useful - self.starting,
-            wasted=sum(state.busy for state in self.states.values() if not state.needed),
+            wasted=sum(state.spent.held for state in self.states.values() if not state.needed),
             failures=self.counts["failed"],
             preempted=self.counts["preempted"],
             dropped=self.counts["dropped"],
@@ -203,17 +232,19 @@ class _Simulation:
             foreseen=len(early),
             needed=sum(state.needed for state in early),
             steps=tuple(end - begun for begun, end in zip([0.0, *ends], ends, strict=False)),
+            trials=tuple(trials),
         )
 
-    def _step(self, step: Round) -> None:
-        """From the decision before until all of its jobs have ended."""
+    def _step(self, step: Round) -> tuple[Spent, ...]:
+        """From the decision before until all of its jobs have ended; what each took."""
         states = [self._state(job) for job in step.jobs]
+        new = [not state.needed for state in states]
         for state in states:
             state.needed = True
         todo = [state for state in states if not state.finished]
-        self.sizes = dict(zip(map(id, todo), self._sizes([state.job.left(state.done) for state in todo]), strict=True))
+        self.sizes = dict(zip(map(id, todo), self._sizes([state.job.known for state in todo]), strict=True))
         # The longest first, as `makespan` has them.
-        self.queue = sorted(todo, key=lambda state: -state.job.left(state.done).on(self.sizes[id(state)]))
+        self.queue = sorted(todo, key=lambda state: -state.job.known.on(self.sizes[id(state)]))
         self.resting: set[int] = set()
         self.begun: set[int] = set()
         while not all(state.finished for state in todo):
@@ -221,6 +252,7 @@ class _Simulation:
             self._next_event()
         for attempt in list(self.running):
             self._stop(attempt, "dropped")
+        return tuple(state.spent if first else Spent() for state, first in zip(states, new, strict=True))
 
     def _state(self, job: Job) -> _State:
         return self.states.setdefault(job.key, _State(job))
@@ -252,15 +284,15 @@ class _Simulation:
         finished = {axis for state, axes in zip(states, step.axes, strict=True) if state.finished for axis in axes}
         best = next((axis for axis in step.ranking if axis in finished), None)
         open_still = {axis for axis in step.ranking if axis not in finished or axis is best}
-        wanted: list[tuple[int, float, int, _State]] = []
+        wanted: list[tuple[int, _State]] = []
         for job, axes in step.foreseen:
             chances = len(axes & open_still)
             if chances and (self.policy.speculation == "likely" or chances == len(open_still)):
-                wanted.append((-chances, job.left(0).seconds, len(wanted), self._state(job)))
-        keep = {id(state) for *_, state in wanted}
+                wanted.append((chances, self._state(job)))
+        keep = {id(state) for _, state in wanted}
         for attempt in [attempt for attempt in self.running if attempt.early and id(attempt.state) not in keep]:
             self._stop(attempt, "dropped")
-        for *_, state in sorted(wanted, key=lambda each: each[:3]):
+        for _, state in sorted(wanted, key=lambda each: -each[0]):
             if state.finished or id(state) in self.begun:
                 continue
             # As the dispatcher does: one GPU each, whatever their step will give them.
@@ -271,7 +303,7 @@ class _Simulation:
             self._begin(state, min(1.0, self.least), taken, early=True)
 
     def _begin(self, state: _State, size: float, taken: tuple[tuple[int, int, int], ...], *, early: bool) -> None:
-        rate = Work(1.0, state.job.groups, state.job.occupancy).on(size)
+        rate = Work(1.0, state.job.known.groups, state.job.occupancy).on(size)
         attempt = _Attempt(
             state, size, self.now, tuple(unit * rate for unit in state.job.units(state.done)), taken, early
         )
@@ -352,7 +384,14 @@ class _Simulation:
                     break
                 useful, done = useful + piece, done + 1
         state.done += done
-        state.busy += attempt.size * lasted
+        validation = attempt.pieces[-1] if done and state.finished else 0.0
+        state.spent = Spent(
+            gpus=attempt.size,
+            hours=lasted,
+            training=state.spent.training + attempt.size * (useful - validation),
+            validation=state.spent.validation + attempt.size * validation,
+            other=state.spent.other + attempt.size * (lasted - useful),
+        )
         self.busy += attempt.size * lasted
         self.useful += attempt.size * useful
         self.starting += attempt.size * starting

@@ -13,6 +13,7 @@ from typing import Literal
 
 from expander.complexity import measure
 from expander.geometry import Geometry
+from expander.placement import occupancy, speed
 from expander.trial import Views, shorter_side
 
 # measured: of this very network. scaled: from the trained network that is nearest, by the estimates of both.
@@ -57,14 +58,6 @@ READING, READING_PREPARED = (0.0116, 0.00124), (0.0002, 0.00037)
 
 
 @dataclass(frozen=True)
-class Share:
-    """What one trial holds: GPUs, or a part of one, and cores that read its videos; with none its training reads."""
-
-    gpus: float
-    readers: int
-
-
-@dataclass(frozen=True)
 class Trained:
     """A finished trial, in wall time: seconds of a clip in training and of a view in validation, None if unknown."""
 
@@ -86,13 +79,14 @@ class Rate:
 
 @dataclass(frozen=True)
 class Throughput:
-    """What trials with `share` of such GPUs take. prepared: their videos are a copy made for reading.
+    """What trials with one such GPU take. readers: cores beside it that read videos; with none its training reads.
 
-    known: trials that finished on such GPUs. Several GPUs are taken to be as many times as fast as one.
+    prepared: the videos are a copy made for reading. known: trials that finished on such GPUs, of which several, or a
+    part of one, are taken to be as fast as placement takes them to be.
     """
 
     gpu: Gpu
-    share: Share
+    readers: int
     prepared: bool = False
     known: tuple[Trained, ...] = ()
 
@@ -109,7 +103,7 @@ class Throughput:
 
     def _best(self, geometry: Geometry, estimate: Rate, known: Sequence[tuple[Trained, float, Rate]]) -> Rate:
         """known: finished trials with what the same work took them, and what it is estimated to take."""
-        own = [(trial, seconds * trial.gpus / self.share.gpus, other.seconds) for trial, seconds, other in known]
+        own = [(trial, seconds * _times_as_fast(trial), other.seconds) for trial, seconds, other in known]
         if same := [seconds for trial, seconds, _ in own if _network(trial.geometry) == _network(geometry)]:
             return Rate(median(same), "measured", None)
         if not own:
@@ -130,14 +124,19 @@ class Throughput:
 
     def _estimate(self, moved: float, multiply_adds: float, reading: float) -> Rate:
         roofline = max(moved / self.gpu.bandwidth, multiply_adds / self.gpu.multiply_adds)
-        computing = roofline / ROOFLINE_SHARE / self.share.gpus
+        computing = roofline / ROOFLINE_SHARE
         # Processes that read do so while the GPU computes; where there are none, the one waits for the other.
-        seconds = max(computing, reading) if self.share.readers else computing + reading
+        seconds = max(computing, reading) if self.readers else computing + reading
         return Rate(seconds, "estimated", "GPU" if computing >= reading else "reading")
 
     def _reading(self, geometry: Geometry, clips: int) -> float:
         start, frame = READING_PREPARED if self.prepared else READING
-        return clips * (start + frame * geometry.frames) / max(1, self.share.readers)
+        return clips * (start + frame * geometry.frames) / max(1, self.readers)
+
+
+def _times_as_fast(trial: Trained) -> float:
+    """As what a trial had, than one GPU. Of its recipe nothing is known: its BN groups are taken to fill its GPUs."""
+    return speed(trial.gpus, max(1, int(trial.gpus)), occupancy(trial.geometry))
 
 
 def _network(geometry: Geometry) -> Geometry:

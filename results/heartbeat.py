@@ -94,7 +94,7 @@ class Heartbeat:
         while not self._over.wait(max(0.01, self._left())):
             if self._left() <= 0 and not self._over.wait(self._quarter) and self._left() <= 0:
                 seconds = time.monotonic() - self._renewed
-                why = self._trouble or "the store does not answer"
+                why = self._trouble or "the store does not answer, or this process was stopped meanwhile"
                 self._lose(
                     f"the lease of this process could not be renewed for {seconds:.0f} seconds ({why}): this process"
                     " stops before another may take the search over; everything recorded is kept, and `expander resume`"

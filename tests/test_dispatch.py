@@ -463,6 +463,20 @@ class TestRay:
         with pytest.raises(UsageError, match=f"{vacant}: no Ray cluster answers there"):
             RayDispatcher(rehearse, Rehearsal(), cpus=1, gpus=0).__enter__()
 
+    def test_a_local_ray_that_does_not_start_says_what_else_there_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import ray
+
+        from trainers.dispatch.joining import Joining
+
+        def busy(*_: object, **__: object) -> None:
+            raise Exception("The current node timed out during startup.")  # Ray's own class
+
+        monkeypatch.setattr(ray, "init", busy)
+        with pytest.raises(ExpanderError, match="timed out during startup") as met:
+            Joining("local", 1).join()
+        assert met.value.exit_code == 1
+        assert "with --dispatcher inline it goes without Ray" in str(met.value)
+
     @pytest.mark.parametrize("address", ["nonsense", "head:not-a-port", "ray://head:10001"])
     def test_an_address_of_another_form_is_the_users_mistake(self, address: str) -> None:
         from trainers.dispatch.cluster import RayDispatcher

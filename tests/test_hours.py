@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT
-from hypothesis import given
-from hypothesis import strategies as st
 from spaces import space_of
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
@@ -28,14 +26,16 @@ from expander.complexity import measure
 from expander.coordinator import run_search
 from expander.errors import UsageError
 from expander.geometry import Basis, Geometry, realise
-from expander.hours import hours_of, makespan, share_of
+from expander.hours import HOUR, readers_of
+from expander.placement import sizes_of, speed, work_of
 from expander.plan import plan
+from expander.schedule import hours_of
+from expander.simulate import START_HOURS
 from expander.throughput import (
     GPUS,
     INFERENCE_BYTES,
     ROOFLINE_SHARE,
     TRAINING_BYTES,
-    Share,
     Throughput,
     Trained,
 )
@@ -47,9 +47,9 @@ NETWORKS: dict[str, Geometry] = {
     name: config.geometry for name, config in shipped_configs().items() if isinstance(config.geometry, Geometry)
 }
 XS, S, M = (NETWORKS[name] for name in ("X3D-XS", "X3D-S", "X3D-M"))
-ALONE = Share(gpus=1, readers=0)
-# So many cores that a GPU never waits for them.
-FED = Share(gpus=1, readers=10_000)
+X2D = realise(Factors(), Basis())
+# Cores that read: none, and so many that a GPU never waits for them.
+ALONE, FED = 0, 10_000
 H100 = GPUS["h100"]
 KINETICS, _ = load_space("x3d_kinetics400")
 
@@ -68,7 +68,7 @@ def test_so_is_that_of_inference(network: str, gigabytes: float) -> None:
     assert 8 * INFERENCE_BYTES * measure(NETWORKS[network]).activations / 1e9 == pytest.approx(gigabytes, rel=0.005)
 
 
-def test_the_share_of_the_roofline_is_that_of_a_published_training() -> None:
+def test_the_readers_of_the_roofline_is_that_of_a_published_training() -> None:
     # Multiscale Vision Transformers, Table 16: X3D-M at 7.9 clips/s on an M40 of 288 GB/s, in float32 and not bfloat16.
     moved = 2 * TRAINING_BYTES * measure(M).activations
     assert 7.9 * moved / 288e9 == pytest.approx(ROOFLINE_SHARE, rel=0.05)
@@ -80,8 +80,6 @@ def test_a_fed_gpu_trains_as_fast_as_it_moves_what_a_clip_needs() -> None:
     assert 1 / rate.seconds == pytest.approx(0.1 * 3.35e12 / (19.83 * 87_914_520))
     faster = Throughput(GPUS["h200"], FED).training(M)
     assert rate.seconds / faster.seconds == pytest.approx(4.8 / 3.35)
-    assert Throughput(H100, replace(FED, gpus=4)).training(M).seconds == pytest.approx(rate.seconds / 4)
-    assert Throughput(H100, replace(FED, gpus=0.5)).training(M).seconds == pytest.approx(rate.seconds * 2)
 
 
 def test_a_network_without_channelwise_convolutions_is_bound_by_its_products() -> None:
@@ -93,10 +91,10 @@ def test_a_network_without_channelwise_convolutions_is_bound_by_its_products() -
 
 
 def test_small_networks_wait_for_reading_and_less_for_a_prepared_copy() -> None:
-    few = Share(gpus=1, readers=7)
+    few = 7
     rate = Throughput(H100, few).training(XS)
     assert (rate.bound, rate.seconds) == ("reading", pytest.approx((0.0116 + 4 * 0.00124) / 7))
-    prepared = Throughput(H100, replace(few, readers=1), prepared=True).training(realise(Factors(), Basis()))
+    prepared = Throughput(H100, 1, prepared=True).training(X2D)
     assert (prepared.bound, prepared.seconds) == ("reading", pytest.approx(0.0002 + 0.00037))
     assert Throughput(H100, few, prepared=True).training(XS).bound == "GPU"
 
@@ -112,7 +110,7 @@ def test_validation_is_one_pass_over_every_view_and_reads_a_video_once_for_all_c
     assert 1 / ten.seconds == pytest.approx(0.1 * 3.35e12 / (10 * 4.8 * 87_914_520))
     larger = measure(replace(M, crop=256)).activations / measure(M).activations
     assert fed.validation(M, Views(10, "left-center-right")).seconds == pytest.approx(3 * larger * ten.seconds)
-    slow = Throughput(GPUS["h200"], Share(gpus=1000, readers=1))
+    slow = Throughput(replace(GPUS["h200"], bandwidth=1e16, multiply_adds=1e18), 1)
     crops = [slow.validation(XS, Views(10, crops)).seconds for crops in ("center", "left-center-right")]
     assert crops[0] == crops[1] == pytest.approx(10 * (0.0116 + 4 * 0.00124))
 
@@ -146,70 +144,90 @@ def abs_ratio(throughput: Throughput, one: Geometry, other: Geometry) -> float:
     return max(ratio, 1 / ratio)
 
 
-def test_a_trial_on_eight_gpus_tells_what_one_takes() -> None:
+def test_a_trial_on_eight_gpus_tells_what_one_takes_and_is_told_what_it_took() -> None:
     known = Throughput(H100, FED, known=(trained(M, 1600, gpus=8, view_seconds=None),))
-    assert 1 / known.training(M).seconds == pytest.approx(200)
+    assert known.training(M).seconds == pytest.approx(speed(8, 64) / 1600)
     assert known.validation(M, Views(10)).source == "estimated"
+    part = Throughput(H100, FED, known=(trained(M, 100, gpus=0.5),))
+    assert 1 / part.training(M).seconds == pytest.approx(200)
+    small = Throughput(H100, FED, known=(trained(X2D, 100, gpus=0.5),))
+    assert 1 / small.training(X2D).seconds == pytest.approx(100), "more than the part that keeps it from going faster"
 
 
 # The hours of a search.
 
 
-def test_trials_side_by_side_end_with_the_last() -> None:
-    assert makespan([3, 2, 2], 2) == 4
-    assert makespan([3, 2, 2], 3) == makespan([3, 2, 2], 9) == 3
-    assert makespan([1, 2, 3], 1) == 6
+FIXED = KINETICS.model_copy(update={"resources": KINETICS.resources.model_copy(update={"placement": "fixed"})})
 
 
-@given(st.lists(st.floats(0.1, 9), min_size=1, max_size=8), st.integers(1, 9))
-def test_no_schedule_is_shorter_than_its_work_or_longer_than_one_after_the_other(
-    durations: list[float], places: int
-) -> None:
-    found = makespan(durations, places)
-    assert max(max(durations), sum(durations) / places) <= found * (1 + 1e-9)
-    assert found <= sum(durations) * (1 + 1e-9)
-
-
-def test_hours_are_clips_and_videos_times_what_one_takes() -> None:
+def test_hours_are_clips_and_videos_times_what_one_takes_and_the_start() -> None:
     throughput = Throughput(H100, FED)
-    step = hours_of(KINETICS, plan(KINETICS), throughput, 1)[0]
+    whole, steps = hours_of(KINETICS, plan(KINETICS), throughput, 1)
+    step = steps[0]
     assert len(step.trials) == 5
     assert step.trials[0].axes == (Axis.FAST, Axis.TEMPORAL)
-    for trial in step.trials:
+    for trial, spent in zip(step.trials, step.spent, strict=True):
         clips = 240_000 * 128
-        assert trial.training == pytest.approx(clips * throughput.training(trial.geometry).seconds / 3600)
+        assert trial.training == pytest.approx(clips * throughput.training(trial.geometry).seconds / HOUR)
         assert trial.validation == pytest.approx(
-            20_000 * throughput.validation(trial.geometry, Views(10)).seconds / 3600
+            20_000 * throughput.validation(trial.geometry, Views(10)).seconds / HOUR
         )
-    assert step.hours == pytest.approx(step.training + step.validation)
+        assert (spent.gpus, spent.other) == (1, pytest.approx(START_HOURS))
+        assert (spent.training, spent.validation) == pytest.approx((trial.training, trial.validation))
+    assert step.hours == pytest.approx(step.training + step.validation + 5 * START_HOURS) == step.held
+    assert whole.makespan == pytest.approx(sum(each.hours for each in steps))
 
 
-def test_more_gpus_take_as_many_gpu_hours_and_fewer_hours() -> None:
-    planned, throughput = plan(KINETICS), Throughput(H100, FED)
-    few, many = (hours_of(KINETICS, planned, throughput, count) for count in (2, 6))
+def test_each_trial_has_the_gpus_that_the_dispatcher_gives_it() -> None:
+    planned = plan(KINETICS)
+    _, steps = hours_of(KINETICS, planned, Throughput(H100, readers_of(KINETICS)), 16)
+    for step in steps:
+        trials = [Trial(trial.geometry, step.step.recipe, "videos", Views(10), 0) for trial in step.trials]
+        of_dispatcher = sizes_of(trials, 16, 1)
+        assert [spent.gpus for spent in step.spent] == [of_dispatcher[trial.id] for trial in trials]
+        for trial, spent in zip(step.trials, step.spent, strict=True):
+            speed = work_of(trial.geometry, step.step.recipe)
+            lasts = (trial.training + trial.validation) * speed.on(spent.gpus) / speed.seconds
+            assert spent.hours == pytest.approx(START_HOURS + lasts)
+
+
+def test_more_gpus_take_as_many_gpu_hours_and_fewer_hours_where_each_trial_has_one() -> None:
+    planned, throughput = plan(FIXED), Throughput(H100, FED)
+    (_, few), (_, many) = (hours_of(FIXED, planned, throughput, count) for count in (2, 6))
     for one, other in zip(few, many, strict=True):
-        assert one.training == other.training
+        assert one.training == pytest.approx(other.training)
         assert one.hours >= other.hours
-    assert many[0].hours == max(trial.hours for trial in many[0].trials)
+    assert many[0].hours == max(spent.hours for spent in many[0].spent)
+
+
+def test_in_proportion_a_step_ends_sooner_by_as_much_as_more_gpus_are_worth() -> None:
+    planned, throughput = plan(KINETICS), Throughput(H100, FED)
+    (fixed, _), (sized, steps) = (hours_of(space, planned, throughput, 64) for space in (FIXED, KINETICS))
+    assert sized.makespan < 0.1 * fixed.makespan
+    assert fixed.busy < sized.busy < 1.2 * fixed.busy
+    assert all(sum(spent.gpus for spent in step.spent) >= 64 for step in steps)
 
 
 def test_half_a_gpu_puts_two_trials_on_one() -> None:
-    planned = plan(KINETICS)
-    whole = hours_of(KINETICS, planned, Throughput(H100, FED), 3)[4]
-    halves = hours_of(KINETICS, planned, Throughput(H100, replace(FED, gpus=0.5)), 3)[4]
+    resources = FIXED.resources.model_copy(update={"gpus_per_trial": 0.5})
+    halved = FIXED.model_copy(update={"resources": resources})
+    planned, throughput = plan(FIXED), Throughput(H100, FED)
+    # Of a network that keeps a whole GPU busy.
+    whole, halves = (hours_of(space, planned, throughput, 3)[1][-1] for space in (FIXED, halved))
     assert halves.training == pytest.approx(whole.training)
-    assert halves.hours == pytest.approx(2 * max(trial.hours for trial in whole.trials))
+    assert {spent.gpus for spent in halves.spent} == {0.5}
+    assert halves.hours == pytest.approx(START_HOURS + 2 * max(t.training + t.validation for t in whole.trials))
 
 
-def test_what_a_trial_holds_is_what_the_space_says() -> None:
-    assert share_of(KINETICS) == Share(gpus=1, readers=7)
+def test_what_reads_beside_a_gpu_is_what_the_space_says() -> None:
+    assert readers_of(KINETICS) == 7
     several = space_of(resources={"gpus_per_trial": 8, "loader_workers": 7})
-    assert share_of(several) == Share(gpus=8, readers=56)
+    assert readers_of(several) == 7
     with pytest.raises(
         UsageError,
         match=r"the space trains on CPUs, as resources.gpus_per_trial is 0; give --set resources.gpus_per_trial=1",
     ):
-        share_of(space_of())
+        readers_of(space_of())
 
 
 # The store.
@@ -326,11 +344,51 @@ def test_totals_are_the_sums_of_the_steps_and_the_price_is_of_all_gpus_to_the_en
     ]
     steps = found["steps"]
     assert [step["key"] for step in steps][6:9] == ["7", "7-X3D-S", "8"]
-    assert found["gpu_hours"] == pytest.approx(sum(s["training_gpu_hours"] + s["validation_gpu_hours"] for s in steps))
+    assert found["gpu_hours"] == pytest.approx(sum(step["gpu_hours"] for step in steps))
     assert found["hours"] == pytest.approx(sum(step["hours"] for step in steps))
     assert found["held_gpu_hours"] == pytest.approx(16 * found["hours"]) == found["price"] / 2
     for step in steps:
-        assert step["training_gpu_hours"] == pytest.approx(sum(trial["training_gpu_hours"] for trial in step["trials"]))
+        for part in ("training_gpu_hours", "validation_gpu_hours", "gpu_hours"):
+            assert step[part] == pytest.approx(sum(trial[part] for trial in step["trials"]))
+        parts = step["training_gpu_hours"] + step["validation_gpu_hours"]
+        starts = sum(trial["gpus"] for trial in step["trials"]) * found["start_seconds"] / HOUR
+        assert step["gpu_hours"] == pytest.approx(parts + starts)
+
+
+@pytest.mark.parametrize(
+    ("settings", "policy"),
+    [
+        ((), "proportional"),
+        (("placement=fixed",), "one_each"),
+        (("gpus_per_trial=4",), "proportional"),
+        (("placement=fixed", "gpus_per_trial=0.5"), "one_each"),
+        (("speculation=likely",), "proportional+likely"),
+        (("placement=fixed", "speculation=certain"), "one_each+certain"),
+    ],
+)
+def test_a_plan_and_a_simulation_without_failures_tell_the_same_hours(settings: tuple[str, ...], policy: str) -> None:
+    asked = ["x3d_kinetics400", "--axes", "bottleneck,fast,spatial", "--json"]
+    for setting in settings:
+        asked += ["--set", f"resources.{setting}"]
+    plain = json.loads(planned(*asked, "--gpu", "h100", "--count", 8).stdout)["hours"]
+    luck = ("--failures-per-1000-gpu-hours", 0, "--preemptions-per-1000-node-hours", 0)
+    simulated = json.loads(planned(*asked, "--simulate", "--gpus", 8, *luck).stdout)["simulation"]
+    assert simulated["policy_of_the_space"] == policy
+    same = next(each for each in simulated["policies"] if each["name"] == policy)
+    assert plain["hours"] == same["makespan_hours"]
+    assert [step["hours"] for step in plain["steps"]] == same["step_hours"]
+    assert (plain["gpu_hours"], plain["wasted_gpu_hours"]) == (same["busy_gpu_hours"], same["wasted_gpu_hours"])
+
+
+def test_the_command_says_how_it_places_and_what_is_begun_early() -> None:
+    asked = ("x3d_kinetics400", "--axes", "bottleneck,fast", "--gpu", "h100", "--count", 8)
+    shown = " ".join(planned(*asked).stdout.split())
+    assert "resources.placement is proportional: a step's trials share all 8 GPUs by what they cost" in shown
+    shown = " ".join(
+        planned(*asked, "--set", "resources.placement=fixed", "--set", "resources.speculation=likely").stdout.split()
+    )
+    assert "resources.placement is fixed: each trial has 1 of the 8 GPUs" in shown
+    assert re.search(r"resources.speculation is likely: \d+ trials are begun early, \d+ of them needed", shown)
 
 
 @pytest.mark.parametrize(
@@ -381,8 +439,8 @@ def test_the_check_from_outside_is_what_it_says() -> None:
         in page
     )
     assert f"on an H100 comes to {clips * Throughput(H100, FED).training(M).seconds / 3600:.0f} GPU-hours" in page
-    steps = hours_of(KINETICS, plan(KINETICS), Throughput(H100, share_of(KINETICS)), 8)
-    parts = [sum(step.training + step.validation for step in steps if step.step.number <= last) for last in (8, 10, 13)]
+    _, steps = hours_of(KINETICS, plan(KINETICS), Throughput(H100, readers_of(KINETICS)), 8)
+    parts = [sum(step.held for step in steps if step.step.number <= last) for last in (8, 10, 13)]
     assert f"after {parts[0] / parts[2]:.0%} of".replace("%", " %") in page
     assert f"with L after {parts[1] / parts[2]:.0%}".replace("%", " %") in page
 

@@ -55,7 +55,7 @@ def test_the_advice_says_what_was_measured_and_every_way_out() -> None:
     assert advice(EPOCH, 3) == (
         "epoch 2 spent 40% of its 1 min 40 s waiting for data (60.0 clips/s; computing alone 100): reading video, not"
         " computing, sets the pace. Set resources.loader_workers to 5 (now 3) and resources.cpus so that each has a"
-        " core; or make files that decode faster with `expander data prepare`"
+        " core; or copy the videos with `expander data prepare`, unless they are copies already"
     )
 
 

@@ -59,6 +59,9 @@ def test_at_most_a_gpu_for_each_group_of_a_batch() -> None:
     assert allowed(1, 3, 8) == [1, 2, 3]
     assert allowed(2, 1000, 8) == [2, 3, 4, 8]
     assert allowed(4, 1000, 8, several=False, parts=True) == [4]
+    # A part that the space asks for is the smallest, unless several share a GPU whatever it says.
+    assert allowed(1 / 4, 1000, 8) == [1 / 4, 1 / 3, 1 / 2, 1, 2, 3, 4, 8]
+    assert min(allowed(1 / 4, 1000, 8, parts=True)) == 1 / 8
     assert allowed(1, 1000, 8, several=False, parts=True) == [1 / 8, 1 / 7, 1 / 6, 1 / 5, 1 / 4, 1 / 3, 1 / 2, 1]
     assert groups_of(Recipe(batch=4, batchnorm_group=8)) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import multiprocessing
 import os
@@ -15,14 +16,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Expander, Videos, command, environment, heed_ctrl_c
+from rich.console import Console
 from test_decode import encode, index, pictures
 
+from expander.cli import prepare as shown
 from expander.cli.prepare import _side
 from expander.errors import DataError, ManifestError, UsageError
 from trainers.data.crew import Crashed, carry_out
 from trainers.data.encode import Settings
 from trainers.data.manifest import Manifest, ManifestSource, fingerprint, read_pair
-from trainers.data.prepare import Begun, Finished, prepare
+from trainers.data.prepare import Begun, Finished, Predicted, prepare
 from trainers.data.prepared import Made
 
 SETTINGS = Settings(side=32, keyframes=4, quality=20)
@@ -85,6 +88,29 @@ def test_the_lists_of_the_copies_name_the_same_videos_with_the_same_labels(
     assert about["settings"] == SETTINGS.as_dict()
     assert about["manifests"]["train.csv"]["sha256"] == fingerprint(*originals).train.sha256
     assert unprepared(out) == []
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_has_a_bar_and_anything_else_a_line_now_and_then(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "LINE_SECONDS", 0.0)
+    made = [Made(f"{number}.mov", "", 10, 0, "prepared", bytes=1000) for number in range(4)]
+    events = (Begun(5, 4, 40), *made[:2], Predicted(2000, 12.0, 10**9, 2), *made[2:], Finished((), tuple(made)))
+    out = io.StringIO()
+    predicted, _ = shown._shown(iter(events), Console(file=out, force_terminal=terminal, highlight=False))
+    assert predicted is events[3]
+    text = out.getvalue()
+    assert "5 videos, 1 of them are there already" in text
+    assert "by the first 2 videos, the others take about 2.00 kB of 1.00 GB free and 12 s" in text
+    assert ("\u2501" in text) == terminal
+    if terminal:
+        assert "4/4 videos" in text
+    else:
+        told = [line for line in text.splitlines() if "videos/s" in line]
+        assert [line.partition(" videos, ")[0] for line in told] == ["1/4", "2/4", "3/4", "4/4"]
+        assert all(line.endswith(" left") for line in told)
+        assert "" not in text.splitlines()
 
 
 def test_a_second_call_does_nothing_and_a_changed_video_alone_is_done_again(expander: Expander, tmp_path: Path) -> None:
@@ -219,7 +245,7 @@ def test_other_settings_and_foreign_folders_are_refused(expander: Expander, tmp_
     call = ("data", "prepare", "set/train.csv", "set/val.csv", "--out")
     list(prepare(tmp_path / "fast", pair(tmp_path / "set" / "train.csv", tmp_path / "set" / "val.csv"), SETTINGS, 1))
     refused = expander(*call, "fast", *OPTIONS, "--quality", 30, code=2).stderr
-    kept = "form h264, side 32, keyframes 4, quality"
+    kept = "--as video --side 32 --keyframes 4 --quality"
     assert f"prepared with {kept} 20, not with {kept} 30" in " ".join(refused.split())
     before = (tmp_path / "set" / "train.csv").read_text()
     assert "was not written by this command" in " ".join(expander(*call, "set", *OPTIONS, code=2).stderr.split())

@@ -19,12 +19,13 @@ from expander.cli.files import load_space
 from expander.cli.simulate import DEFAULT_PER_NODE, FAILURES, PREEMPTIONS
 from expander.errors import UsageError
 from expander.geometry import Basis, realise
+from expander.placement import Work
 from expander.plan import plan
 from expander.recipe import Recipe
 from expander.rounds import Job, Round, rounds_of
 from expander.search import foreseen, next_step, possible, prescribe
 from expander.simulate import POLICIES, START_HOURS, Cluster, Policy, Simulated, simulate
-from expander.throughput import GPUS, Share, Throughput
+from expander.throughput import GPUS, Throughput
 from expander.trial import Completed, Failed, Metrics
 
 BY_NAME = {policy.name: policy for policy in POLICIES}
@@ -34,7 +35,8 @@ CALM = Cluster(8, 8, failures=0, preemptions=0)
 
 def job(number: int, epochs: int = 4, epoch: float = 2.0, validation: float = 1.0, groups: int = 64) -> Job:
     geometry = realise(Factors(gamma_t=number + 2, gamma_tau=4), Basis())
-    return Job((geometry, Recipe(epochs=epochs)), epochs, epoch, validation, groups, 1.0)
+    known = Work(epochs * epoch + validation, groups)
+    return Job((geometry, Recipe(epochs=epochs)), epochs, epoch, validation, 1.0, known)
 
 
 def one(number: int, jobs: list[Job], following: list[Job] = ()) -> Round:  # type: ignore[assignment]
@@ -92,6 +94,8 @@ def test_hours_are_conserved(rounds: list[Round], cluster: Cluster, policy: Poli
     assert 0 < found.utilisation <= 1 + 1e-9
     assert found.repeated >= -1e-6
     assert sum(found.steps) == pytest.approx(found.makespan)
+    assert [len(each) for each in found.trials] == [len(each.jobs) for each in rounds]
+    assert sum(spent.held for each in found.trials for spent in each) == pytest.approx(found.busy - found.wasted)
     # No policy trains less than there is, and several GPUs are never more than as many times as fast.
     assert found.useful - found.wasted >= work(rounds) * (1 - 1e-9) - found.repeated - found.starting
     assert found.useful >= work(rounds) * (1 - 1e-9)
@@ -100,7 +104,8 @@ def test_hours_are_conserved(rounds: list[Round], cluster: Cluster, policy: Poli
     if policy.speculation == "off":
         assert (found.wasted, found.dropped, found.foreseen) == (0, 0, 0)
         longest = [
-            max(START_HOURS + sum(each.units(0)) / min(each.groups, cluster.gpus) for each in r.jobs) for r in rounds
+            max(START_HOURS + sum(each.units(0)) / min(each.known.groups, cluster.gpus) for each in r.jobs)
+            for r in rounds
         ]
         assert found.makespan >= sum(longest) * (1 - 1e-9)
     if not cluster.failures and not cluster.preemptions:
@@ -171,7 +176,7 @@ def test_a_search_that_would_never_end_says_so_and_so_does_one_that_does_not_fit
 
 KINETICS, _ = load_space("x3d_kinetics400")
 PLANNED = plan(KINETICS)
-ROUNDS = rounds_of(KINETICS, PLANNED, Throughput(GPUS["h100"], Share(1, 7)))
+ROUNDS = rounds_of(KINETICS, PLANNED, Throughput(GPUS["h100"], 7))
 
 
 def test_the_rounds_are_the_steps_of_the_plan_with_what_they_take_on_one_gpu() -> None:

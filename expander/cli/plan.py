@@ -11,7 +11,7 @@ from rich.table import Table
 
 from expander.axis import Axis, Factors
 from expander.cli.files import load_space
-from expander.cli.hours import GpuName, cluster_of, hours_document, print_hours, steps_on
+from expander.cli.hours import GpuName, cluster_of, hours_document, hours_on, print_hours
 from expander.cli.options import Json, Space, SpaceKeys
 from expander.cli.output import document, new_table, notes, print_json
 from expander.cli.simulate import (
@@ -90,13 +90,13 @@ def plan(
             print_simulation(space, asked, found)
             _print_ending(planned)
         return
-    throughput, hours = steps_on(cluster, searched, planned) if cluster else (None, ())
+    hours = hours_on(cluster, searched, planned) if cluster else None
     if as_json:
         described = {"complexity": complexity.name, "device": complexity.device}
-        expected = {"hours": hours_document(cluster, throughput, hours)} if cluster and throughput else {}
+        expected = {"hours": hours_document(cluster, hours)} if cluster and hours else {}
         print_json({"space": space, **described, **plan_document(planned), **expected})
-    elif cluster and throughput:
-        print_hours(space, cluster, throughput, hours)
+    elif cluster and hours:
+        print_hours(space, cluster, hours)
         _print_ending(planned)
     elif axes is not None:
         _print_plan(f"{space} (along the given axes)", planned, complexity)

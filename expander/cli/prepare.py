@@ -60,8 +60,8 @@ def prepare(
         FormName,
         typer.Option(
             "--as",
-            help="frames: JPEG, a clip's frames alone are read. video: H.264, a third of the bytes, a third as fast or"
-            " less. raw: ten times the bytes, fastest from memory.",
+            help="frames: JPEG, a clip's frames alone are read. video: H.264, a quarter of the bytes, about a third as"
+            " fast. raw: ten times the bytes, fastest from memory.",
         ),
     ] = "frames",
     keyframes: Annotated[
@@ -240,7 +240,8 @@ class _Board:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bar.stop()
+        if self.console.is_terminal:  # else it would leave an empty line
+            self.bar.stop()
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False)

@@ -13,13 +13,13 @@ from expander.cli.hours import Cluster as Prices
 from expander.cli.hours import GpuName, known_of
 from expander.cli.output import document, new_table
 from expander.errors import UsageError
-from expander.hours import HOUR, share_of, trials_of
+from expander.hours import HOUR, readers_of, trials_of
 from expander.placement import DOUBLING, SHARING_GAIN
 from expander.plan import Plan
 from expander.rounds import rounds_of
-from expander.simulate import AWAY_HOURS, POLICIES, START_HOURS, Cluster, Simulated, simulate
+from expander.simulate import AWAY_HOURS, POLICIES, START_HOURS, Cluster, Simulated, policy_of, simulate
 from expander.space import SearchSpace
-from expander.throughput import GPUS, Share, Throughput
+from expander.throughput import GPUS, Throughput
 
 # Of Llama 3's training on 16,384 H100: 419 unexpected interruptions in 54 days (arXiv 2407.21783, Sec. 3.3.4).
 FAILURES = 0.02
@@ -88,8 +88,10 @@ def asked_of(
 
 @dataclass(frozen=True)
 class Found:
-    """Every policy, and what the hours rest on. rates: how many of the search's rates are from which source."""
+    """Every policy, and what the hours rest on. asked: the name of the space's own. rates: how many of the search's
+    rates are from which source."""
 
+    asked: str
     throughput: Throughput
     policies: tuple[Simulated, ...]
     rates: Counter[str]
@@ -107,21 +109,25 @@ def simulated_on(asked: Asked, space: SearchSpace, planned: Plan) -> Found:
             f"--simulate: the next steps of the space follow from {space.measured} that is measured, of every network"
             " that they could come to; simulate it with --set complexity=flops and bounds in multiply-adds"
         )
-    of_trial = share_of(space)
-    # Of one GPU, and the cores beside it.
-    share = Share(1.0, round(of_trial.readers / max(1.0, of_trial.gpus)))
+    own = policy_of(space)
     known = known_of(Prices(asked.gpu, asked.cluster.gpus, asked.price, asked.prepared, asked.store))
-    throughput = Throughput(GPUS[asked.gpu], share, asked.prepared, known)
+    throughput = Throughput(GPUS[asked.gpu], readers_of(space), asked.prepared, known)
     rounds = rounds_of(space, planned, throughput, asked.cluster.seed)
     found = tuple(
-        simulate(rounds, asked.cluster, policy, least=of_trial.gpus, backoff=space.failures.backoff_seconds)
-        for policy in POLICIES
+        simulate(
+            rounds,
+            asked.cluster,
+            policy,
+            least=space.resources.gpus_per_trial,
+            backoff=space.failures.backoff_seconds,
+        )
+        for policy in (POLICIES if own in POLICIES else (*POLICIES, own))
     )
     trials = [trial for each in planned.steps for trial in trials_of(space, each.step, throughput)]
     sources: Counter[str] = Counter(
         rate.source for trial in trials for rate in (trial.training_rate, trial.validation_rate)
     )
-    return Found(throughput, found, sources)
+    return Found(own.name, throughput, found, sources)
 
 
 def simulation_document(asked: Asked, found: Found) -> dict[str, Any]:
@@ -143,6 +149,7 @@ def simulation_document(asked: Asked, found: Found) -> dict[str, Any]:
             "start_seconds": START_HOURS * HOUR,
             "hours_without_a_preempted_machine": AWAY_HOURS,
         },
+        "policy_of_the_space": found.asked,
         "policies": [_policy_document(asked, each) for each in found.policies],
     }
 
@@ -192,9 +199,10 @@ def _grounds(asked: Asked, found: Found) -> Sequence[str]:
     cluster, rates = asked.cluster, found.rates
     sources = ", ".join(f"{count} {source}" for source, count in rates.most_common())
     return (
-        "hours: until the search ends. busy: the GPUs' share of them in which trials held them. wasted: for trials that"
-        " no step needed. failed, lost: attempts ended by a failure, or with their machine. epochs again: begun, cut"
-        " off and trained anew. early: trials begun before their step, those needed first.",
+        f"The space asks for {found.asked}, by resources.placement and resources.speculation. hours: until the search"
+        " ends. busy: the GPUs' share of them in which trials held them. wasted: for trials that no step needed."
+        " failed, lost: attempts ended by a failure, or with their machine. epochs again: begun, cut off and trained"
+        " anew. early: trials begun before their step, those needed first.",
         f"Nothing here is measured but rates of trials, where a store has them (--store): {sources}. Drawn from seed"
         f" {cluster.seed}, alike for every policy: {cluster.failures:g} failures in 1,000 GPU-hours, and"
         f" {cluster.preemptions:g} losses in 1,000 hours of a machine, which is back after {AWAY_HOURS:g} h. Estimates:"

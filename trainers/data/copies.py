@@ -67,8 +67,8 @@ def about_of(
     }
     if known and known.get("settings") != about["settings"]:
         raise UsageError(
-            f"{folder}: its videos were prepared with {_words(known.get('settings') or {})}, not with"
-            f" {_words(about['settings'])}; give these again, or another folder"
+            f"{folder}: its videos were prepared with {_options(known.get('settings') or {})}, not with"
+            f" {_options(about['settings'])}; give the former again, or another folder"
         )
     if known and known.get("classes") != about["classes"]:
         raise UsageError(
@@ -81,8 +81,12 @@ def about_of(
     return about
 
 
-def _words(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in settings.items())
+def _options(settings: Mapping[str, Any]) -> str:
+    """As `expander data prepare` is given them."""
+    forms = {"h264": "video", "jpeg": "frames"}
+    return " ".join(
+        f"--as {forms.get(value, value)}" if key == "form" else f"--{key} {value}" for key, value in settings.items()
+    )
 
 
 def source_of(manifest: Manifest) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import ray
 from ray._private import ray_constants
 from ray._raylet import Config  # type: ignore[attr-defined]
 
-from expander.errors import UsageError
+from expander.errors import ExpanderError, UsageError
 
 # Read by Ray Tune: no result files, no tables on stdout, no tracebacks in the log (they are in each Failed), and no
 # change of directory in a worker, which would give a relative path another meaning there. Read by Ray: no statistics
@@ -51,7 +51,7 @@ class Joining:
 
     def join(self) -> None:
         """Start the local Ray, or join the cluster, where that has not been done. Raises UsageError where there is no
-        such cluster."""
+        such cluster, ExpanderError where a local one does not start."""
         if not self._joined:
             os.environ.update(ENVIRONMENT)
             _connect(self._address, self._threads)
@@ -92,7 +92,14 @@ def _connect(address: str, threads: int) -> None:
         _show_token(address)
     try:
         ray.init(address, **options, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # as Ray itself raises, where a machine is too busy
+        if address == "local":
+            raise ExpanderError(
+                f"Ray does not start on this machine: {error} `expander resume NAME` tries again, and with --dispatcher"
+                " inline it goes without Ray"
+            ) from error
+        if not isinstance(error, ConnectionError | RuntimeError | ValueError):
+            raise
         raise UsageError(
             f"cannot join the Ray cluster at {address}: {error}. If it asks for a token, set RAY_AUTH_TOKEN_PATH to the"
             " file of it, or RAY_AUTH_MODE=token for ~/.ray/auth_token"
