@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -9,6 +11,8 @@ from numpy.typing import NDArray
 
 # Above, left, height and width in pixels of the picture, after its rotation.
 Box = tuple[int, int, int, int]
+# The box that is wanted of a picture of so much height and width.
+BoxOf = Callable[[int, int], Box]
 # A part of these has the pixels of the whole, bit by bit: swscale takes each square of four by itself, and in even
 # pictures only. Planes, each with how many pixels of the picture share one of its own, each way.
 SQUARES = {"yuv420p": (1, 2, 2), "yuvj420p": (1, 2, 2)}
