@@ -68,23 +68,21 @@ class Head:
         if not all(picture.startswith(self.content) for picture in pictures):
             raise ValueError("its head is not that of the frames beside it")
         content = b"".join(pictures)
-        count, size = len(pictures), (-(-self.height // SQUARE), -(-self.width // SQUARE))
+        limits = np.cumsum([len(picture) for picture in pictures])
+        count, height, width = len(pictures), -(-self.height // SQUARE), -(-self.width // SQUARE)
         # In coded data zero follows each byte of ones, unless they are a marker.
         codes = np.frombuffer(content, np.uint8)
         markers = np.flatnonzero((codes[:-1] == 0xFF) & (codes[1:] >= _RESTART)).reshape(count, -1)
-        ends = markers[:, -size[0] * size[1] :] + 2
-        limits = np.cumsum([len(picture) for picture in pictures])
-        if ends.shape[1] != size[0] * size[1] or (ends[:, -1] != limits).any():
+        # Where the squares begin, and where the last one ends. A marker of the head stands where the first begins.
+        edges = markers[:, -height * width - 1 :] + 2
+        edges[:, 0] = limits - [len(picture) - len(self.content) for picture in pictures]
+        if edges.shape[1] != height * width + 1 or (edges[:, -1] != limits).any():
             raise ValueError("it has not a restart marker behind each square")
-        begins = np.empty_like(ends)
-        begins[:, 1:] = ends[:, :-1]
-        begins[:, 0] = len(self.content)
-        begins[1:, 0] += limits[:-1]
-        begins, ends = (each.reshape(count, *size)[:, rows, columns] for each in (begins, ends))
+        begins, ends = (each.reshape(count, height, width)[:, rows, columns] for each in (edges[:, :-1], edges[:, 1:]))
         spans = zip(begins[:, :, 0].ravel().tolist(), ends[:, :, -1].ravel().tolist(), strict=True)
-        found = bytearray().join([self.content, *(content[begin:end] for begin, end in spans)])
+        found = bytearray().join([self.content, *[content[begin:end] for begin, end in spans]])
         struct.pack_into(">HH", found, self.place, count * begins.shape[1] * SQUARE, begins.shape[2] * SQUARE)
-        # Restarts are counted from zero to seven.
+        # Restarts are counted from zero to seven, over and over.
         last = (ends - begins).ravel().cumsum() + (len(self.content) - 1)
         behind = np.frombuffer(found, np.uint8)
         behind[last] = _RESTART | np.arange(len(last)) & 7

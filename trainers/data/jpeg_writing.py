@@ -11,7 +11,7 @@ from PIL import Image
 
 from trainers.data.converter import rows_of
 
-# The default matrix of MPEG-1 (ISO 11172-2, 2.4.3.2), row by row, which FFmpeg's JPEG is of too.
+# The default matrix of MPEG-1 (ISO 11172-2, 2.4.3.2), row by row, as in FFmpeg's JPEG.
 MATRIX = (
     *(8, 16, 19, 22, 26, 27, 29, 34),
     *(16, 16, 22, 24, 27, 29, 34, 37),
@@ -29,8 +29,9 @@ def written(picture: av.VideoFrame, quantiser: int) -> bytes:
 
     quantiser: 2 to 31, as FFmpeg's. Raises ValueError where JPEG cannot hold the picture.
     """
-    # The steps of the means are the same at every quality.
-    table = [MATRIX[0], *(min(255, step * quantiser >> 3) for step in MATRIX[1:])]
+    # FFmpeg has steps shorter by a twentieth and rounds them down in part: the error is the same. Those of the means
+    # are of one length at every quality.
+    table = [MATRIX[0], *(min(255, max(1, round(step * quantiser * 1.05 / 8))) for step in MATRIX[1:])]
     lines = _lines(picture)
     image = Image.frombuffer("YCbCr", (picture.width, picture.height), lines, "raw", "YCbCr;L", 0, 1)
     content = io.BytesIO()
