@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Self
 
 import numpy as np
@@ -68,15 +69,15 @@ class Head:
         if not all(picture.startswith(self.content) for picture in pictures):
             raise ValueError("its head is not that of the frames beside it")
         content = b"".join(pictures)
-        limits = np.cumsum([len(picture) for picture in pictures])
+        limits = list(accumulate(map(len, pictures)))
         count, height, width = len(pictures), -(-self.height // SQUARE), -(-self.width // SQUARE)
         # In coded data zero follows each byte of ones, unless they are a marker.
         codes = np.frombuffer(content, np.uint8)
         markers = np.flatnonzero((codes[:-1] == 0xFF) & (codes[1:] >= _RESTART)).reshape(count, -1)
         # Where the squares begin, and where the last one ends. A marker of the head stands where the first begins.
         edges = markers[:, -height * width - 1 :] + 2
-        edges[:, 0] = limits - [len(picture) - len(self.content) for picture in pictures]
-        if edges.shape[1] != height * width + 1 or (edges[:, -1] != limits).any():
+        edges[:, 0] = [begin + len(self.content) for begin in (0, *limits[:-1])]
+        if edges.shape[1] != height * width + 1 or edges[:, -1].tolist() != limits:
             raise ValueError("it has not a restart marker behind each square")
         begins, ends = (each.reshape(count, height, width)[:, rows, columns] for each in (edges[:, :-1], edges[:, 1:]))
         spans = zip(begins[:, :, 0].ravel().tolist(), ends[:, :, -1].ravel().tolist(), strict=True)
