@@ -242,7 +242,8 @@ def _packets(path: Path, file: BinaryIO) -> Iterator[tuple[int, int, int, int]]:
                 content = bytes(memoryview(packet))
                 file.seek(packet.pos or 0)
                 # NUT gives the place of a frame's header, which comes before the frame.
-                place = file.read(packet.size + 64).find(content)
+                there = file.read(packet.size + 64)
+                place = 0 if there.startswith(content) else there.find(content)
                 if place < 0 or packet.pos is None:
                     raise ValueError("a frame is not in the file as it was written")
                 yield 0, packet.pos + place, packet.size, zlib.crc32(content)

@@ -54,13 +54,16 @@ def _table(quantiser: int) -> list[int]:
     return [MATRIX[0], *(min(255, round(step * quantiser * 1.05 / 8)) for step in MATRIX[1:])]
 
 
-def _pixels(picture: av.VideoFrame, halved: bool) -> NDArray[np.uint32]:
-    """(H, W) of luma, chroma and a byte of nothing, as Pillow takes them: all for every pixel, of which libjpeg takes
-    the mean of each four."""
+def _pixels(picture: av.VideoFrame, halved: bool) -> NDArray[np.uint8]:
+    """(H, W, 4) of luma, both chroma and nothing, as Pillow takes them: of each pixel, where libjpeg takes the mean of
+    each four."""
     luma, blue, red = (rows_of(plane)[:, : plane.width] for plane in picture.planes)
-    chroma = blue.astype("<u4") << 8 | red.astype("<u4") << 16
+    pixels = luma.astype("<u4")
     if halved:
-        twice = (chroma.astype("<u8") * 0x1_0000_0001).view("<u4")
-        chroma = np.broadcast_to(twice[:, None], (len(twice), 2, picture.width))
-    found: NDArray[np.uint32] = np.bitwise_or(luma.reshape(chroma.shape), chroma)
-    return found.reshape(picture.height, picture.width)
+        # Two pixels in each number, which share their chroma with the two below.
+        chroma = (blue | np.left_shift(red, 8, dtype="<u2")).astype("<u8") * 0x0000_0100_0000_0100
+        pairs = pixels.view("<u8").reshape(len(chroma), 2, -1)
+        pairs |= chroma[:, None]
+    else:
+        pixels |= np.left_shift(blue, 8, dtype="<u4") | np.left_shift(red, 16, dtype="<u4")
+    return pixels.view(np.uint8).reshape(*luma.shape, 4)
