@@ -135,7 +135,9 @@ class FrameReader:
             frame = self._decoded(numbers[0], head.joined(contents, rows, columns))
             pictures = self._converter.picture(frame).reshape(len(contents), -1, frame.width, 3)
         except UNREADABLE as error:
-            raise DamagedVideo(self.path, f"frames {numbers} cannot be decoded: {words(error)}") from error
+            raise DamagedVideo(
+                self.path, f"frames {numbers[0]} to {numbers[-1]} cannot be decoded: {words(error)}"
+            ) from error
         y, x, height, width = box
         y, x = y - rows.start * SQUARE, x - columns.start * SQUARE
         for picture in pictures:
