@@ -73,7 +73,7 @@ def assert_parts_are_those_of_the_whole(path: Path, boxes: int) -> None:
         assert all((part == other).all() for part, other in zip(whole, wholes, strict=True))
 
 
-@pytest.mark.parametrize("size", [(228, 302), (48, 64), (50, 86), (16, 16), (2, 2), (18, 34), (130, 6), (33, 17)])
+@pytest.mark.parametrize("size", [(100, 118), (48, 64), (50, 86), (16, 16), (2, 2), (18, 34), (130, 6), (33, 17)])
 def test_a_part_of_a_frame_has_the_pixels_of_the_whole(tmp_path: Path, size: tuple[int, int]) -> None:
     assert_parts_are_those_of_the_whole(copy_of(tmp_path, *size), 40)
 
