@@ -187,6 +187,9 @@ def test_no_damage_ends_in_anything_but_frames_or_a_reason(tmp_path, form):
                 for place, frame in reader.frames(range(0, len(reader.index.times), 3)):
                     if isinstance(reader, FrameReader):
                         assert (reader.picture(frame) == sound[place]).all()
+                if isinstance(reader, FrameReader):
+                    for part, whole in zip(reader.parts(range(20), lambda *_: (8, 5, 9, 9)), sound, strict=True):
+                        assert (part == whole[8:17, 5:14]).all()
         except DamagedVideo as error:
             damaged += len(error.reason) > 5
     assert 25 <= damaged <= 60

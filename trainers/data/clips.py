@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from expander.axis import round_half_up
 from expander.efficientnet3d import AnyGeometry
 from expander.recipe import Recipe, ShortVideos
 from expander.trial import Views, shorter_side
-from trainers.data.converter import shape_of
+from trainers.data.converter import Box
 from trainers.data.decode import SECONDS_PER_VIDEO, DamagedVideo
 from trainers.data.frames import AnyReader, open_video
 from trainers.data.manifest import Manifest, Video
@@ -112,8 +111,8 @@ class TrainingClips(Dataset[Clip | Damaged]):
             numbers = clip_frames(reader.index, self.geometry, begin, short)
             shown = sorted(set(numbers.tolist()))
             crops = _Crops(len(shown), crop, side, (top, left), self.recipe.flip and mirror < 0.5)
-            for _, frame in reader.frames(shown):
-                crops.take(frame, reader)
+            for part in reader.parts(shown, crops.box):
+                crops.take(part)
             times = tuple(reader.index.times[numbers].tolist())
         clip = crops.finish()
         if shown != numbers.tolist():
@@ -136,17 +135,20 @@ class _Crops:
         self._cut = np.empty((CROPS_AT_ONCE, 0, 0, 3), np.uint8)
         self._waiting = 0
 
-    def take(self, frame: av.VideoFrame, reader: AnyReader) -> None:
-        """Cut the square of the next frame. Raises DamagedVideo."""
-        height, width = shape_of(frame)
+    def box(self, height: int, width: int) -> Box:
+        """What to cut of a frame of that size."""
         shorter = min(height, width)
-        box = min(shorter, max(1, round_half_up(self._crop * shorter / self._side)))
-        y, x = (int(at * (size - box + 1)) for at, size in zip(self._place, (height, width), strict=True))
-        part = reader.picture(frame, (y, x, box, box))
-        if self._waiting == CROPS_AT_ONCE or box != self._cut.shape[1]:
+        side = min(shorter, max(1, round_half_up(self._crop * shorter / self._side)))
+        y, x = (int(at * (size - side + 1)) for at, size in zip(self._place, (height, width), strict=True))
+        return y, x, side, side
+
+    def take(self, part: NDArray[np.uint8]) -> None:
+        """Add the square of the next frame, (H, H, 3)."""
+        side = len(part)
+        if self._waiting == CROPS_AT_ONCE or side != self._cut.shape[1]:
             self._scale()
-        if box != self._cut.shape[1]:
-            self._cut = np.empty((CROPS_AT_ONCE, box, box, 3), np.uint8)
+        if side != self._cut.shape[1]:
+            self._cut = np.empty((CROPS_AT_ONCE, side, side, 3), np.uint8)
         self._cut[self._waiting] = part
         self._waiting += 1
 

@@ -21,7 +21,7 @@ import numpy as np
 from av.stream import Discard, Disposition
 from numpy.typing import NDArray
 
-from trainers.data.converter import Box, Converter
+from trainers.data.converter import Box, BoxOf, Converter, shape_of
 from trainers.data.video_index import Layout, Look, VideoIndex, index_of
 
 # A video that takes longer is damaged, unless a space says otherwise. Ten seconds of 1080p take five.
@@ -104,9 +104,14 @@ class VideoReader:
         if done < len(wanted):
             yield from self._from_first(wanted[done:])
 
-    def picture(self, frame: av.VideoFrame, box: Box | None = None) -> NDArray[np.uint8]:
-        """(H, W, 3) pixels of `frame`, or of `box` in it, turned as its rotation says. Raises DamagedVideo."""
-        return converted(self._converter, self.path, frame, box)
+    def picture(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """(H, W, 3) pixels of `frame`, turned as its rotation says. Raises DamagedVideo."""
+        return converted(self._converter, self.path, frame)
+
+    def parts(self, numbers: Sequence[int] | NDArray[np.int64], box_of: BoxOf) -> Iterator[NDArray[np.uint8]]:
+        """(H, W, 3) pixels of a box in each frame of `numbers`, as `frames`."""
+        for _, frame in self.frames(numbers):
+            yield converted(self._converter, self.path, frame, box_of(*shape_of(frame)))
 
     def _decode_needed(self, first: int, last: int, only: set[int]) -> Iterator[av.VideoFrame]:
         return self._decode(first, last, damage_from=first, only=only)
@@ -369,11 +374,16 @@ def file_stamp(file: Path | int) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def converted(converter: Converter, path: Path, frame: av.VideoFrame, box: Box | None) -> NDArray[np.uint8]:
-    """A frame of the video at `path`, or its part, as RGB. Raises DamagedVideo where that cannot be."""
-    shorter, longer = sorted((frame.width, frame.height))
+def check_aspect(path: Path, width: int, height: int) -> None:
+    """Raise DamagedVideo where the frames of the video at `path` are too narrow."""
+    shorter, longer = sorted((width, height))
     if longer > MAX_ASPECT * shorter:
-        raise DamagedVideo(path, f"{frame.width} x {frame.height} pixels: narrower than 1 : {MAX_ASPECT}")
+        raise DamagedVideo(path, f"{width} x {height} pixels: narrower than 1 : {MAX_ASPECT}")
+
+
+def converted(converter: Converter, path: Path, frame: av.VideoFrame, box: Box | None = None) -> NDArray[np.uint8]:
+    """A frame of the video at `path`, or its part, as RGB. Raises DamagedVideo where that cannot be."""
+    check_aspect(path, frame.width, frame.height)
     try:
         return converter.picture(frame, box)
     except UNREADABLE as error:

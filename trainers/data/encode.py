@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from trainers.data.decode import DamagedVideo
 from trainers.data.frames import AnyReader, FrameReader, add_list, open_video
+from trainers.data.jpeg_writing import written
 from trainers.data.video_index import VideoIndex
 
 # Hours of film are whole videos too.
@@ -171,7 +172,10 @@ def _encode(reader: AnyReader, output: _Output, settings: Settings) -> Encoded:
             encoder = encoder or _encoder(container, picture, reader.index, tick, settings, frame.rotation)
             picture.pts, picture.time_base = stamps[number], tick
             thumbnails[number] = _thumbnail(grey, picture)
-            container.mux(encoder.encode(picture))
+            if settings.form == "frames":
+                container.mux(_packet(encoder, stamps[number], tick, written(picture, settings.level)))
+            else:
+                container.mux(encoder.encode(picture))
         if encoder is not None:
             container.mux(encoder.encode())
     assert encoder is not None  # an index has at least one frame
@@ -273,10 +277,17 @@ def _options(settings: Settings) -> dict[str, object]:
     match settings.form:
         case "video":
             return X264 | {"crf": str(settings.level), "g": str(settings.keyframes)}
-        case "frames":
-            return {"qmin": str(settings.level), "qmax": str(settings.level), "threads": "1"}
-        case "raw":
+        case "frames" | "raw":
             return {}
+
+
+def _packet(stream: av.VideoStream, stamp: int, tick: Fraction, content: bytes) -> av.Packet[Any]:
+    """A picture that FFmpeg has not encoded, for its container."""
+    packet: av.Packet[Any] = av.Packet(content)
+    packet.stream, packet.is_keyframe = stream, True
+    packet.pts = packet.dts = stamp
+    packet.time_base = tick
+    return packet
 
 
 def _ticks(index: VideoIndex) -> tuple[Fraction, list[int]]:

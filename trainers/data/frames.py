@@ -23,7 +23,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-from trainers.data.converter import Box, Converter, rows_of
+from trainers.data.converter import Box, BoxOf, Converter, rows_of, shape_of
 from trainers.data.decode import (
     MAX_PACKETS,
     MAX_PIXELS,
@@ -31,9 +31,11 @@ from trainers.data.decode import (
     UNREADABLE,
     DamagedVideo,
     VideoReader,
+    check_aspect,
     converted,
     words,
 )
+from trainers.data.jpeg import MAX_SIDE, SQUARE, Head
 from trainers.data.packets import PacketReader, open_again
 from trainers.data.video_index import VideoIndex
 
@@ -48,6 +50,8 @@ _HEAD = struct.Struct("<III QQ II d 16s")
 # Checksum and bytes of head and list, and the name of this form.
 _TAIL = struct.Struct("<IQ8s")
 _LIST = np.dtype([("stamp", "<i8"), ("place", "<u8"), ("size", "<u4"), ("sum", "<u4")])
+# JPEG frames of which parts are decoded together, at most: what a processor's cache holds.
+JOINED = 4
 # Read at first, of the end of a file: the list of 1,300 frames.
 _END_BYTES = 32 * 1024
 
@@ -69,7 +73,7 @@ class FrameReader:
     def __init__(self, path: Path, index: FrameIndex | None = None, seconds: float = SECONDS_PER_VIDEO) -> None:
         self.path = path
         self._seconds, self._deadline = seconds, time.monotonic() + seconds
-        self._converter = Converter()
+        self._converter = _converters.pop() if _converters else Converter()
         try:
             self._file = os.open(path, os.O_RDONLY)
         except OSError as error:
@@ -88,20 +92,60 @@ class FrameReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._file)
+        _converters.append(self._converter)
 
     def frames(self, numbers: Sequence[int] | NDArray[np.int64]) -> Iterator[tuple[int, av.VideoFrame]]:
         """Each frame of `numbers` once, in the order in which they are shown, with its number."""
         for number in sorted(set(map(int, numbers))):
-            self._check_time()
-            content = self._read(number)
-            yield number, self._raw(content) if self.index.pixel_format else self._decoded(number, content)
+            yield number, self._frame(number, self._read(number))
 
-    def picture(self, frame: av.VideoFrame, box: Box | None = None) -> NDArray[np.uint8]:
-        """(H, W, 3) pixels of `frame`, or of `box` in it. Raises DamagedVideo."""
-        return converted(self._converter, self.path, frame, box)
+    def picture(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """(H, W, 3) pixels of `frame`. Raises DamagedVideo."""
+        return converted(self._converter, self.path, frame)
+
+    def parts(self, numbers: Sequence[int] | NDArray[np.int64], box_of: BoxOf) -> Iterator[NDArray[np.uint8]]:
+        """(H, W, 3) pixels of a box in each frame of `numbers`, as `frames`; of JPEG no more is decoded than that."""
+        wanted = sorted(set(map(int, numbers)))
+        at_once = self._at_once()
+        for first in range(0, len(wanted), at_once or 1):
+            batch = wanted[first : first + (at_once or 1)]
+            contents = [self._read(number) for number in batch]
+            head = Head.of(contents[0]) if at_once else None
+            if head is not None:
+                yield from self._joined(batch, contents, head, box_of(head.height, head.width))
+                continue
+            for number, content in zip(batch, contents, strict=True):
+                frame = self._frame(number, content)
+                yield converted(self._converter, self.path, frame, box_of(*shape_of(frame)))
+
+    def _at_once(self) -> int:
+        """Frames of which parts can be joined to one; zero where not even one can be cut."""
+        if self.index.pixel_format:
+            return 0
+        height, width = (side + SQUARE for side in (self.index.height, self.index.width))
+        return min(JOINED, MAX_SIDE // height, MAX_PIXELS // (height * width))
+
+    def _joined(
+        self, numbers: Sequence[int], contents: Sequence[bytes], head: Head, box: Box
+    ) -> Iterator[NDArray[np.uint8]]:
+        """A box of each of several JPEG frames."""
+        check_aspect(self.path, head.width, head.height)
+        rows, columns = head.squares(box)
+        try:
+            frame = self._decoded(numbers[0], head.joined(contents, rows, columns))
+            pictures = self._converter.picture(frame).reshape(len(contents), -1, frame.width, 3)
+        except UNREADABLE as error:
+            raise DamagedVideo(
+                self.path, f"frames {numbers[0]} to {numbers[-1]} cannot be decoded: {words(error)}"
+            ) from error
+        y, x, height, width = box
+        y, x = y - rows.start * SQUARE, x - columns.start * SQUARE
+        for picture in pictures:
+            yield picture[y : y + height, x : x + width]
 
     def _read(self, number: int) -> bytes:
         index = self.index
+        self._check_time()
         try:
             content = os.pread(self._file, int(index.sizes[number]), int(index.places[number]))
         except OSError as error:
@@ -111,6 +155,9 @@ class FrameReader:
                 self.path, f"frame {number} is not what was written; delete the file, and prepare the videos again"
             )
         return content
+
+    def _frame(self, number: int, content: bytes) -> av.VideoFrame:
+        return self._raw(content) if self.index.pixel_format else self._decoded(number, content)
 
     def _decoded(self, number: int, content: bytes) -> av.VideoFrame:
         try:
@@ -142,6 +189,8 @@ AnyReader = VideoReader | FrameReader | PacketReader
 # Each JPEG is read by itself, so that one decoder serves the frames of all files; setting it up takes as long as a
 # fifth of a frame. Who decodes takes one from here, and brings it back where nothing failed.
 _decoders: list[av.VideoCodecContext] = []
+# So with what turns them to RGB, which is set up anew for each size only.
+_converters: list[Converter] = []
 
 
 def _jpeg_decoder() -> av.VideoCodecContext:
@@ -195,7 +244,8 @@ def _packets(path: Path, file: BinaryIO) -> Iterator[tuple[int, int, int, int]]:
                 content = bytes(memoryview(packet))
                 file.seek(packet.pos or 0)
                 # NUT gives the place of a frame's header, which comes before the frame.
-                place = file.read(packet.size + 64).find(content)
+                there = file.read(packet.size + 64)
+                place = 0 if there.startswith(content) else there.find(content)
                 if place < 0 or packet.pos is None:
                     raise ValueError("a frame is not in the file as it was written")
                 yield 0, packet.pos + place, packet.size, zlib.crc32(content)

@@ -18,7 +18,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.converter import Box, Converter
+from trainers.data.converter import BoxOf, Converter, shape_of
 from trainers.data.decode import (
     MAX_PIXELS,
     SECONDS_PER_VIDEO,
@@ -67,9 +67,14 @@ class PacketReader:
             with VideoReader(self.path, self.index, self._deadline - time.monotonic()) as reader:
                 yield from reader.frames(wanted[done:])
 
-    def picture(self, frame: av.VideoFrame, box: Box | None = None) -> NDArray[np.uint8]:
-        """(H, W, 3) pixels of `frame`, or of `box` in it. Raises DamagedVideo."""
-        return converted(self._converter, self.path, frame, box)
+    def picture(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """(H, W, 3) pixels of `frame`. Raises DamagedVideo."""
+        return converted(self._converter, self.path, frame)
+
+    def parts(self, numbers: Sequence[int] | NDArray[np.int64], box_of: BoxOf) -> Iterator[NDArray[np.uint8]]:
+        """(H, W, 3) pixels of a box in each frame of `numbers`, as `frames`."""
+        for _, frame in self.frames(numbers):
+            yield converted(self._converter, self.path, frame, box_of(*shape_of(frame)))
 
     def _decode(self, first: int, last: int, only: set[int]) -> Iterator[av.VideoFrame]:
         """The frames of packets `first` to `last`; others than those of time stamps `only` where these need them."""
