@@ -44,6 +44,7 @@ GEOMETRIES = {
 @pytest.fixture(autouse=True)
 def settled():
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(0)
         yield
