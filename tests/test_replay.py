@@ -6,6 +6,8 @@ import copy
 import gc
 import io
 import pickle
+import subprocess
+import sys
 import threading
 import weakref
 from collections import Counter
@@ -42,6 +44,7 @@ GEOMETRIES = {
 @pytest.fixture(autouse=True)
 def settled():
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(0)
         yield
@@ -467,6 +470,21 @@ def test_the_shapes_that_are_known_are_few(passes):
         assert same(model, 3, side=side)
         assert len(replay._shapes[model]) <= replay.SHAPES
     assert passes["tape"] == 2 * replay.SHAPES
+
+
+def test_nothing_of_pytorchs_compiler_is_imported_for_it():
+    code = (
+        "import sys, torch\n"
+        "from expander.geometry import Geometry, Stage\n"
+        "from trainers.networks import replay\n"
+        "from trainers.networks.x3d import X3D\n"
+        "model = X3D(Geometry(2, 2, 24, (Stage(3, 12, 20, 8),), classes=3, head_width=9)).eval()\n"
+        "with torch.inference_mode():\n"
+        "    for _ in range(3): model(torch.randn(2, 3, 2, 24, 24))\n"
+        "print(*[known.tape is not None for known in replay._shapes[model].values()], 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
 # The tape itself
