@@ -168,6 +168,12 @@ static void hold(Held *h, const Before *b, long clip, int channels) {
     h->clip = clip;
 }
 
+/* Into the cache. Where rows are longer than this the processor does not foresee it: a tile is of several rows at once. */
+#define LONG_ROW 64
+static INLINE void fetch(const float *from, long floats, const float *end) {
+    for (long at = 0; at < floats && from + at < end; at += 16) __builtin_prefetch(from + at, 0, 2);
+}
+
 /* `rows` rows of x from `first` on, done to as `b` says. */
 static const float *prepared(const Product *s, const Before *b, Held *h, const float *x, long first, long rows) {
     const int K = s->entering;
@@ -180,17 +186,12 @@ static const float *prepared(const Product *s, const Before *b, Held *h, const f
             const int count = (int)(end - r < h->together ? end - r : h->together) * K;
             const float *restrict row = x + (first + r) * K;
             float *restrict to = found + r * K;
+            fetch(row + BLOCK * K, count, x + s->positions * K);
             FOR_EACH(b->act, count, row[c] * h->scale[c] + h->shift[c], to)
         }
         r = end;
     }
     return found;
-}
-
-/* Into the cache. Where rows are longer than this the processor does not foresee it: a tile is of several rows at once. */
-#define LONG_ROW 64
-static INLINE void fetch(const float *from, long floats, const float *end) {
-    for (long at = 0; at < floats && from + at < end; at += 16) __builtin_prefetch(from + at, 0, 2);
 }
 
 static void block_of_rows(const Product *s, const Cut *c, const float *x, const float *panels, const float *shift,
@@ -223,7 +224,7 @@ static void multiply(const Product *s, const Cut *c, const float *x, const float
 #pragma omp for schedule(static)
         for (long block = 0; block < blocks; block++) {
             const long first = block * BLOCK, rows = block == blocks - 1 ? s->positions - first : BLOCK;
-            if (before || K >= LONG_ROW) fetch(x + (first + BLOCK) * K, BLOCK * K, x + s->positions * K);
+            if (!before && K >= LONG_ROW) fetch(x + (first + BLOCK) * K, BLOCK * K, x + s->positions * K);
             if (residual && N >= LONG_ROW)
                 fetch(residual + (first + BLOCK) * N, BLOCK * N, residual + s->positions * N);
             const float *from = before ? prepared(s, before, &held, x, first, rows) : x + first * K;
