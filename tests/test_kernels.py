@@ -362,6 +362,31 @@ def test_outside_of_groups_running_statistics_are_pytorchs(kernels):
     torch.testing.assert_close(layer.state_dict(), stock.state_dict())
 
 
+def test_they_compute_in_float32_whatever_the_default_type_is(kernels):
+    x, product, gradient = clips(2, 8, 3, 6, 5), torch.randn(24, 8, 1, 1, 1), clips(2, 24, 3, 3, 3)
+    by, norm = torch.randn(24, 1, 3, 3, 3), Running(*(torch.rand(24) + 0.1 for _ in range(4)), 1e-5)
+    images, spatial, temporal = clips(2, 3, 3, 6, 5), torch.randn(24, 3, 1, 3, 3), torch.randn(24, 1, 3, 1, 1)
+
+    def computed():
+        wide = kernels.project_running(x, product, norm, RELU)
+        return (
+            kernels.project_input_gradient(gradient, product),
+            kernels.weight_gradient(gradient, wide, by, 2),
+            *kernels.convolve_averaged(wide, by, 2),
+            *kernels.convolve_averaged(x, by, 2, Widening(product, norm)),
+            kernels.thin(wide),
+            kernels.convolve_images(images, spatial, temporal, norm, RELU),
+        )
+
+    expected = computed()
+    try:
+        torch.set_default_dtype(torch.float64)
+        found = computed()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+
+
 def test_what_is_no_number_stays_so(kernels):
     x = clips(4, 20, 2, 5, 5)
     x[1, 3, 0, 2, 2] = float("nan")

@@ -458,6 +458,18 @@ def test_a_network_that_is_gone_is_held_by_nothing():
     assert [each() for each in gone] == [None, None]
 
 
+def test_weights_that_were_replaced_are_held_by_no_other_shape():
+    with torch.inference_mode(mode=False), torch.no_grad():
+        model = known(network())
+        for _ in range(3):
+            model(clips(side=16))
+        gone = weakref.ref(model.stages.res2[0].expand.weight)
+        model.load_state_dict({name: value.clone() for name, value in model.state_dict().items()}, assign=True)
+        assert same(model, side=16)
+    gc.collect()
+    assert gone() is None
+
+
 def test_training_ends_what_is_known():
     model = known(network())
     model.train()

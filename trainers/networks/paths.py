@@ -110,14 +110,14 @@ def running_kernels(x: Tensor, norm: nn.Module) -> Kernels | None:
 
     Where gradients are asked for nothing may be computed in place.
     """
-    if not _settled(norm) or not _suits(x) or not x.is_contiguous(memory_format=LAST):
+    if not _suits(x) or not _settled(norm) or not x.is_contiguous(memory_format=LAST):
         return None
     return compiled()
 
 
 def stem_kernels(x: Tensor, spatial: nn.Conv3d, temporal: nn.Conv3d, norm: nn.Module) -> Kernels | None:
     """What computes both convolutions of the stem and its BN by the running statistics; None leaves them to PyTorch."""
-    if not _settled(norm) or not _float_on_cpu(x) or getattr(temporal, "plain", False) or not made_for(temporal):
+    if not _float_on_cpu(x) or not _settled(norm) or getattr(temporal, "plain", False) or not made_for(temporal):
         return None
     if (x.shape[1], spatial.kernel_size, spatial.stride) != (3, (1, 3, 3), (1, 2, 2)):
         return None
@@ -177,7 +177,10 @@ def made_for_product(conv: nn.Conv3d) -> bool:
 
 
 def _settled(norm: nn.Module) -> bool:
-    """Whether it normalises by its running statistics, and no gradients are asked for."""
+    """Whether it normalises by its running statistics, and no gradients are asked for.
+
+    To be asked once x is known to be no stand-in: of a traced network no weight may be looked at.
+    """
     if not isinstance(norm, nn.BatchNorm3d) or norm.training or torch.is_grad_enabled():
         return False
     return norm.running_mean is not None and norm.weight.dtype == torch.float32

@@ -5,7 +5,9 @@ the calls are the same, but for the addresses of what lies in memory: the clips,
 one piece of memory (arena.py) that is let go after each pass. Weights are read where they lie: changed in place, they
 are seen. Whatever else of the network changes is noticed, and the modules run again.
 
-Taken as fixed: what a layer is told as it is made, but for its stride and eps; the code of the modules' classes.
+Not noticed, and so taken as fixed: what a layer is told as it is made, but for its stride and eps; the code of the
+modules' classes; `data` of a weight set to another view of the same memory, from the same address on; hooks written
+into a module's dicts without the functions that register them; a module's dicts, if another takes the place of one.
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ def replayed(network: Replayable, clips: Tensor) -> Tensor | None:
     if (known := shapes.get(key)) is None:
         return _record(network, clips, kernels, shapes, key)
     if known.kernels is not kernels or not known.state.holds():
+        shapes.clear()  # nor does what other shapes know, which would hold the weights that the network had
         _remember(shapes, key, None)
         return None
     return known.tape.played(clips) if known.tape else None

@@ -199,10 +199,9 @@ class Kernels:
         """What describes the work, and room for the result (of `leaving` channels if it goes on) and for the rest."""
         wide = torch.Size((x.shape[0], len(weight), *x.shape[2:]))
         shape = _shape_of(wide, weight.shape, stride)
-        scratch = torch.empty(self.library.widened_room(shape, x.shape[1], leaving, 0, _threads(x)))
+        scratch = _room(self.library.widened_room(shape, x.shape[1], leaving, 0, _threads(x)))
         sides = -(-wide[3] // stride), -(-wide[4] // stride)
-        size = (wide[0], leaving or wide[1], wide[2], *sides)
-        out = torch.empty(size, memory_format=torch.channels_last_3d)
+        out = _new(wide[0], leaving or wide[1], wide[2], *sides)
         return [shape, _product(x, wide[1], RELU), _running(widening.norm)], out, scratch
 
     def input_gradient(self, gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
@@ -218,7 +217,7 @@ class Kernels:
         """Of `convolve`, from the output's."""
         found = torch.empty_like(weight, memory_format=torch.contiguous_format)
         pieces = min(PIECES, x.shape[0] * x.shape[2])
-        scratch = torch.empty(pieces * weight[0].numel() * (x.shape[1] + 16), dtype=torch.float64)
+        scratch = _room(pieces * weight[0].numel() * (x.shape[1] + 16), torch.float64)
         tensors = (x, gradient, found, scratch)
         _call(self.library.channelwise_weight, [_shape(x, weight, stride)], tensors, pieces, _threads(gradient))
         return found
@@ -228,7 +227,7 @@ class Kernels:
         stride 2 by `spatial` (C, 3, 1, 3, 3) of clips of three channels, however they lie in memory."""
         out, image = _halved(x, len(spatial)), _image(x, len(spatial))
         shape, threads = _shape_of(out.shape, temporal.shape, 1), _threads(x)
-        scratch = torch.empty(self.library.widened_room(shape, spatial[0].numel(), 0, x.shape[4], threads))
+        scratch = _room(self.library.widened_room(shape, spatial[0].numel(), 0, x.shape[4], threads))
         tensors = (x, spatial.contiguous(), temporal.contiguous(), out, scratch)
         _call(self.library.widened_image, [shape, image, _running(norm)], tensors, act)
         return out
@@ -277,7 +276,7 @@ class Kernels:
         found = torch.empty_like(weight, memory_format=torch.contiguous_format)
         pieces = min(PIECES, 1 + x.shape[0] * x.shape[2:].numel() // POSITIONS_OF_A_PIECE)
         fewer, more = sorted(weight.shape[:2])
-        scratch = torch.empty(pieces * (fewer + MOST_ROWS) * (more + MOST_LANES))
+        scratch = _room(pieces * (fewer + MOST_ROWS) * (more + MOST_LANES))
         tensors = (x, gradient, found, scratch)
         _call(self.library.pointwise_weight, [_product(x, len(weight))], tensors, pieces)
         return found
@@ -454,35 +453,43 @@ def _convolved(x: Tensor, stride: int) -> Tensor:
 
 
 def _empty(x: Tensor, height: int, width: int) -> Tensor:
-    return torch.empty((*x.shape[:3], height, width), memory_format=torch.channels_last_3d)
+    return _new(*x.shape[:3], height, width)
 
 
 def _halved(x: Tensor, channels: int) -> Tensor:
-    shape = x.shape[0], channels, x.shape[2], -(-x.shape[3] // 2), -(-x.shape[4] // 2)
-    return torch.empty(shape, memory_format=torch.channels_last_3d)
+    return _new(x.shape[0], channels, x.shape[2], -(-x.shape[3] // 2), -(-x.shape[4] // 2))
 
 
 def _with_channels(x: Tensor, channels: int) -> Tensor:
-    return torch.empty((x.shape[0], channels, *x.shape[2:]), memory_format=torch.channels_last_3d)
+    return _new(x.shape[0], channels, *x.shape[2:])
 
 
 def _panels(x: Tensor, out: Tensor, *, blocks: bool = False) -> Tensor:
     """Room for the weights; blocks: and for a block of x in each thread."""
     rows = MOST_OF_A_BLOCK * _threads(x) if blocks else 0
-    return torch.empty(x.shape[1] * (out.shape[1] + MOST_LANES + rows))
+    return _room(x.shape[1] * (out.shape[1] + MOST_LANES + rows))
 
 
 def _taps(weight: Tensor) -> Tensor:
-    return torch.empty(weight.numel())
+    return _room(weight.numel())
 
 
 def _row_sums(out: Tensor) -> Tensor:
-    return torch.empty(out.numel() // out.shape[4])
+    return _room(out.numel() // out.shape[4])
 
 
 def _pieces(x: Tensor) -> Tensor:
     """Room for two sums of each channel of each piece of each clip; a piece has 1024 positions at most."""
-    return torch.empty(x.shape[0] * -(-x.shape[2:].numel() // 1024) * 2 * x.shape[1], dtype=torch.float64)
+    return _room(x.shape[0] * -(-x.shape[2:].numel() // 1024) * 2 * x.shape[1], torch.float64)
+
+
+# The kernels write float32 to the memory of the processor, whatever PyTorch's default type and device are.
+def _new(*size: int) -> Tensor:
+    return torch.empty(size, dtype=torch.float32, device="cpu", memory_format=torch.channels_last_3d)
+
+
+def _room(numbers: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.empty(numbers, dtype=dtype, device="cpu")
 
 
 def _like(x: Tensor) -> Tensor:

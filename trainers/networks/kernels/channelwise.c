@@ -15,9 +15,7 @@
 #define INLINE inline __attribute__((always_inline))
 #define TILE 8
 /* Rows of a tile at stride 1. */
-#ifndef PAIRS
 #define PAIRS 2
-#endif
 /* Bytes of inputs that stay in a core's own cache, with room for what else there is. */
 #define CACHED (384L << 10)
 #define HELD (640L << 10)
