@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers.networks.kernels.calls import RELU, SWISH, Kernels, Running
+from trainers.networks.kernels.calls import RELU, SWISH, Kernels, Running, Widening
 
 # Relative L2 distance to PyTorch's in float64.
 TOLERANCE = 1e-5
@@ -21,8 +21,9 @@ def sound(kernels: Kernels) -> bool:
     # Whoever asks first may do so within inference mode, which remembers no gradients, even where they are enabled.
     with torch.random.fork_rng([]), torch.inference_mode(mode=False), torch.enable_grad():
         torch.manual_seed(0)
-        parts = (_channelwise(kernels, 1), _channelwise(kernels, 2), _norm(kernels), _pointwise(kernels))
-        apart = {name: distance for part in (*parts, _evaluation(kernels)) for name, distance in part.items()}
+        parts = [_channelwise(kernels, 1), _channelwise(kernels, 2), _norm(kernels), _pointwise(kernels)]
+        parts += [_evaluation(kernels), _held(kernels)]
+        apart = {name: distance for part in parts for name, distance in part.items()}
     wrong = [f"{name} by {distance:.0e}" for name, distance in apart.items() if not distance < TOLERANCE]
     if wrong:
         logger.warning("PyTorch computes what compiled kernels would: they are off here, %s", ", ".join(wrong))
@@ -64,8 +65,7 @@ def _pointwise(kernels: Kernels) -> dict[str, float]:
     plain = F.conv3d(exact, by)
     for_x, for_weight = torch.autograd.grad(plain, [exact, by], gradient.double())
     norm = Running(torch.randn(54), torch.rand(54), torch.randn(54), torch.randn(54), 1e-5)
-    mean, variance, gain, bias = (each.double() for each in (norm.mean, norm.variance, norm.gain, norm.bias))
-    followed = (F.batch_norm(plain, mean, variance, gain, bias, eps=norm.eps) + gradient).relu()
+    followed = (_normalised(plain, norm) + gradient).relu()
     return {
         "pointwise convolution": _distance(kernels.project(x, weight), plain),
         "pointwise convolution with BN": _distance(kernels.project_running(x, weight, norm, RELU, gradient), followed),
@@ -82,17 +82,40 @@ def _evaluation(kernels: Kernels) -> dict[str, float]:
     out, means = kernels.convolve_averaged(x, by, 2)
     found = kernels.scale(out.clone(), kernels.excite_running(out, means, norm, squeeze, SWISH))
     reduce, reduce_bias, restore, restore_bias = (each.double() for each in squeeze)
-    mean, variance, gain, bias = (each.double() for each in (norm.mean, norm.variance, norm.gain, norm.bias))
-    y = F.conv3d(x.double(), by.double(), None, (1, 2, 2), 1, 1, 24)
-    y = F.batch_norm(y, mean, variance, gain, bias, eps=norm.eps)
+    y = _normalised(F.conv3d(x.double(), by.double(), None, (1, 2, 2), 1, 1, 24), norm)
     gate = F.linear(F.linear(y.mean((2, 3, 4)), reduce, reduce_bias).relu(), restore, restore_bias).sigmoid()
     wanted = F.conv3d(images.double(), spatial.double(), None, (1, 2, 2), (0, 1, 1))
     wanted = F.conv3d(wanted, temporal.double(), None, 1, (1, 0, 0), 1, 24)
-    wanted = F.batch_norm(wanted, mean, variance, gain, bias, eps=norm.eps).relu()
+    found_stem = kernels.convolve_images(images, spatial, temporal, norm, RELU)
     return {
-        "the stem": _distance(kernels.convolve_images(images, spatial, temporal, norm, RELU), wanted),
+        "the stem": _distance(found_stem, _normalised(wanted, norm).relu()),
         "SE": _distance(found, F.silu(y * gate[..., None, None, None])),
     }
+
+
+def _held(kernels: Kernels) -> dict[str, float]:
+    """What a block without SE, and one with it, compute of a few rows at a time."""
+    x, by = _clips(2, 24, 3, 9, 14), torch.randn(54, 1, 3, 3, 3)
+    expand, project = torch.randn(54, 24, 1, 1, 1), torch.randn(24, 54, 1, 1, 1)
+    first, second, third = (
+        Running(torch.randn(width), torch.rand(width) + 0.1, torch.randn(width), torch.randn(width), 1e-5)
+        for width in (54, 54, 24)
+    )
+    wide = F.conv3d(_normalised(F.conv3d(x.double(), expand.double()), first).relu(), by.double(), None, 1, 1, 1, 54)
+    after = F.conv3d(F.silu(_normalised(wide, second)), project.double())
+    widening = Widening(expand, first)
+    found = kernels.convolve_projected(x, widening, by, 1, second, SWISH, project, third, x)
+    averaged, means = kernels.convolve_averaged(x, by, 1, widening)
+    return {
+        "a block": _distance(found, (_normalised(after, third) + x.double()).relu()),
+        "a block's middle": _distance(averaged, wide),
+        "its means": _distance(means, wide.mean((2, 3, 4))),
+    }
+
+
+def _normalised(x: Tensor, norm: Running) -> Tensor:
+    mean, variance, gain, bias = (each.double() for each in (norm.mean, norm.variance, norm.gain, norm.bias))
+    return F.batch_norm(x, mean, variance, gain, bias, eps=norm.eps)
 
 
 def _clips(*shape: int) -> Tensor:
