@@ -25,11 +25,11 @@ from peer import NETWORKS, names, ours, pytorchvideo
 from torch import Tensor, nn
 
 from expander.geometry import Basis, Geometry, realise
+from trainers.allocator import keep_freed_memory
 from trainers.measure import peak_on_cpu
 from trainers.networks.fold import fold_batchnorm
 from trainers.networks.kernels.library import VARIABLE
 from trainers.processor import cpu_name
-from trainers.train import keep_freed_memory
 
 # Clips of a batch, in training and in inference.
 CLIPS = {"X2D": (8, 8), "XS": (8, 8), "S": (4, 8), "M": (2, 4)}

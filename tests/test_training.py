@@ -386,7 +386,7 @@ def test_the_callers_threads_and_random_state_are_left_as_they_were(training):
 def test_memory_that_is_freed_is_kept_for_the_next_step():
     code = (
         "import resource, torch\n"
-        "from trainers.train import keep_freed_memory\n"
+        "from trainers.allocator import keep_freed_memory\n"
         "keep_freed_memory()\n"
         "for _ in range(15):\n"
         "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"

@@ -19,10 +19,11 @@ from torch.profiler import ProfilerActivity, profile
 from expander.cost import MeasuredName
 from expander.geometry import Geometry
 from expander.recipe import Recipe
+from trainers.allocator import keep_freed_memory
 from trainers.networks.build import build
 from trainers.networks.paths import compiled
 from trainers.processor import cpu_name
-from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
+from trainers.train import DeviceName, find_device, fixed_threads
 
 # Passes before those that count: they fill caches and wake what slept.
 WARM_UP_SECONDS = 0.1

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
@@ -22,6 +20,7 @@ from expander.files import digest, remove
 from expander.recipe import ShortVideos
 from expander.trial import Completed, Epoch, GoesOn, Metrics, Told, Trial, Views, shorter_side
 from trainers import checkpoint
+from trainers.allocator import keep_freed_memory
 from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
@@ -39,11 +38,6 @@ from trainers.processor import processor_name
 from trainers.team import ALONE, Team, led
 from trainers.versions import versions
 from trainers.watchdog import Watchdog
-
-# Of glibc's malloc.h.
-M_TRIM_THRESHOLD = -1
-M_MMAP_THRESHOLD = -3
-LARGEST_INT = 2**31 - 1
 
 AUTOMATIC = MicroBatches()
 
@@ -306,17 +300,6 @@ def _bytes_of(geometry: AnyGeometry, clips: int) -> int:
 
 
 def _nothing() -> None: ...
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep the pages of freed activations; nothing with another C library, or EXPANDER_KEEP_MEMORY=off.
-
-    By default it gives them back and maps them anew at every step, which costs up to a quarter of a step's time.
-    """
-    if platform.libc_ver()[0] == "glibc" and os.environ.get("EXPANDER_KEEP_MEMORY") != "off":
-        libc = ctypes.CDLL(None)
-        for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-            libc.mallopt(option, LARGEST_INT)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from expander.errors import DataError, FileError
 from expander.files import cannot, make_folder, publish
 from expander.units import human
+from trainers.allocator import keep_freed_memory
 from trainers.data.copies import about_of, by_known_classes, lines_of, lists_of, source_of, videos_of
 from trainers.data.crew import Crashed, carry_out
 from trainers.data.decode import DamagedVideo
@@ -193,7 +194,8 @@ def _checked(task: Task, result: Made | str) -> Made:
 
 
 def _guarded(task: Task) -> Made | str:
-    """What became of a video, or why nothing can be written."""
+    """What became of a video, or why nothing can be written. Within a process of the crew."""
+    keep_freed_memory()
     try:
         return prepare_video(task)
     except FileError as error:

@@ -18,6 +18,7 @@ from expander.files import make_folder, write_whole
 from expander.recipe import Recipe
 from expander.trial import content_id
 from trainers import checkpoint
+from trainers.allocator import keep_freed_memory
 from trainers.checkpoint import save_weights
 from trainers.data import ava
 from trainers.data.clips import Damaged
@@ -30,7 +31,7 @@ from trainers.detection.network import detector
 from trainers.detection.schedule import Schedule
 from trainers.finetune.loop import keys
 from trainers.loading import load
-from trainers.train import DeviceName, find_device, fixed_threads, keep_freed_memory
+from trainers.train import DeviceName, find_device, fixed_threads
 
 WEIGHTS = "detector.safetensors"
 DETECTIONS = "detections.csv"

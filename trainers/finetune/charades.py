@@ -19,6 +19,7 @@ from expander.efficientnet3d import AnyGeometry
 from expander.errors import UsageError
 from expander.recipe import Recipe
 from expander.trial import Views
+from trainers.allocator import keep_freed_memory
 from trainers.checkpoint import load_weights
 from trainers.data.charades import CLASSES, CharadesClips, CharadesManifest, LabelledClip
 from trainers.data.clips import Damaged, TestViews, TrainingClips, ViewedVideo, normalise
@@ -28,7 +29,7 @@ from trainers.finetune.loop import Finetuning, Loss, Progress, finetune
 from trainers.finetune.recipe import FinetuneRecipe
 from trainers.loading import load
 from trainers.networks.build import build
-from trainers.train import DeviceName, deterministic, find_device, fixed_threads, keep_freed_memory
+from trainers.train import DeviceName, deterministic, find_device, fixed_threads
 
 CLASSIFIER = "head.classifier."
 CLIPS_AT_ONCE = 8
