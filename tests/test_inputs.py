@@ -273,7 +273,8 @@ def test_a_version_of_the_trainer_is_in_the_name_of_a_trial_but_for_the_first(mo
 AROUND = {
     *("expander/files.py", "expander/space.py", "expander/strict.py"),
     *("expander/errors.py", "expander/inputs.py", "expander/pace.py", "expander/units.py"),
-    *(f"trainers/{name}.py" for name in ("checkpoint", "events", "fence", "guard", "journal", "processor", "watchdog")),
+    *(f"trainers/{name}.py" for name in ("allocator", "checkpoint", "events", "fence")),
+    *(f"trainers/{name}.py" for name in ("guard", "journal", "processor", "watchdog")),
     *(
         "trainers/versions.py",
         "trainers/stopwatch.py",

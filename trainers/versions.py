@@ -34,7 +34,7 @@ TRAIN = (
     ),
     *(
         f"trainers/data/{name}.py"
-        for name in ("clips", "converter", "damage", "decode", "frames", "packets", "pictures")
+        for name in ("clips", "converter", "damage", "decode", "frames", "jpeg", "packets", "pictures")
     ),
     *("trainers/networks", "trainers/networks/gpu", "trainers/networks/kernels"),
 )
