@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from servers import PostgresServer
     from torch import nn
 
+    from trainers.networks.kernels.calls import Kernels
+
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 # Before anything imports Triton: where there is no GPU, its interpreter runs the kernels of test_triton.py. Nothing
@@ -103,3 +105,18 @@ def environment() -> dict[str, str]:
     """Warnings of ours are errors in the command too; none of the user's settings reach it."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("EXPANDER_", "RAY_"))}
     return inherited | {"COLUMNS": "120"}
+
+
+@pytest.fixture
+def kernels() -> Kernels:
+    """The compiled kernels of this process."""
+    from trainers.networks import paths
+    from trainers.networks.kernels import library
+
+    try:
+        library.find_compiler()
+    except library.Unavailable as error:
+        pytest.skip(str(error))
+    found = paths.compiled()
+    assert found is not None
+    return found

@@ -44,17 +44,6 @@ def settled():
         yield
 
 
-@pytest.fixture
-def kernels():
-    try:
-        library.find_compiler()
-    except library.Unavailable as error:
-        pytest.skip(str(error))
-    found = paths.compiled()
-    assert found is not None
-    return found
-
-
 def clips(*shape):
     return torch.randn(shape).contiguous(memory_format=torch.channels_last_3d)
 

@@ -26,12 +26,13 @@ from trainers.networks import paths, replay
 from trainers.networks.arena import ALIGNMENT, Span, places
 from trainers.networks.build import build
 from trainers.networks.fold import fold_batchnorm
-from trainers.networks.kernels import library
 from trainers.networks.kernels.calls import RELU, Running, watched
 from trainers.networks.layers import plain_paths
 from trainers.networks.pointwise import PointwiseConv3d
 from trainers.networks.stem import Stem
 from trainers.networks.tape import Recorder, Tape
+
+pytestmark = pytest.mark.usefixtures("kernels")
 
 SMALL = Geometry(4, 2, 32, (Stage(2, 8, 18, 8), Stage(2, 16, 36, 8)), classes=5, head_width=20, stem_kernel=3)
 GEOMETRIES = {
@@ -49,17 +50,6 @@ def settled():
         torch.manual_seed(0)
         yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
-def kernels():
-    try:
-        library.find_compiler()
-    except library.Unavailable as error:
-        pytest.skip(str(error))
-    found = paths.compiled()
-    assert found is not None
-    return found
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ into a module's dicts without the functions that register them; a module's dicts
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import chain
 from operator import is_
@@ -39,12 +40,12 @@ END = object()
 Key = tuple[torch.Size, tuple[int, ...], int]
 
 
-class Replayable(nn.Module):
+class Replayable(nn.Module, ABC):
     """A network of which `trunk` is what `replayed` computes."""
 
+    @abstractmethod
     def trunk(self, clips: Tensor) -> Tensor:
         """By the modules."""
-        raise NotImplementedError
 
     def train(self, mode: bool = True) -> Replayable:
         """As any module's; a network that trains has no use for what was recorded."""
