@@ -38,7 +38,7 @@ from results.store import SearchStore, SqlStore, open_store
 from trainers.dispatch.attempt import attempt
 from trainers.dispatch.cluster import RayDispatcher
 from trainers.dispatch.experiment import Experiment
-from trainers.measure import DeviceMeter
+from trainers.meter import DeviceMeter
 from trainers.networks.trace import trace
 from trainers.versions import versions
 

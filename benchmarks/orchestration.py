@@ -26,8 +26,8 @@ from expander.solve import Lattice, solve
 from expander.trial import Completed, Epoch, Event, Metrics, Started, Trial
 from results.store import open_store
 from trainers.dispatch.cluster import RayDispatcher
-from trainers.measure import DeviceMeter
-from trainers.train import VideoTraining
+from trainers.meter import DeviceMeter
+from trainers.training import VideoTraining
 
 TRAINING_SECONDS = 1.0
 PARALLEL = 2

@@ -19,7 +19,7 @@ from expander.trial import Completed, Epoch, Metrics, Trial
 from trainers import checkpoint
 from trainers.fence import Fence
 from trainers.team import ALONE, Team
-from trainers.train import VideoTraining
+from trainers.training import VideoTraining
 
 EPOCH_SECONDS = 0.15
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from expander.trial import Completed, Epoch, Metrics, Trial
 from trainers.dispatch.attempt import this_node
-from trainers.journal import LOG, keeping_journal
+from trainers.journal import keeping_journal
 from trainers.team import ALONE, Team
+from trainers.trial_log import LOG
 from trainers.watchdog import Watchdog
 
 EPOCHS = 3

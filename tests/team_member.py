@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import torch.distributed as dist
 
-from trainers.team import Distributed
+from trainers.distributed import Distributed
 
 
 def main() -> None:

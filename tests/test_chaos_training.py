@@ -24,7 +24,7 @@ from expander.recipe import Recipe
 from expander.trial import Completed, Trial, Views
 from trainers import checkpoint
 from trainers.data.manifest import ManifestSource
-from trainers.train import VideoTraining
+from trainers.training import VideoTraining
 
 SEED = int(os.environ.get("EXPANDER_TEST_SEED", "5"))
 KILLS = 5

@@ -33,7 +33,7 @@ from results.store import SqlStore, open_store
 from trainers.data.manifest import ManifestSource
 from trainers.dispatch.attempt import this_node
 from trainers.dispatch.inline import InlineDispatcher
-from trainers.train import VideoTraining
+from trainers.training import VideoTraining
 from trainers.watchdog import Watchdog
 
 # So that a broken dispatcher fails a test instead of hanging it.

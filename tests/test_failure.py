@@ -17,7 +17,7 @@ from expander.trial import Epoch, Failed, FailureKind, GoesOn
 from trainers.dispatch.attempt import failed, kind_of
 from trainers.dispatch.reason import reason
 from trainers.dispatch.witness import LINES, WIDTH, Witness, last_attempt
-from trainers.journal import ATTEMPT
+from trainers.trial_log import ATTEMPT
 
 THREE = FailuresSection(retries=3, backoff_seconds=10)
 HERE, BOTH = frozenset({"a"}), frozenset({"a", "b"})

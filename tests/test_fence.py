@@ -13,7 +13,7 @@ from expander.errors import TrialError
 from expander.trial import Epoch, GoesOn, Told
 from trainers.data.manifest import ManifestSource
 from trainers.fence import Claim, Fence
-from trainers.train import VideoTraining
+from trainers.training import VideoTraining
 
 OLD = Claim("smoke", "c0ffee", 1, "2026-11-28T06:00:00.000000+00:00", "process 7 on here")
 NEW = replace(OLD, number=2, claimed="2026-11-28T06:00:00.000001+00:00", holder="process 8 on there")

@@ -13,7 +13,7 @@ from test_training import trial
 from expander.errors import DataError
 from trainers.data.files import END_BYTES, SAMPLED, FileList, changed_files, list_files, sample_places, seen
 from trainers.data.manifest import DataFingerprint, Manifest, ManifestSource, fingerprint, read_pair
-from trainers.train import VideoTraining
+from trainers.training import VideoTraining
 
 
 def written(folder: Path, count: int = 3) -> Manifest:

@@ -30,7 +30,7 @@ from results.store import open_store
 from trainers.data.manifest import ManifestSource
 from trainers.data.prepare import Finished, prepare
 from trainers.dispatch.inline import InlineDispatcher
-from trainers.train import VideoTraining
+from trainers.training import VideoTraining
 
 GEOMETRY = Geometry(1, None, 24, (Stage(1, 8, 12, 8),), classes=6, head_width=16)
 RECIPE = Recipe(epochs=3, batch=8, base_rate=0.05, reference_batch=8, batchnorm_group=8)

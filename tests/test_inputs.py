@@ -274,7 +274,7 @@ AROUND = {
     *("expander/files.py", "expander/space.py", "expander/strict.py"),
     *("expander/errors.py", "expander/inputs.py", "expander/pace.py", "expander/units.py"),
     *(f"trainers/{name}.py" for name in ("allocator", "checkpoint", "events", "fence")),
-    *(f"trainers/{name}.py" for name in ("guard", "journal", "processor", "watchdog")),
+    *(f"trainers/{name}.py" for name in ("guard", "journal", "processor", "trial_log", "watchdog")),
     *(
         "trainers/versions.py",
         "trainers/stopwatch.py",
@@ -290,7 +290,7 @@ AROUND = {
 
 
 def test_every_module_that_training_or_deciding_imports_is_known_to_train_or_not_to() -> None:
-    found = imported("trainers/train.py") | imported("expander/search.py")
+    found = imported("trainers/train.py") | imported("trainers/distributed.py") | imported("expander/search.py")
     outside = {path for path in found if path not in sources() and not path.endswith("__init__.py")}
     assert outside - AROUND == set()
     kernels = ROOT / "trainers/networks/kernels"

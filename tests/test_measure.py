@@ -21,7 +21,8 @@ from expander.cost import MeasuredName
 from expander.errors import UsageError
 from expander.geometry import Basis, Geometry, realise
 from trainers import measure as measuring
-from trainers.measure import DeviceMeter, forward_seconds
+from trainers.measure import forward_seconds
+from trainers.meter import DeviceMeter
 
 METER = DeviceMeter(threads=1, name="cpu")
 TINY = Basis(widths=(8, 16), blocks=(1, 2), crop=16, classes=4, head_width=64)
@@ -113,7 +114,7 @@ def test_measuring_writes_nothing(name: MeasuredName) -> None:
     # In a process of its own: the profiler decides at its first use whether it writes lines to stderr.
     program = (
         "from expander.geometry import Geometry\n"
-        "from trainers.measure import DeviceMeter\n"
+        "from trainers.meter import DeviceMeter\n"
         f"DeviceMeter(threads=1, name='cpu').measure({name!r}, Geometry.from_dict({SMALL.as_dict()!r}))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

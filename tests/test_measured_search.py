@@ -24,8 +24,8 @@ from expander.cli.running import _dispatcher
 from expander.geometry import Geometry
 from results.store import open_store
 from trainers.dispatch.inline import InlineDispatcher
-from trainers.measure import DeviceMeter
-from trainers.train import VideoTraining
+from trainers.meter import DeviceMeter
+from trainers.training import VideoTraining
 
 DEADLINE_SECONDS = 120
 # The space asks for no GPU.

@@ -36,7 +36,7 @@ from results.scores import NetworkScores, Scored, TestedOn
 from results.search import SearchStore
 from results.store import open_store
 from trainers.dispatch.inline import InlineDispatcher
-from trainers.measure import DeviceMeter
+from trainers.meter import DeviceMeter
 
 VIDEOS = 1000
 DATA: dict[str, Any] = {

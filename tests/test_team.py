@@ -29,7 +29,7 @@ from trainers.learner import Learner
 from trainers.micro_batch import FILE, MicroBatch, MicroBatches, largest, remember, remembered
 from trainers.networks.batchnorm import GroupedBatchNorm3d, GroupStatistics
 from trainers.team import Alone
-from trainers.train import VideoTraining
+from trainers.training import VideoTraining
 
 GEOMETRY = Geometry(2, 4, 24, (Stage(1, 8, 12, 8), Stage(2, 16, 24, 8)), classes=6, head_width=16)
 # 19 videos: batches of 12 and 7, groups of 4 4 4 and 4 3, which three members share unevenly.

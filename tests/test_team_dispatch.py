@@ -38,8 +38,8 @@ from trainers.dispatch.member import check_shared
 from trainers.dispatch.seats import Seats
 from trainers.dispatch.together import attempt_together, shown
 from trainers.dispatch.wire import Gone, Here, Leave, Post, Switchboard, dial
-from trainers.journal import ATTEMPT, LOG
 from trainers.team import ALONE, Team
+from trainers.trial_log import ATTEMPT, LOG
 from trainers.watchdog import Watchdog
 
 EPOCHS = 3

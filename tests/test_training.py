@@ -33,7 +33,7 @@ from trainers.dispatch.attempt import attempt
 from trainers.learner import Learner, sgd
 from trainers.networks.x3d import X3D
 from trainers.processor import cpu_name
-from trainers.train import VideoTraining
+from trainers.training import VideoTraining
 
 CLASSES = 6
 GEOMETRY = Geometry(2, 4, 24, (Stage(1, 8, 12, 8), Stage(2, 16, 24, 8)), classes=CLASSES, head_width=16)

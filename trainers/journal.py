@@ -22,10 +22,8 @@ from expander.pace import advice, held_up, told
 from expander.trial import Completed, Epoch, Trial, Warned
 from expander.units import duration
 from trainers.events import Curves
+from trainers.trial_log import ATTEMPT, LOG
 
-LOG = "log.txt"
-# Begins each attempt's lines in the log, and is followed by its 'host:pid'.
-ATTEMPT = "---- attempt on "
 EVENTS = "events"
 # Below warnings, only what this package says of itself.
 OURS = "trainers"

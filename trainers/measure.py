@@ -9,7 +9,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +19,11 @@ from expander.cost import MeasuredName
 from expander.geometry import Geometry
 from expander.recipe import Recipe
 from trainers.allocator import keep_freed_memory
+from trainers.meter import DeviceMeter
 from trainers.networks.build import build
 from trainers.networks.paths import compiled
 from trainers.processor import cpu_name
-from trainers.train import DeviceName, find_device, fixed_threads
+from trainers.train import find_device, fixed_threads
 
 # Passes before those that count: they fill caches and wake what slept.
 WARM_UP_SECONDS = 0.1
@@ -33,40 +33,27 @@ PASSES, SECONDS, MOST_SECONDS = 5, 0.3, 10.0
 CLIPS = 2
 
 
-@dataclass(frozen=True)
-class DeviceMeter:
-    """Measures in the process that asks; plain values only, so that a dispatcher can send it to where trials run.
+def device_of(meter: DeviceMeter) -> str:
+    """What it measures on, as `DeviceMeter.device`."""
+    device = find_device(meter.name)
+    cpu = f"{cpu_name()}, {meter.threads} thread{'s' if meter.threads > 1 else ''}"
+    return f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else cpu}, torch {torch.__version__}"
 
-    threads, name: as `threads` and `device` of a VideoTraining.
-    """
 
-    threads: int = 1
-    name: DeviceName = "auto"
-
-    @property
-    def device(self) -> str:
-        """What is measured on, as 'NVIDIA H200, torch 2.13.0' or, with its threads, a CPU; UsageError without a GPU.
-
-        PyTorch's version, which brings the kernels, comes last: measurements of two versions are never compared.
-        """
-        device = find_device(self.name)
-        cpu = f"{cpu_name()}, {self.threads} thread{'s' if self.threads > 1 else ''}"
-        return f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else cpu}, torch {torch.__version__}"
-
-    def measure(self, name: MeasuredName, geometry: Geometry) -> float:
-        """Seconds or bytes, as `expander.coordinator.Meter` says; infinite where the device has not enough memory."""
-        keep_freed_memory()
-        device, measure = find_device(self.name), _latency if name == "latency" else _memory
-        try:
-            with fixed_threads(self.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
-                torch.manual_seed(0)
-                return measure(geometry, device)
-        except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
-                raise
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-        return math.inf
+def measured(meter: DeviceMeter, name: MeasuredName, geometry: Geometry) -> float:
+    """Seconds or bytes, as `expander.coordinator.Meter` says; infinite where the device has not enough memory."""
+    keep_freed_memory()
+    device, measure = find_device(meter.name), _latency if name == "latency" else _memory
+    try:
+        with fixed_threads(meter.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(0)
+            return measure(geometry, device)
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+            raise
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return math.inf
 
 
 def _latency(geometry: Geometry, device: torch.device) -> float:

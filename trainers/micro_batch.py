@@ -6,19 +6,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-import torch.nn.functional as F
-from torch import nn
+from typing import TYPE_CHECKING
 
 from expander.errors import DeviceMemoryError, FileError
 from expander.files import sealed, unsealed, write_whole
 from expander.recipe import Recipe
 from expander.trial import Trial, content_id
-from trainers.data.clips import normalise
-from trainers.networks.build import build
-from trainers.networks.layers import recompute_blocks
-from trainers.precision import autocast
+from trainers.versions import versions
+
+if TYPE_CHECKING:
+    import torch
 
 FILE = "micro_batches.json"
 
@@ -65,11 +62,12 @@ class MicroBatches:
             return MicroBatch(max(1, min(most, self.clips // trial.recipe.batchnorm_group)), recompute)
         if device.type != "cuda":
             return MicroBatch(1, recompute)
-        name = torch.cuda.get_device_name(device)
-        key = key_of(trial, name, self, most)
+        from trainers.fitting import fits, name_of
+
+        key = key_of(trial, name_of(device), self, most)
         if (known := remembered(folder, key)) is not None:
             return known
-        found = largest(lambda micro: _fits(trial, device, micro), most, recompute, self.may_recompute)
+        found = largest(lambda micro: fits(trial, device, micro), most, recompute, self.may_recompute)
         if found is None:
             raise DeviceMemoryError(too_large(trial, self))
         remember(folder, key, found)
@@ -115,7 +113,7 @@ def shrunk(recipe: Recipe, before: MicroBatch, now: MicroBatch) -> str:
 def key_of(trial: Trial, device: str, wanted: MicroBatches, most: int) -> str:
     """Names what the micro-batch that is found depends on."""
     recipe = trial.recipe
-    parts = [trial.geometry.as_dict(), recipe.batchnorm_group, recipe.precision, device, torch.__version__]
+    parts = [trial.geometry.as_dict(), recipe.batchnorm_group, recipe.precision, device, versions()["torch"]]
     return content_id([*parts, wanted.recompute, most])
 
 
@@ -139,29 +137,3 @@ def remember(folder: Path, key: str, micro: MicroBatch) -> None:
         write_whole(folder / FILE, sealed({**known, key: {"groups": micro.groups, "recompute": micro.recompute}}))
     except FileError as error:
         logger.warning("the micro-batch that fits is looked for again by the next trial: %s", error)
-
-
-def _fits(trial: Trial, device: torch.device, micro: MicroBatch) -> bool:
-    """Whether a training step of so many groups fits on a GPU, with room for what the allocator cannot use."""
-    # What an attempt that failed held is free only now: its exception kept it until that returned.
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats(device)
-    geometry, clips = trial.geometry, micro.groups * trial.recipe.batchnorm_group
-    shape = (clips, geometry.frames, geometry.crop, geometry.crop, 3)
-    try:
-        model: nn.Module = build(geometry, trial.recipe).to(device).train()
-        recompute_blocks(model, micro.recompute)
-        pixels = torch.zeros(shape, dtype=torch.uint8, device=device)
-        with autocast(device, trial.recipe.precision):
-            logits = model(normalise(pixels))
-        labels = torch.zeros(clips, dtype=torch.long, device=device)
-        F.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
-        # The optimiser's momentum, and a tenth for fragments.
-        parameters = sum(parameter.numel() for parameter in model.parameters())
-        used = torch.cuda.max_memory_reserved(device) + 4 * parameters
-        return used < 0.9 * torch.cuda.get_device_properties(device).total_memory
-    except torch.OutOfMemoryError:
-        return False
-    finally:
-        model = logits = pixels = None  # type: ignore[assignment]
-        torch.cuda.empty_cache()

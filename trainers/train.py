@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -24,77 +23,48 @@ from trainers.allocator import keep_freed_memory
 from trainers.batches import epoch_order, own_places
 from trainers.data.clips import TestViews, TrainingClips
 from trainers.data.damage import Ledger
-from trainers.data.decode import SECONDS_PER_VIDEO
-from trainers.data.files import Seen, check_seen
-from trainers.data.manifest import Manifest, ManifestSource, check_classes, read_pair
+from trainers.data.files import check_seen
+from trainers.data.manifest import Manifest, check_classes, read_pair
 from trainers.evaluate import Evaluation, evaluate, own_videos
-from trainers.fence import Claim, Fence
-from trainers.journal import LOG, Journal, keeping_journal
+from trainers.fence import Fence
+from trainers.journal import Journal, keeping_journal
 from trainers.learner import DoesNotFit, Learner
 from trainers.loading import load
-from trainers.micro_batch import MicroBatch, MicroBatches, shrunk, too_large
+from trainers.micro_batch import MicroBatch, shrunk, too_large
 from trainers.networks.build import build
 from trainers.processor import processor_name
 from trainers.team import ALONE, Team, led
+from trainers.training import DeviceName, VideoTraining
+from trainers.trial_log import LOG
 from trainers.versions import versions
-from trainers.watchdog import Watchdog
-
-AUTOMATIC = MicroBatches()
 
 logger = logging.getLogger(__name__)
-DeviceName = Literal["auto", "cpu", "cuda"]
 
 
-@dataclass(frozen=True)
-class VideoTraining:
-    """Trains trials on videos; plain values only, so that a dispatcher can send it to another process.
+def train(training: VideoTraining, trial: Trial, report: Callable[[Told], None], team: Team = ALONE) -> Completed:
+    """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once; one
+    GoesOn names those of the checkpoint that it goes on from, or that a finished trial left.
 
-    runs: the files of trial X are in `runs`/trials/X. damage_share: share of a manifest's videos that may fail to
-    decode, in [0, 1]. loader_workers: processes that decode; 0 decodes in the training's own. threads: PyTorch's, None
-    leaves them. device: 'auto' takes a GPU where there is one. micro_batches: what is computed at once. gpus:
-    how many a trial holds; recorded with its outcome. seconds_per_video: one that takes longer is damaged. seen: what
-    the coordinator saw of both manifests; one that sees something else trains nothing. claim: of
-    the coordinator that orders it; None lets any number of processes write to the same folder. watchdog: where the
-    process is the training's own, which it may end.
+    Every member of `team` calls it with the same trial and returns the same; the leader alone reports, and reads
+    and writes the trial's folder. Goes on from the trial's last checkpoint, whatever team wrote it; a trial that
+    finished here returns what it returned then. What the leader warns of is reported too. Raises DataError for
+    manifests or too many damaged videos, TrialError for a loss that is no number, a network that does not fit, or a
+    later attempt at the same trial, FileError where a checkpoint cannot be written: each on every member.
     """
+    folder, fence = led(team, lambda: _begun(training, trial))
+    watched = training.watchdog.watching(folder / LOG) if training.watchdog else nullcontext(_nothing)
+    keeping = keeping_journal(folder, trial, training.loader_workers, versions(), report, leads=team.rank == 0)
+    with keeping as journal, watched as beat:
+        if completed := led(team, lambda: _finished(folder, trial.id, report)):
+            return completed
+        led(team, fence.begin)
+        device = find_device(training.device)
+        return _Attempt(training, trial, folder, team, device, report, journal, fence, beat).outcome()
 
-    train: ManifestSource
-    val: ManifestSource
-    runs: Path
-    damage_share: float = 0.01
-    loader_workers: int = 0
-    threads: int | None = None
-    device: DeviceName = "auto"
-    micro_batches: MicroBatches = AUTOMATIC
-    gpus: float = 0.0
-    seconds_per_video: float = SECONDS_PER_VIDEO
-    seen: tuple[Seen, Seen] | None = None
-    claim: Claim | None = None
-    watchdog: Watchdog | None = None
 
-    def __call__(self, trial: Trial, report: Callable[[Told], None], team: Team = ALONE) -> Completed:
-        """Train `trial` and score it. Each epoch is reported when its checkpoint is on disk, and only once; one
-        GoesOn names those of the checkpoint that it goes on from, or that a finished trial left.
-
-        Every member of `team` calls it with the same trial and returns the same; the leader alone reports, and reads
-        and writes the trial's folder. Goes on from the trial's last checkpoint, whatever team wrote it; a trial that
-        finished here returns what it returned then. What the leader warns of is reported too. Raises DataError for
-        manifests or too many damaged videos, TrialError for a loss that is no number, a network that does not fit, or a
-        later attempt at the same trial, FileError where a checkpoint cannot be written: each on every member.
-        """
-        folder, fence = led(team, lambda: self._begun(trial))
-        watched = self.watchdog.watching(folder / LOG) if self.watchdog else nullcontext(_nothing)
-        keeping = keeping_journal(folder, trial, self.loader_workers, versions(), report, leads=team.rank == 0)
-        with keeping as journal, watched as beat:
-            if completed := led(team, lambda: _finished(folder, trial.id, report)):
-                return completed
-            led(team, fence.begin)
-            device = find_device(self.device)
-            return _Attempt(self, trial, folder, team, device, report, journal, fence, beat).outcome()
-
-    def _begun(self, trial: Trial) -> tuple[Path, Fence]:
-        folder = checkpoint.make_folder(self.runs, trial.id)
-        return folder, Fence(folder, self.claim)
+def _begun(training: VideoTraining, trial: Trial) -> tuple[Path, Fence]:
+    folder = checkpoint.make_folder(training.runs, trial.id)
+    return folder, Fence(folder, training.claim)
 
 
 @dataclass(frozen=True)

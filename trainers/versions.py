@@ -28,8 +28,8 @@ TRAIN = (
     *(
         f"trainers/{name}.py"
         for name in (
-            *("batches", "evaluate", "gradients", "graphs", "learner", "loading", "micro_batch", "precision"),
-            *("schedule", "team", "train"),
+            *("batches", "distributed", "evaluate", "fitting", "gradients", "graphs", "learner", "loading"),
+            *("micro_batch", "precision", "schedule", "team", "train", "training"),
         )
     ),
     *(

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from results.search import SearchStore
     from trainers.dispatch.member import TeamTraining
     from trainers.fence import Claim
-    from trainers.measure import DeviceMeter
-    from trainers.train import VideoTraining
+    from trainers.meter import DeviceMeter
+    from trainers.training import VideoTraining
 
 Watch = Callable[[Step, Event | Decision | None], None]
 
@@ -47,7 +47,7 @@ def meter_of(space: SearchSpace) -> DeviceMeter:
 
     A machine may have a GPU that `resources` has not asked for: then neither uses it.
     """
-    from trainers.measure import DeviceMeter
+    from trainers.meter import DeviceMeter
 
     return DeviceMeter(max(1, int(space.resources.cpus)), "auto" if space.resources.gpus_per_trial else "cpu")
 
@@ -269,8 +269,8 @@ def _on_ray(
     from trainers.dispatch.joining import Joining
 
     resources = space.resources
-    # While Ray waits for its processes; not what imports Ray itself, as that imports more while it starts.
-    threading.Thread(target=import_module, args=("trainers.train",), name="imports", daemon=True).start()
+    # What Tune imports of others, while Ray waits for its processes; not Ray's own, of which it imports more meanwhile.
+    threading.Thread(target=import_module, args=("pandas",), name="imports", daemon=True).start()
     joining = Joining(address, threads=max(1, int(resources.cpus)))
     joining.join()
     try:
@@ -302,7 +302,7 @@ def _training_of(
 
 def _training(space: SearchSpace, videos: Videos, runs: Path, meter: DeviceMeter, claim: Claim) -> VideoTraining:
     from trainers.micro_batch import MicroBatches
-    from trainers.train import VideoTraining
+    from trainers.training import VideoTraining
     from trainers.watchdog import Watchdog
 
     resources = space.resources

@@ -65,7 +65,7 @@ def train(
     from results.export import write_config
     from trainers.checkpoint import TRIALS
     from trainers.data.manifest import ManifestSource, check_classes, fingerprint, read_pair
-    from trainers.train import VideoTraining
+    from trainers.training import VideoTraining
 
     videos, held_out = (ManifestSource(path.resolve(), root and root.resolve(), outside_root) for path in (train, val))
     manifests = read_pair(videos, held_out)

@@ -31,7 +31,8 @@ from trainers.detection.network import detector
 from trainers.detection.schedule import Schedule
 from trainers.finetune.loop import keys
 from trainers.loading import load
-from trainers.train import DeviceName, find_device, fixed_threads
+from trainers.train import find_device, fixed_threads
+from trainers.training import DeviceName
 
 WEIGHTS = "detector.safetensors"
 DETECTIONS = "detections.csv"

@@ -11,8 +11,6 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
-
 from expander.errors import DataError, DeviceMemoryError, Diverged, ExpanderError
 from expander.trial import Completed, Event, Failed, FailureKind, Started, Training, Trial
 from trainers.versions import refuse_others, versions
@@ -68,7 +66,9 @@ def kind_of(error: BaseException) -> FailureKind:
         match seen:
             case Diverged():
                 return FailureKind.DIVERGED
-            case DeviceMemoryError() | MemoryError() | torch.OutOfMemoryError():
+            case DeviceMemoryError() | MemoryError():
+                return FailureKind.MEMORY
+            case RuntimeError() if type(seen).__name__ == "OutOfMemoryError":  # PyTorch's
                 return FailureKind.MEMORY
             case DataError():
                 return FailureKind.DATA

@@ -20,7 +20,6 @@ from trainers.dispatch.experiment import Experiment, Measured
 from trainers.dispatch.joining import Joining
 from trainers.dispatch.machines import check_machines, check_versions
 from trainers.dispatch.member import TeamTraining
-from trainers.dispatch.ray_team import RayLauncher, remove_groups
 from trainers.dispatch.seats import Seats
 from trainers.dispatch.together import attempt_together
 from trainers.dispatch.waiting import Waiting
@@ -219,6 +218,8 @@ class RayDispatcher:
         if self._experiment is None:
             self._kind = kind
             if self._teams:
+                from trainers.dispatch.ray_team import RayLauncher, remove_groups
+
                 remove_groups()  # of what was stopped before
                 launcher = RayLauncher(self._training, self._seats, self._shared, self._wanted, placed or {})
                 # No more are submitted than fit. Those that are begun early need no team.
@@ -244,6 +245,8 @@ class RayDispatcher:
             self._experiment.end()
             self._experiment = None
             if self._teams:
+                from trainers.dispatch.ray_team import remove_groups
+
                 remove_groups()
 
     def _leave(self) -> None:

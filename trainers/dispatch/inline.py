@@ -10,8 +10,6 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-import torch
-
 from expander.coordinator import NO_WAITS, Meter, nobody, nowhere
 from expander.errors import UsageError
 from expander.trial import Completed, Event, Failed, Trial
@@ -57,13 +55,13 @@ class InlineDispatcher:
         self._training = training
         self._attempt: Attempt = partial(attempt, training)
         if workers > 1 or apart:
-            found = torch.cuda.device_count()
+            found = _gpus() if on_gpus else 0
             if on_gpus and found < workers > 1:
                 raise UsageError(
                     f"a trial of the space takes {workers} GPUs, and this machine has {found}; set"
                     f" resources.gpus_per_trial to at most that, or train on a cluster, with --dispatcher ray"
                 )
-            launcher = LocalLauncher(training, workers, threads, on_gpus and found > 0, elastic=least is not None)
+            launcher = LocalLauncher(training, workers, threads, found > 0, elastic=least is not None)
             self._attempt = partial(attempt_together, launcher)
 
     @property
@@ -125,3 +123,10 @@ def _stop(thread: Thread) -> None:
         assert thread.ident is not None
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
         thread.join(PATIENCE_SECONDS)
+
+
+def _gpus() -> int:
+    """GPUs of this machine. The one thing that PyTorch, which takes a second, is needed for here."""
+    import torch
+
+    return torch.cuda.device_count()

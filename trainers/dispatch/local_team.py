@@ -15,9 +15,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
 
-import torch
-import torch.distributed as dist
-
 from expander.trial import FailureKind, Trial
 from trainers.dispatch import forkserver
 from trainers.dispatch.member import PATIENCE_SECONDS, TeamTraining, take_part
@@ -112,6 +109,9 @@ def _die_with_coordinator() -> None:
 
 def _run(launcher: LocalLauncher, trial: Trial, post: Post, meeting: str, rank: int) -> None:
     """What one process runs: it joins the team and takes part."""
+    import torch
+    import torch.distributed as dist
+
     Thread(target=_die_with_coordinator, name="watch", daemon=True).start()
     # Ctrl-C reaches every process of a terminal; the one that holds the trial ends these.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -6,9 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from expander import files
 from expander.errors import TrialError
@@ -16,8 +14,11 @@ from expander.inputs import mixing
 from expander.trial import Completed, Told, Trial
 from trainers.dispatch.attempt import failed, this_node, this_place
 from trainers.dispatch.wire import Here, Leave, Post, dial
-from trainers.team import ALONE, Distributed, Team, led
+from trainers.team import ALONE, Team, led
 from trainers.versions import not_the_same, versions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
 
@@ -110,6 +111,8 @@ class _Tied:
     """The process group, with an error of its own for the loss of others: it is not the training's failure."""
 
     def __init__(self) -> None:
+        from trainers.distributed import Distributed
+
         self._group = Distributed()
         self.rank = self._group.rank
         self.size = self._group.size

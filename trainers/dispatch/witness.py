@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from expander.trial import Event, Failed, FailureKind, Started
-from trainers.journal import ATTEMPT, LOG
+from trainers.trial_log import ATTEMPT, LOG
 from trainers.watchdog import CRASHED, HUNG
 
 # So much of a log is read from its end, and so much of that kept: the last lines, or what a dying process wrote of its

@@ -29,7 +29,8 @@ from trainers.finetune.loop import Finetuning, Loss, Progress, finetune
 from trainers.finetune.recipe import FinetuneRecipe
 from trainers.loading import load
 from trainers.networks.build import build
-from trainers.train import DeviceName, deterministic, find_device, fixed_threads
+from trainers.train import deterministic, find_device, fixed_threads
+from trainers.training import DeviceName
 
 CLASSIFIER = "head.classifier."
 CLIPS_AT_ONCE = 8
