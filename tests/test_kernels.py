@@ -253,6 +253,7 @@ def test_what_expands_is_the_same_to_the_bit_where_no_more_of_it_is_held_than_th
     x, expand, weight = clips(*shape), torch.randn(inner, shape[1], 1, 1, 1), torch.randn(inner, 1, *kernel)
     first, second, third = (Running(*(torch.rand(c) + 0.1 for _ in range(4)), 1e-5) for c in (inner, inner, 20))
     project = torch.randn(20, inner, 1, 1, 1)
+    squeeze = torch.randn(8, inner), torch.randn(8), torch.randn(inner, 8), torch.randn(inner)
     wide, widening = kernels.project_running(x, expand, first, RELU), Widening(expand, first)
     before = torch.get_num_threads()
     try:
@@ -266,6 +267,9 @@ def test_what_expands_is_the_same_to_the_bit_where_no_more_of_it_is_held_than_th
             found = kernels.convolve_averaged(x, weight, stride, widening)
             wanted = kernels.convolve_averaged(wide, weight, stride)
             assert all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
+            by = kernels.excite_running(*wanted, second, squeeze, SWISH)
+            found = kernels.convolve_projected(x, widening, weight, stride, second, SWISH, *last, squeeze)
+            assert torch.equal(found, kernels.project_running(wanted[0], project, third, RELU, residual, by))
     finally:
         torch.set_num_threads(before)
 

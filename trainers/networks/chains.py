@@ -15,6 +15,7 @@ from trainers.networks.fused import Normalised, Squeeze, excite, forgetting, nor
 from trainers.networks.kernels.calls import NOTHING, RELU, SWISH, Kernels, Running, Scaled, Widening
 from trainers.networks.layers import DropConnect, SqueezeExcitation
 from trainers.networks.paths import (
+    clip_by_clip,
     made_for,
     made_for_product,
     middle_kernels,
@@ -41,7 +42,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Unprojected:
-    """The first two convolutions of a block without SE in evaluation, with BN and activations: they are computed
+    """The first two convolutions of a block in evaluation, with BN, activations and SE, if any: they are computed
     together with the third, so that what is between them never leaves the cache."""
 
     kernels: Kernels
@@ -50,9 +51,13 @@ class Unprojected:
     stride: int
     norm: Running
     act: int
+    squeeze: Squeeze | None = None
 
     def done(self, x: Tensor) -> Tensor:
         """Of x, by themselves."""
+        if self.squeeze:
+            y, means = self.kernels.convolve_averaged(x, self.weight, self.stride, self.widening)
+            return self.kernels.scale(y, self.kernels.excite_running(y, means, self.norm, self.squeeze, self.act))
         wide = self.kernels.project_running(x, self.widening.weight, self.widening.norm, RELU)
         return self.kernels.convolve_running(wide, self.weight, self.stride, self.norm, self.act)
 
@@ -120,9 +125,10 @@ def filtered(
     if both := _for_both(conv, norm, x.value):
         channelwise = cast("ChannelwiseConv3d", conv)
         given = x.value, channelwise.weight, channelwise.stride[1]
+        squeeze = _squeeze(excitation) if isinstance(excitation, SqueezeExcitation) else None
+        if widening and (squeeze is None or clip_by_clip(x.value)):
+            return Activated(x.value, waiting=Unprojected(both, widening, *given[1:], running(norm), act, squeeze))
         if not isinstance(excitation, SqueezeExcitation):
-            if widening:
-                return Activated(x.value, waiting=Unprojected(both, widening, *given[1:], running(norm), act))
             return Activated(both.convolve_running(*given, running(norm), act))
         y, means = both.convolve_averaged(*given, widening)
         return _excited(both, y, means, norm, excitation, act)
@@ -192,7 +198,7 @@ def joined(
         last = cast("Tensor", conv.weight), running(norm)
         if isinstance(middle := x.waiting, Unprojected):
             first = middle.widening, middle.weight, middle.stride, middle.norm, middle.act
-            return product.convolve_projected(x.value, *first, *last, residual)
+            return product.convolve_projected(x.value, *first, *last, residual, middle.squeeze)
         value, before = _read(x)
         return product.project_running(value, *last, RELU, residual, before)
     return added(norm, x.through(conv, keep=keep), drop, residual, activation)

@@ -156,6 +156,11 @@ def more_than_a_cache(x: Tensor, channels: int) -> bool:
     return 4 * channels * x.shape[2:].numel() > CORE_CACHE
 
 
+def clip_by_clip(x: Tensor) -> bool:
+    """Whether threads are to have whole clips of `x`: they have as many each."""
+    return len(x) % torch.get_num_threads() == 0
+
+
 def made_for(conv: nn.Conv3d) -> bool:
     """Whether there are kernels for such a channel-wise convolution."""
     frames, height, width = conv.kernel_size

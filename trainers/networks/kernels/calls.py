@@ -66,6 +66,7 @@ SIGNATURES: dict[str, list[Any]] = {
     "widened_image": [POINTER] * 8 + [INT],
     "widened_projected": [POINTER] * 13 + [INT],
     "widened_means": [POINTER] * 10,
+    "widened_excited": [POINTER] * 17 + [INT] * 2,
     "norm_moments": [POINTER] * 9,
     "norm_apply": [POINTER] * 9,
     "norm_running": [POINTER] * 7,
@@ -87,6 +88,7 @@ def typed(library: ctypes.CDLL) -> ctypes.CDLL:
         kernel = getattr(library, name)
         kernel.argtypes, kernel.restype = signature, None
     library.widened_room.argtypes, library.widened_room.restype = [POINTER, INT, INT, INT, INT], LONG
+    library.excited_room.argtypes, library.excited_room.restype = [POINTER, INT, INT, INT], LONG
     return library
 
 
@@ -164,13 +166,21 @@ class Kernels:
         project: Tensor,
         last_norm: Running,
         residual: Tensor,
+        squeeze: Sequence[Tensor] | None = None,
     ) -> Tensor:
-        """relu(BN(act(BN(convolve(x, weight, stride))) project) + residual), of `x` as `widening` leaves it."""
-        given, out, scratch = self._widened(x, widening, weight, stride, len(project))
+        """relu(BN(act(SE(BN(convolve(x, weight, stride)))) project) + residual), of `x` as `widening` leaves it.
+
+        squeeze: as of `excite_running`, with which each clip is one thread's; None where there is no SE.
+        """
+        given, out, scratch = self._widened(x, widening, weight, stride, len(project), whole=squeeze is not None)
         middle = torch.Size((len(x), len(weight), *out.shape[2:]))
         given += [_running(norm), _product_of(middle, len(project), RELU, _threads(x)), _running(last_norm)]
-        weights = (each.contiguous() for each in (widening.weight, weight, project))
-        _call(self.library.widened_projected, given, (x, *weights, residual, out, scratch), act)
+        before, between = (widening.weight, weight), (*(squeeze or ()), project)
+        tensors = (x, *(each.contiguous() for each in (*before, *between)), residual, out, scratch)
+        if squeeze is None:
+            _call(self.library.widened_projected, given, tensors, act)
+        else:
+            _call(self.library.widened_excited, given, tensors, act, len(squeeze[1]))
         return out
 
     def convolve_averaged(
@@ -194,12 +204,16 @@ class Kernels:
         return out, means
 
     def _widened(
-        self, x: Tensor, widening: Widening, weight: Tensor, stride: int, leaving: int = 0
+        self, x: Tensor, widening: Widening, weight: Tensor, stride: int, leaving: int = 0, *, whole: bool = False
     ) -> tuple[list[Any], Tensor, Tensor]:
-        """What describes the work, and room for the result (of `leaving` channels if it goes on) and for the rest."""
+        """What describes the work, and room for the result (of `leaving` channels if it goes on) and for the rest.
+
+        whole: for that of whole clips.
+        """
         wide = torch.Size((x.shape[0], len(weight), *x.shape[2:]))
         shape = _shape_of(wide, weight.shape, stride)
-        scratch = _room(self.library.widened_room(shape, x.shape[1], leaving, 0, _threads(x)))
+        room = self.library.excited_room if whole else self.library.widened_room
+        scratch = _room(room(shape, x.shape[1], leaving, *(() if whole else (0,)), _threads(x)))
         sides = -(-wide[3] // stride), -(-wide[4] // stride)
         out = _new(wide[0], leaving or wide[1], wide[2], *sides)
         return [shape, _product(x, wide[1], RELU), _running(widening.norm)], out, scratch

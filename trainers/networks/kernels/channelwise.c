@@ -4,6 +4,7 @@
  * Work is dealt out in pieces whose number follows from the shape alone, and sums are added up in their order: the
  * result is the same to the bit for any number of threads. */
 
+#include "norm.h"
 #include "product.h"
 
 #include "activations.h"
@@ -366,6 +367,59 @@ void widened_means(const Shape *s, const Product *p, const Running *first_norm, 
     const Source from = {p, 0, first_norm, x, expand};
     widened(s, &from, weight, out, scratch, &finish, 0, p->threads);
     means_of(s, row_sums, means);
+}
+
+/* What a thread of widened_excited holds of a clip: the result of its convolution, the sums of its rows, its means, the
+ * scale and the shift of each channel, and scratch of all that is called; at the end of it, floats. */
+typedef struct {
+    long row_sums, means, scale, shift, widened, projected, end;
+} Whole;
+
+static Whole whole_of(const Shape *one, int entering, int leaving) {
+    const long C = one->channels, rows = (long)one->frames * one->out_height;
+    Whole found = {.row_sums = rows * one->out_width * C};
+    found.means = found.row_sums + rows * C;
+    found.scale = found.means + C;
+    found.shift = found.scale + C;
+    found.widened = found.shift + C;
+    found.projected = found.widened + widened_room(one, entering, 0, 0, 1);
+    found.end = found.projected + C * (leaving + 16) + 2 * BLOCK * C;
+    return found;
+}
+
+/* Floats of scratch that widened_excited takes. */
+long excited_room(const Shape *s, int entering, int leaving, int threads) {
+    Shape one = *s;
+    one.clips = 1;
+    return threads * whole_of(&one, entering, leaving).end;
+}
+
+/* relu(BN(act(SE(BN(...))) project) + residual) of `widened`, each clip by one thread, which has all of it in its cache:
+ * widened_means, norm_excite and pointwise_running. few: channels between SE's two products. */
+void widened_excited(const Shape *s, const Product *wide, const Running *first_norm, const Running *norm,
+                     const Product *narrow, const Running *last_norm, const float *x, const float *expand,
+                     const float *weight, const float *reduce, const float *reduce_bias, const float *restore,
+                     const float *restore_bias, const float *project, const float *residual, float *out,
+                     float *scratch, int act, int few) {
+    const long entering = wide->positions / s->clips, leaving = narrow->positions / s->clips;
+    const Product own_wide = {entering, wide->entering, wide->leaving, wide->act, 1};
+    const Product own_narrow = {leaving, narrow->entering, narrow->leaving, narrow->act, 1};
+    const Norm own_norm = {1, (int)leaving, s->channels, 1, act, 1, norm->eps};
+    Shape one = *s;
+    one.clips = 1;
+    const Whole at = whole_of(&one, wide->entering, narrow->leaving);
+#pragma omp parallel for num_threads(wide->threads) schedule(static)
+    for (int clip = 0; clip < s->clips; clip++) {
+        float *const own = scratch + omp_get_thread_num() * at.end;
+        const long to = clip * leaving * narrow->leaving;
+        widened_means(&one, &own_wide, first_norm, x + clip * entering * wide->entering, expand, weight, own,
+                      own + at.widened, own + at.means, own + at.row_sums);
+        norm_excite(&own_norm, own + at.means, norm->mean, norm->variance, norm->gain, norm->bias, reduce, reduce_bias,
+                    restore, restore_bias, own + at.scale, own + at.shift, few);
+        pointwise_running(&own_narrow, own, project, last_norm->mean, last_norm->variance, last_norm->gain,
+                          last_norm->bias, residual + to, out + to, own + at.scale, own + at.shift, own + at.projected,
+                          last_norm->eps, act, leaving);
+    }
 }
 
 /* The stem: act(BN(...)) of the channel-wise convolution of the 1x3x3 convolution of stride 2 of `image`, by spatial

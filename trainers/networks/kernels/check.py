@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -81,15 +82,13 @@ def _evaluation(kernels: Kernels) -> dict[str, float]:
     squeeze = torch.randn(8, 24), torch.randn(8), torch.randn(24, 8), torch.randn(24)
     out, means = kernels.convolve_averaged(x, by, 2)
     found = kernels.scale(out.clone(), kernels.excite_running(out, means, norm, squeeze, SWISH))
-    reduce, reduce_bias, restore, restore_bias = (each.double() for each in squeeze)
     y = _normalised(F.conv3d(x.double(), by.double(), None, (1, 2, 2), 1, 1, 24), norm)
-    gate = F.linear(F.linear(y.mean((2, 3, 4)), reduce, reduce_bias).relu(), restore, restore_bias).sigmoid()
     wanted = F.conv3d(images.double(), spatial.double(), None, (1, 2, 2), (0, 1, 1))
     wanted = F.conv3d(wanted, temporal.double(), None, 1, (1, 0, 0), 1, 24)
     found_stem = kernels.convolve_images(images, spatial, temporal, norm, RELU)
     return {
         "the stem": _distance(found_stem, _normalised(wanted, norm).relu()),
-        "SE": _distance(found, F.silu(y * gate[..., None, None, None])),
+        "SE": _distance(found, F.silu(y * _gate(y, squeeze))),
     }
 
 
@@ -102,15 +101,29 @@ def _held(kernels: Kernels) -> dict[str, float]:
         for width in (54, 54, 24)
     )
     wide = F.conv3d(_normalised(F.conv3d(x.double(), expand.double()), first).relu(), by.double(), None, 1, 1, 1, 54)
-    after = F.conv3d(F.silu(_normalised(wide, second)), project.double())
-    widening = Widening(expand, first)
-    found = kernels.convolve_projected(x, widening, by, 1, second, SWISH, project, third, x)
+    middle = _normalised(wide, second)
+    squeeze = torch.randn(8, 54), torch.randn(8), torch.randn(54, 8), torch.randn(54)
+    widening, last = Widening(expand, first), (project, third, x)
+
+    def whole(middle: Tensor) -> Tensor:
+        return (_normalised(F.conv3d(F.silu(middle), project.double()), third) + x.double()).relu()
+
+    found = kernels.convolve_projected(x, widening, by, 1, second, SWISH, *last)
+    excited = kernels.convolve_projected(x, widening, by, 1, second, SWISH, *last, squeeze)
     averaged, means = kernels.convolve_averaged(x, by, 1, widening)
     return {
-        "a block": _distance(found, (_normalised(after, third) + x.double()).relu()),
+        "a block": _distance(found, whole(middle)),
+        "a block with SE": _distance(excited, whole(middle * _gate(middle, squeeze))),
         "a block's middle": _distance(averaged, wide),
         "its means": _distance(means, wide.mean((2, 3, 4))),
     }
+
+
+def _gate(y: Tensor, squeeze: Sequence[Tensor]) -> Tensor:
+    """SE's, in float64."""
+    reduce, reduce_bias, restore, restore_bias = (each.double() for each in squeeze)
+    few = F.linear(y.mean((2, 3, 4), dtype=torch.float64), reduce, reduce_bias).relu()
+    return F.linear(few, restore, restore_bias).sigmoid()[..., None, None, None]
 
 
 def _normalised(x: Tensor, norm: Running) -> Tensor:

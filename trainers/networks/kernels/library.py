@@ -17,7 +17,10 @@ from pathlib import Path
 from expander.errors import FileError
 from expander.files import digest, write_whole
 
-SOURCES = ("activations.h", "product.h", "channelwise.h", "channelwise.c", "norm.c", "pointwise.h", "pointwise.c")
+SOURCES = (
+    *("activations.h", "norm.h", "product.h", "channelwise.h", "channelwise.c", "norm.c", "pointwise.h"),
+    "pointwise.c",
+)
 # `native`: made for the machine that compiles, so the processor is in the name. Signs and NaN are kept, traps are not.
 FLAGS = (
     *("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-march=native"),

@@ -7,6 +7,8 @@
  * The statistics are those of a group of clips. Sums are taken over pieces whose number follows from the shape alone, in
  * float32 over SHORT positions and in double over these: the same to the bit for any number of threads. */
 
+#include "norm.h"
+
 #include "activations.h"
 
 #include <math.h>
@@ -14,10 +16,6 @@
 
 #define PIECE 1024
 #define SHORT 128
-typedef struct {
-    int clips, positions, channels, groups, act, threads;
-    double eps;
-} Norm;
 
 static int pieces_of(const Norm *s) { return (s->positions + PIECE - 1) / PIECE; }
 

@@ -34,8 +34,6 @@
 #define ROWS_3 4
 #define ROWS_4 0
 #endif
-/* Rows that are taken through all panels while they are in the cache; a multiple of all of the above. */
-#define BLOCK 48
 /* Positions that are summed up in float32 before they enter another sum: both matrices' stay in the cache. */
 #define SHORT 128
 

@@ -17,6 +17,9 @@ typedef struct {
     int clips, frames, height, width, leaving, threads;
 } Image;
 
+/* Rows that are taken through all panels while they are in the cache; a multiple of those of every tile. */
+#define BLOCK 48
+
 /* Numbers that one of an image's 1x3x3 convolution is computed from. */
 #define IMAGE_DEPTH 27
 
@@ -40,5 +43,11 @@ WITHIN void product_of_rows(const Product *s, const Cut *c, const float *x, cons
  * scratch. */
 WITHIN void image_row(const Image *s, const Cut *c, const float *x, const float *panels, float *framed_rows, float *out,
                       int row);
+
+/* Described in pointwise.c. */
+void pointwise_running(const Product *s, const float *x, const float *weight, const float *mean, const float *variance,
+                       const float *gain, const float *bias, const float *residual, float *out,
+                       const float *before_scale, const float *before_shift, float *scratch, double eps,
+                       int before_act, long positions);
 
 #endif
