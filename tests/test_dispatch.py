@@ -270,6 +270,23 @@ def test_without_ray_trials_run_at_once_where_that_is_asked_for(tmp_path: Path) 
     assert [type(outcome) for outcome in ended] == [Completed] * 3
 
 
+@pytest.mark.parametrize("module", ["trainers.dispatch.cluster", "trainers.dispatch.inline"])
+def test_who_sends_trainings_needs_no_pytorch_which_takes_a_second_to_import(module: str) -> None:
+    code = (
+        "import pickle, sys\n"
+        "from pathlib import Path\n"
+        f"import {module}\n"
+        "from trainers.data.manifest import ManifestSource\n"
+        "from trainers.meter import DeviceMeter\n"
+        "from trainers.training import VideoTraining\n"
+        "videos = ManifestSource(Path('videos.csv'))\n"
+        "pickle.dumps([VideoTraining(videos, videos, Path('runs')), DeviceMeter()])\n"
+        "print('torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [

@@ -34,8 +34,8 @@ GPU_TYPES = (torch.float32, torch.bfloat16, torch.float16)
 MOST_FRAMES_OF_A_TAP = 5
 # Frames that the compiled ones read for one of the output, at most.
 MOST_TAPS = 31
-# Bytes that a core has for itself, about.
-CORE_CACHE = 1 << 20
+# Bytes that a core has for itself, about, with room for what else there is.
+CORE_CACHE = 640 << 10
 MOST_GROUPED_CLIPS = 256
 
 logger = logging.getLogger(__name__)
