@@ -27,7 +27,7 @@ from expander.trial import Completed, Epoch, Event, Metrics, Started, Trial
 from results.store import open_store
 from trainers.dispatch.cluster import RayDispatcher
 from trainers.meter import DeviceMeter
-from trainers.training import VideoTraining
+from trainers.train import train
 
 TRAINING_SECONDS = 1.0
 PARALLEL = 2
@@ -96,7 +96,7 @@ class Pretence:
     stands_for: makes a worker import what the real training imports, as it would.
     """
 
-    stands_for: type[VideoTraining] = VideoTraining
+    stands_for: Callable[..., Completed] = train
 
     def __call__(self, trial: Trial, report: Callable[[Epoch], None]) -> Completed:
         time.sleep(TRAINING_SECONDS)

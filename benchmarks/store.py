@@ -60,7 +60,7 @@ TRIALS = 10_000
 EPOCHS = 30
 IMPORTS = {
     "status": "expander.cli.commands, expander.cli.status, expander.cli.searches, results.summaries",
-    "resume": "expander.cli.commands, expander.cli.search, results.store, trainers.dispatch.inline, trainers.measure",
+    "resume": "expander.cli.commands, expander.cli.search, results.store, trainers.dispatch.inline, trainers.meter",
 }
 # Where the search that goes on stands: the checkpoints of its next step fit on a small disk.
 CUT = 15

@@ -271,7 +271,7 @@ def test_without_ray_trials_run_at_once_where_that_is_asked_for(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("module", ["trainers.dispatch.cluster", "trainers.dispatch.inline"])
-def test_who_sends_trainings_needs_no_pytorch_which_takes_a_second_to_import(module: str) -> None:
+def test_who_sends_trainings_needs_no_pytorch_and_who_gets_them_has_imported_it(module: str) -> None:
     code = (
         "import pickle, sys\n"
         "from pathlib import Path\n"
@@ -280,11 +280,13 @@ def test_who_sends_trainings_needs_no_pytorch_which_takes_a_second_to_import(mod
         "from trainers.meter import DeviceMeter\n"
         "from trainers.training import VideoTraining\n"
         "videos = ManifestSource(Path('videos.csv'))\n"
-        "pickle.dumps([VideoTraining(videos, videos, Path('runs')), DeviceMeter()])\n"
+        "training = VideoTraining(videos, videos, Path('runs'), threads=2)\n"
+        "sent = pickle.dumps([training, DeviceMeter()])\n"
         "print('torch' in sys.modules)\n"
+        "print(pickle.loads(sent) == [training, DeviceMeter()], 'trainers.train' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
-    assert done.stdout == "False\n"
+    assert done.stdout == "False\nTrue True\n"
 
 
 @pytest.mark.parametrize(

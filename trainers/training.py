@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from expander.trial import Completed, Told, Trial
 from trainers.data.decode import SECONDS_PER_VIDEO
@@ -53,3 +54,13 @@ class VideoTraining:
         from trainers.train import train
 
         return train(self, trial, report, team)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, tuple(getattr(self, field.name) for field in fields(self))
+
+
+def _arrived(*values: Any) -> VideoTraining:
+    """One that another process has sent. What carries it out is imported before anything is told of a trial: a process
+    that is ready to train is one that has."""
+    import_module("trainers.train")
+    return VideoTraining(*values)

@@ -68,7 +68,7 @@ def kind_of(error: BaseException) -> FailureKind:
                 return FailureKind.DIVERGED
             case DeviceMemoryError() | MemoryError():
                 return FailureKind.MEMORY
-            case RuntimeError() if type(seen).__name__ == "OutOfMemoryError":  # PyTorch's
+            case RuntimeError() if "OutOfMemoryError" in [each.__name__ for each in type(seen).__mro__]:  # PyTorch's
                 return FailureKind.MEMORY
             case DataError():
                 return FailureKind.DATA

@@ -1,4 +1,4 @@
-"""The way to a Ray: one of one's own, or a cluster. Without PyTorch, which another thread can import in that time."""
+"""The way to a Ray: one of one's own, or a cluster. Without PyTorch, which only a process that trains needs."""
 
 from __future__ import annotations
 

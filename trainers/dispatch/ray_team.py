@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -13,7 +14,6 @@ from typing import Any
 
 import ray
 import ray.train
-import ray.train.torch
 from ray.util.placement_group import (
     PlacementGroup,
     get_current_placement_group,
@@ -101,13 +101,18 @@ def _fits(seats: Seats, size: int, avoid: Sequence[str]) -> bool:
         remove_placement_group(group)
 
 
-class _Trainer(ray.train.torch.TorchTrainer):
-    """Without the process that removes what a dead run has reserved: `RayDispatcher` does, and that one needs Ray's
-    dashboard to know, and stays for good where there is none."""
+@cache
+def _trainer() -> Any:
+    """Ray's TorchTrainer without the process that removes what a dead run has reserved: `RayDispatcher` does, and that
+    one needs Ray's dashboard to know, and stays for good where there is none. It imports PyTorch."""
+    from ray.train.torch import TorchTrainer
 
-    def _create_default_callbacks(self) -> list[Any]:
-        made = super()._create_default_callbacks()  # type: ignore[misc]
-        return [callback for callback in made if type(callback).__name__ != "PlacementGroupCleanerCallback"]
+    class Trainer(TorchTrainer):
+        def _create_default_callbacks(self) -> list[Any]:
+            made = super()._create_default_callbacks()  # type: ignore[misc]
+            return [callback for callback in made if type(callback).__name__ != "PlacementGroupCleanerCallback"]
+
+    return Trainer
 
 
 class _RayMembers:
@@ -141,11 +146,13 @@ class _RayMembers:
             assert group is not None
             take_part(training, trial, post, shared, group.id.hex(), wanted)
 
+        from ray.train.torch import TorchConfig
+
         backend = "nccl" if seats.gpus else "gloo"
         with TemporaryDirectory(prefix="expander-ray-", ignore_cleanup_errors=True) as scratch:
-            trainer = _Trainer(
+            trainer = _trainer()(
                 work,
-                torch_config=ray.train.torch.TorchConfig(backend=backend, timeout_s=PATIENCE_SECONDS),
+                torch_config=TorchConfig(backend=backend, timeout_s=PATIENCE_SECONDS),
                 scaling_config=ray.train.ScalingConfig(
                     num_workers=seats.workers,
                     use_gpu=seats.gpus > 0,

@@ -43,7 +43,7 @@ class Waiting:
 @dataclass(frozen=True)
 class Unprojected:
     """The first two convolutions of a block in evaluation, with BN, activations and SE, if any: they are computed
-    together with the third, so that what is between them never leaves the cache."""
+    together with the third, so that what is between them stays near the core."""
 
     kernels: Kernels
     widening: Widening
@@ -125,8 +125,8 @@ def filtered(
     if both := _for_both(conv, norm, x.value):
         channelwise = cast("ChannelwiseConv3d", conv)
         given = x.value, channelwise.weight, channelwise.stride[1]
-        squeeze = _squeeze(excitation) if isinstance(excitation, SqueezeExcitation) else None
-        if widening and (squeeze is None or clip_by_clip(x.value)):
+        if widening and (clip_by_clip(x.value) or not isinstance(excitation, SqueezeExcitation)):
+            squeeze = _squeeze(excitation) if isinstance(excitation, SqueezeExcitation) else None
             return Activated(x.value, waiting=Unprojected(both, widening, *given[1:], running(norm), act, squeeze))
         if not isinstance(excitation, SqueezeExcitation):
             return Activated(both.convolve_running(*given, running(norm), act))

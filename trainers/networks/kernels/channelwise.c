@@ -369,6 +369,8 @@ void widened_means(const Shape *s, const Product *p, const Running *first_norm, 
     means_of(s, row_sums, means);
 }
 
+static long whole_lines(long floats) { return (floats + 15) / 16 * 16; }
+
 /* What a thread of widened_excited holds of a clip: the result of its convolution, the sums of its rows, its means, the
  * scale and the shift of each channel, and scratch of all that is called; at the end of it, floats. */
 typedef struct {
@@ -381,9 +383,9 @@ static Whole whole_of(const Shape *one, int entering, int leaving) {
     found.means = found.row_sums + rows * C;
     found.scale = found.means + C;
     found.shift = found.scale + C;
-    found.widened = found.shift + C;
-    found.projected = found.widened + widened_room(one, entering, 0, 0, 1);
-    found.end = found.projected + C * (leaving + 16) + 2 * BLOCK * C;
+    found.widened = whole_lines(found.shift + C);
+    found.projected = whole_lines(found.widened + widened_room(one, entering, 0, 0, 1));
+    found.end = whole_lines(found.projected + C * (leaving + 16) + 2 * BLOCK * C);
     return found;
 }
 
@@ -394,8 +396,8 @@ long excited_room(const Shape *s, int entering, int leaving, int threads) {
     return threads * whole_of(&one, entering, leaving).end;
 }
 
-/* relu(BN(act(SE(BN(...))) project) + residual) of `widened`, each clip by one thread, which has all of it in its cache:
- * widened_means, norm_excite and pointwise_running. few: channels between SE's two products. */
+/* relu(BN(act(SE(BN(...))) project) + residual) of `widened`, each clip by one thread, which writes to the same memory
+ * for each: widened_means, norm_excite and pointwise_running. few: channels between SE's two products. */
 void widened_excited(const Shape *s, const Product *wide, const Running *first_norm, const Running *norm,
                      const Product *narrow, const Running *last_norm, const float *x, const float *expand,
                      const float *weight, const float *reduce, const float *reduce_bias, const float *restore,
