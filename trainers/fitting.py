@@ -14,11 +14,6 @@ from trainers.networks.layers import recompute_blocks
 from trainers.precision import autocast
 
 
-def name_of(device: torch.device) -> str:
-    """What the GPU's maker calls it."""
-    return torch.cuda.get_device_name(device)
-
-
 def fits(trial: Trial, device: torch.device, micro: MicroBatch) -> bool:
     """Whether a training step of so many groups fits on a GPU, with room for what the allocator cannot use."""
     # What an attempt that failed held is free only now: its exception kept it until that returned.

@@ -62,9 +62,10 @@ class MicroBatches:
             return MicroBatch(max(1, min(most, self.clips // trial.recipe.batchnorm_group)), recompute)
         if device.type != "cuda":
             return MicroBatch(1, recompute)
-        from trainers.fitting import fits, name_of
+        from trainers.fitting import fits
+        from trainers.processor import processor_name
 
-        key = key_of(trial, name_of(device), self, most)
+        key = key_of(trial, processor_name(device), self, most)
         if (known := remembered(folder, key)) is not None:
             return known
         found = largest(lambda micro: fits(trial, device, micro), most, recompute, self.may_recompute)
