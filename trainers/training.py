@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib import import_module
@@ -18,6 +19,8 @@ from trainers.team import ALONE, Team
 from trainers.watchdog import Watchdog
 
 AUTOMATIC = MicroBatches()
+# Of this process, and of no other.
+HERE = secrets.token_hex(8)
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -56,11 +59,12 @@ class VideoTraining:
         return train(self, trial, report, team)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _arrived, tuple(getattr(self, field.name) for field in fields(self))
+        return _arrived, (HERE, *(getattr(self, field.name) for field in fields(self)))
 
 
-def _arrived(*values: Any) -> VideoTraining:
+def _arrived(sender: str, *values: Any) -> VideoTraining:
     """One that another process has sent. What carries it out is imported before anything is told of a trial: a process
-    that is ready to train is one that has."""
-    import_module("trainers.train")
+    that is ready to train is one that has. Ray Tune also unpickles it where it was sent, which trains nothing."""
+    if sender != HERE:
+        import_module("trainers.train")
     return VideoTraining(*values)
