@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from expander.errors import DataError, Diverged
+from expander.imports import at_once
 from expander.recipe import Recipe
 from expander.trial import Epoch, Trial
 from trainers.batches import batches, own_groups
@@ -289,4 +290,5 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         {"params": norms, "weight_decay": 0.0},
     ]
     fused = True if next(model.parameters()).device.type == "cpu" else None
-    return torch.optim.SGD(parameters, lr=0.0, momentum=recipe.momentum, fused=fused)
+    with at_once():  # PyTorch's first optimiser imports torch._dynamo
+        return torch.optim.SGD(parameters, lr=0.0, momentum=recipe.momentum, fused=fused)

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from expander.imports import at_once
 from expander.trial import Completed, Told, Trial
 from trainers.data.decode import SECONDS_PER_VIDEO
 from trainers.data.files import Seen
@@ -66,5 +67,6 @@ def _arrived(sender: str, *values: Any) -> VideoTraining:
     """One that another process has sent. What carries it out is imported before anything is told of a trial: a process
     that is ready to train is one that has. Ray Tune also unpickles it where it was sent, which trains nothing."""
     if sender != HERE:
-        import_module("trainers.train")
+        with at_once():
+            import_module("trainers.train")
     return VideoTraining(*values)

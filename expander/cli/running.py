@@ -26,6 +26,7 @@ from expander.coordinator import Dispatcher, measured, run_search
 from expander.cost import Cost, MeasuredName
 from expander.errors import ExpanderError, Interrupted, LeaseLost
 from expander.geometry import Geometry
+from expander.imports import at_once
 from expander.inputs import Change
 from expander.search import Decision, Step, next_step
 from expander.space import ResourcesSection, SearchSpace
@@ -266,7 +267,8 @@ def _dispatcher(
 def _on_ray(
     store: PatientSearch, space: SearchSpace, videos: Videos | None, runs: Path, address: str | None
 ) -> Iterator[Dispatcher]:
-    from trainers.dispatch.joining import Joining
+    with at_once():
+        from trainers.dispatch.joining import Joining
 
     resources = space.resources
     # What Tune imports of others, while Ray waits for its processes; not Ray's own, of which it imports more meanwhile.
@@ -274,7 +276,8 @@ def _on_ray(
     joining = Joining(address, threads=max(1, int(resources.cpus)))
     joining.join()
     try:
-        from trainers.dispatch.cluster import RayDispatcher
+        with at_once():
+            from trainers.dispatch.cluster import RayDispatcher
 
         meter = meter_of(space)
         dispatcher = RayDispatcher(

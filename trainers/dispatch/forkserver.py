@@ -7,9 +7,6 @@ from multiprocessing import forkserver as server
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 
-# The second is imported by PyTorch's first optimiser, for another second.
-PRELOADED = ["trainers.train", "torch._dynamo"]
-
 
 def begin() -> ForkServerContext:
     """Have it begin to import, and do not wait for that; nothing where it has begun. Returns what starts processes.
@@ -17,7 +14,7 @@ def begin() -> ForkServerContext:
     It keeps the environment of this moment, and ends with this process.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context.set_forkserver_preload(["trainers.preloaded"])
     # Ctrl-C reaches every process of a terminal, and would interrupt its imports with a traceback.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
