@@ -271,8 +271,8 @@ def test_without_ray_trials_run_at_once_where_that_is_asked_for(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("module", ["trainers.dispatch.cluster", "trainers.dispatch.inline"])
-def test_who_sends_trainings_needs_no_pytorch_and_who_gets_them_has_imported_it(module: str) -> None:
-    code = (
+def test_who_sends_trainings_needs_no_pytorch_and_who_gets_them_has_imported_it(module: str, tmp_path: Path) -> None:
+    made = (
         "import pickle, sys\n"
         "from pathlib import Path\n"
         f"import {module}\n"
@@ -281,12 +281,37 @@ def test_who_sends_trainings_needs_no_pytorch_and_who_gets_them_has_imported_it(
         "from trainers.training import VideoTraining\n"
         "videos = ManifestSource(Path('videos.csv'))\n"
         "training = VideoTraining(videos, videos, Path('runs'), threads=2)\n"
-        "sent = pickle.dumps([training, DeviceMeter()])\n"
-        "print('torch' in sys.modules)\n"
-        "print(pickle.loads(sent) == [training, DeviceMeter()], 'trainers.train' in sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
-    assert done.stdout == "False\nTrue True\n"
+    sending = (
+        f"sent = pickle.dumps([training, DeviceMeter()]); Path({str(tmp_path / 'sent')!r}).write_bytes(sent)\n"
+        "print(pickle.loads(sent) == [training, DeviceMeter()], 'torch' in sys.modules)\n"
+    )
+    getting = (
+        f"got = pickle.loads(Path({str(tmp_path / 'sent')!r}).read_bytes())\n"
+        "print(got == [training, DeviceMeter()], 'trainers.train' in sys.modules)\n"
+    )
+    assert _python(made + sending) == "True False\n"
+    assert _python(made + getting) == "True True\n"
+
+
+def test_a_coordinator_on_ray_imports_no_pytorch() -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from trainers.data.manifest import ManifestSource\n"
+        "from trainers.dispatch.cluster import RayDispatcher\n"
+        "from trainers.meter import DeviceMeter\n"
+        "from trainers.training import VideoTraining\n"
+        "videos = ManifestSource(Path('videos.csv'))\n"
+        "training = VideoTraining(videos, videos, Path('runs'))\n"
+        "with RayDispatcher(training, DeviceMeter(), cpus=1, gpus=0) as dispatcher:\n"
+        "    print(bool(dispatcher.meter.device), 'torch' in sys.modules)\n"
+    )
+    assert _python(code) == "True False\n"
+
+
+def _python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True).stdout
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,7 @@ def test_a_version_of_the_trainer_is_in_the_name_of_a_trial_but_for_the_first(mo
 # What starts, reads, writes, watches and carries out a training, and what checks what it is given.
 AROUND = {
     *("expander/files.py", "expander/space.py", "expander/strict.py"),
-    *("expander/errors.py", "expander/inputs.py", "expander/pace.py", "expander/units.py"),
+    *("expander/errors.py", "expander/imports.py", "expander/inputs.py", "expander/pace.py", "expander/units.py"),
     *(f"trainers/{name}.py" for name in ("allocator", "checkpoint", "events", "fence")),
     *(f"trainers/{name}.py" for name in ("guard", "journal", "processor", "trial_log", "watchdog")),
     *(
