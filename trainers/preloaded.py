@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from expander.imports import at_once
 
-with at_once():
+with at_once(frozen=True):
     import torch._dynamo  # by PyTorch's first optimiser, for another second
 
     import trainers.train

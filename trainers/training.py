@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib import import_module
@@ -66,7 +67,7 @@ class VideoTraining:
 def _arrived(sender: str, *values: Any) -> VideoTraining:
     """One that another process has sent. What carries it out is imported before anything is told of a trial: a process
     that is ready to train is one that has. Ray Tune also unpickles it where it was sent, which trains nothing."""
-    if sender != HERE:
-        with at_once():
+    if sender != HERE and "trainers.train" not in sys.modules:
+        with at_once(frozen=True):
             import_module("trainers.train")
     return VideoTraining(*values)
