@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from expander.imports import at_once
 
 with at_once(frozen=True):
-    import torch._dynamo  # by PyTorch's first optimiser, for another second
-
-    import trainers.train
-
-__all__ = ["torch", "trainers"]
+    import_module("trainers.train")
+    import_module("torch._dynamo")  # by PyTorch's first optimiser, for another second

@@ -8,7 +8,6 @@ import sys
 
 from expander.cli.password import hide_password
 from expander.errors import ExpanderError, Interrupted
-from expander.imports import at_once
 
 
 def main() -> None:
@@ -17,9 +16,8 @@ def main() -> None:
     # The interpreter's last collection would go through all of PyTorch, for half a second, and free what ends anyway.
     atexit.register(gc.freeze)
     # Only now, as it may have begun this command anew.
-    with at_once():
-        from expander.cli.commands import app
-        from expander.cli.output import notes, print_json
+    from expander.cli.commands import app
+    from expander.cli.output import notes, print_json
 
     try:
         app()
